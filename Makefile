@@ -1,0 +1,66 @@
+# A thin front door over cargo, the C compiler and the test runners.
+
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+libdir ?= $(exec_prefix)/lib
+includedir ?= $(prefix)/include
+DESTDIR ?=
+
+CARGO ?= cargo
+CC ?= cc
+AR ?= ar
+LD ?= ld
+OBJCOPY ?= objcopy
+INSTALL ?= install
+PYTHON ?= python3
+
+VERSION := 2.15
+TARGET := $(CURDIR)/target
+LIBDIR := $(TARGET)/lib
+ARCHIVE := $(TARGET)/capi/libanyring_capi.a
+MAPS := crates/anyring-capi/maps
+RUST_SOURCES := $(shell find crates/anyring-abi crates/anyring crates/anyring-capi -name '*.rs' -o -name Cargo.toml) \
+	Cargo.toml Cargo.lock
+LIBS := $(foreach lib,liburing liburing-ffi,$(LIBDIR)/$(lib).so.$(VERSION) $(LIBDIR)/$(lib).a)
+
+.DEFAULT_GOAL := all
+
+.PHONY: all
+all: $(LIBS) ## build the C libraries (the default)
+
+.PHONY: help
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+.PHONY: print-libdir
+print-libdir: ## print the folder that holds liburing.so.2
+	@echo $(LIBDIR)
+
+# ---- the C libraries
+
+# rustc writes a version script of its own for a cdylib, which cannot be
+# combined with named version nodes; so it makes an archive and cc links it.
+$(ARCHIVE): $(RUST_SOURCES)
+	$(CARGO) rustc --locked --package anyring-capi --lib --profile capi \
+		--crate-type staticlib -- --cfg anyring_staticlib
+	@touch $@
+
+$(LIBDIR)/%.so.$(VERSION): $(ARCHIVE) $(MAPS)/%.map
+	@mkdir -p $(@D)
+	$(CC) -shared -nostartfiles -o $@ \
+		-Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive \
+		-Wl,--version-script=$(MAPS)/$*.map -Wl,-soname,$*.so.2 \
+		-Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,-O1 -Wl,-s
+	@ln -sf $(@F) $(LIBDIR)/$*.so.2
+	@ln -sf $(@F) $(LIBDIR)/$*.so
+
+# One object with nothing global but the functions of the interface, so that
+# it can be linked beside other Rust archives.
+$(LIBDIR)/%.a: $(ARCHIVE) $(MAPS)/%.symbols
+	@mkdir -p $(@D)
+	$(LD) -r --gc-sections $$(sed 's/^/-u /' $(MAPS)/$*.symbols) \
+		-o $(TARGET)/$*.o $(ARCHIVE)
+	$(OBJCOPY) --keep-global-symbols=$(MAPS)/$*.symbols --strip-unneeded \
+		--remove-section=.llvmbc --remove-section=.llvmcmd $(TARGET)/$*.o
+	@rm -f $@
+	$(AR) rcs $@ $(TARGET)/$*.o

@@ -1,0 +1,76 @@
+//! Setters that every operation shares.
+
+use super::{Field::*, Node, Prep, Value::*, arg, set};
+
+/// The rows of this family.
+pub(super) static ROWS: &[Prep] = &[
+    Prep {
+        name: "sqe_set_data",
+        doc: "Sets user_data to a pointer.",
+        kernel: (5, 1),
+        node: Node::V("LIBURING_2.4"),
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[arg("data", "void *")],
+        set: &[set(UserData, Arg("data"))],
+    },
+    Prep {
+        name: "sqe_set_data64",
+        doc: "Sets user_data to a number.",
+        kernel: (5, 1),
+        node: Node::V("LIBURING_2.4"),
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[arg("data", "__u64")],
+        set: &[set(UserData, Arg("data"))],
+    },
+    Prep {
+        name: "sqe_set_flags",
+        doc: "Sets the `IOSQE_*` flags.",
+        kernel: (5, 1),
+        node: Node::V("LIBURING_2.4"),
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[arg("flags", "unsigned int")],
+        set: &[set(Flags, Arg("flags"))],
+    },
+    Prep {
+        name: "sqe_set_buf_group",
+        doc: "Sets the buffer group to take a buffer from.",
+        kernel: (5, 7),
+        node: Node::V("LIBURING_2.9"),
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[arg("bgid", "int")],
+        set: &[set(BufGroup, Arg("bgid"))],
+    },
+    Prep {
+        name: "__set_target_fixed_file",
+        doc: "Sets the registered file slot to put the result into.",
+        kernel: (5, 15),
+        node: Node::Local,
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[arg("file_index", "unsigned int")],
+        set: &[set(FileIndex, PlusOne("file_index"))],
+    },
+    Prep {
+        name: "initialize_sqe",
+        doc: "Zeroes what prep functions leave alone, except user_data.",
+        kernel: (5, 1),
+        node: Node::Archive,
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[],
+        set: &[
+            set(Flags, Const("0")),
+            set(Ioprio, Const("0")),
+            set(OpFlags("rw_flags"), Const("0")),
+            set(BufIndex, Const("0")),
+            set(Personality, Const("0")),
+            set(FileIndex, Const("0")),
+            set(Addr3, Const("0")),
+            set(Pad2, Const("0")),
+        ],
+    },
+];

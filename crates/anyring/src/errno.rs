@@ -1,0 +1,51 @@
+//! Error numbers.
+
+use core::ffi::c_int;
+use core::fmt;
+
+/// A positive error number, as in errno(3). Any value the kernel may give is
+/// representable.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Errno(pub c_int);
+
+impl Errno {
+    /// The number as C returns it, negative.
+    #[must_use]
+    pub const fn negative(self) -> c_int {
+        -self.0
+    }
+}
+
+/// The result of a call that returns zero or more, or `-errno`.
+///
+/// # Errors
+/// The error number, when `result` is negative.
+#[inline]
+pub const fn check(result: c_int) -> Result<u32, Errno> {
+    if result < 0 {
+        Err(Errno(-result))
+    } else {
+        Ok(result as u32)
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Errno({})", self.0)
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error {}", self.0)
+    }
+}
+
+impl core::error::Error for Errno {}
+
+impl From<Errno> for c_int {
+    fn from(errno: Errno) -> c_int {
+        errno.0
+    }
+}

@@ -1,0 +1,41 @@
+//! io_uring rings: setup, memory, queues, waits, registration, provided
+//! buffers.
+//!
+//! Two ways in. [`Ring`] owns a ring and is what Rust programs use.
+//! [`RingRef`] works on a `struct io_uring` that somebody else owns; the C
+//! library and the Python module are built on it. Both run on any
+//! [`Kernel`](kernel::Kernel), by default the one of this machine.
+//!
+//! No function allocates. Nothing here needs the standard library.
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(feature = "scripted")]
+extern crate std;
+
+#[allow(unsafe_code, reason = "memory shared with the kernel; see the module")]
+pub mod buffers;
+pub mod errno;
+#[allow(unsafe_code, reason = "system calls; see the module")]
+pub mod kernel;
+#[allow(unsafe_code, reason = "the owner of a ring vouches for it")]
+mod owned;
+pub mod prep;
+#[allow(unsafe_code, reason = "reads what the kernel filled")]
+pub mod probe;
+#[allow(unsafe_code, reason = "reads what the kernel filled; see the module")]
+pub mod recvmsg;
+#[allow(unsafe_code, reason = "hands pointers to the kernel")]
+pub mod register;
+#[allow(unsafe_code, reason = "memory shared with the kernel; see the module")]
+pub mod ring;
+#[allow(unsafe_code, reason = "hands pointers to the kernel")]
+pub mod submit;
+
+pub use anyring_abi as abi;
+pub use errno::{Errno, check};
+pub use kernel::{Kernel, Linux};
+#[cfg(feature = "io-uring")]
+pub use owned::sqe_from_entry;
+pub use owned::{Builder, Completion, Completions, Ring};
+pub use ring::RingRef;

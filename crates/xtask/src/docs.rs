@@ -1,0 +1,4 @@
+use crate::Output;
+pub(crate) fn generate() -> Vec<Output> {
+    vec![]
+}

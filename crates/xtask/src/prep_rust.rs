@@ -1,0 +1,253 @@
+//! The Rust prep functions, one file a family.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyring_abi::{Constant, Form, GROUPS};
+use anyring_spec::{Field, Prep, Set, Value, rows};
+
+use crate::{Output, banner, rustfmt};
+
+/// A constant of the interface and the form it has in C.
+pub(crate) fn constant(name: &str) -> Option<(&'static Constant, Form)> {
+    GROUPS.iter().find_map(|group| {
+        group
+            .constants
+            .iter()
+            .find(|constant| constant.name == name)
+            .map(|constant| (constant, group.form))
+    })
+}
+
+/// The Rust type of a C parameter type.
+pub(crate) fn rust_type(c_type: &str) -> Result<String, String> {
+    let simple = match c_type {
+        "int" => "c_int",
+        "unsigned int" => "c_uint",
+        "unsigned short" => "c_ushort",
+        "__u16" => "u16",
+        "__u32" | "uint32_t" => "u32",
+        "__u64" | "uint64_t" => "u64",
+        "int64_t" | "loff_t" => "i64",
+        "off_t" => "off_t",
+        "size_t" => "usize",
+        "mode_t" => "mode_t",
+        "socklen_t" => "socklen_t",
+        "id_t" => "id_t",
+        "idtype_t" => "idtype_t",
+        _ => {
+            let Some(target) = c_type.strip_suffix(" *") else {
+                return Err(format!("no Rust type for {c_type}"));
+            };
+            let (pointer, target) = match target.strip_prefix("const ") {
+                Some(target) => ("*const", target),
+                None => ("*mut", target),
+            };
+            let target = match target {
+                "void" => "c_void",
+                "char" => "c_char",
+                "int" => "c_int",
+                "uint32_t" => "u32",
+                other => other.strip_prefix("struct ").unwrap_or(other),
+            };
+            return Ok(format!("{pointer} {target}"));
+        }
+    };
+    Ok(simple.to_owned())
+}
+
+/// Whether all arguments and fields of a row are used exactly once.
+pub(crate) fn check(row: &Prep) -> Result<(), String> {
+    for arg in row.args {
+        let used = row.set.iter().any(|set| match set.value {
+            Value::Arg(name)
+            | Value::Unsigned(name)
+            | Value::ArgOr(name, _)
+            | Value::PlusOne(name)
+            | Value::Target(name) => name == arg.name,
+            Value::Const(_) | Value::OrInto(_) => false,
+        });
+        if !used {
+            return Err(format!(
+                "{}: no field takes the argument {}",
+                row.name, arg.name
+            ));
+        }
+    }
+    let mut written = [false; 64];
+    for set in row.set {
+        let (name, offset, size) = set.field.place();
+        for byte in &mut written[offset..offset + size] {
+            if std::mem::replace(byte, true) {
+                return Err(format!("{}: {name} is written twice", row.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn number(name: &str, ty: &str) -> Result<String, String> {
+    if name == "AT_FDCWD" {
+        return Ok(format!("libc::AT_FDCWD as {ty}"));
+    }
+    if name.parse::<i64>().is_ok() {
+        return Ok(name.to_owned());
+    }
+    if constant(name).is_some() || name.starts_with("BLOCK_URING_CMD_") {
+        return Ok(format!("abi::{name} as {ty}"));
+    }
+    Err(format!("no constant {name}"))
+}
+
+fn statement(row: &Prep, set: &Set) -> Result<String, String> {
+    let (field, ty) = match set.field {
+        Field::Opcode => ("opcode", "u8"),
+        Field::Flags => ("flags", "u8"),
+        Field::Ioprio => ("ioprio", "u16"),
+        Field::Fd => ("fd", "i32"),
+        Field::Off => ("off", "u64"),
+        Field::Addr | Field::Level | Field::Optname => ("addr", "u64"),
+        Field::Len => ("len", "u32"),
+        Field::OpFlags(_) => ("op_flags", "u32"),
+        Field::UserData => ("user_data", "u64"),
+        Field::BufIndex | Field::BufGroup => ("buf_index", "u16"),
+        Field::Personality => ("personality", "u16"),
+        Field::FileIndex | Field::SpliceFdIn | Field::Optlen | Field::AddrLen => {
+            ("file_index", "u32")
+        }
+        Field::Addr3 | Field::Optval => ("addr3", "u64"),
+        Field::Pad2 => ("__pad2[0]", "u64"),
+    };
+    // Parts of a wider field keep the rest of it.
+    if let (Field::Level | Field::Optname | Field::AddrLen, Value::Arg(arg)) =
+        (set.field, set.value)
+    {
+        return Ok(match set.field {
+            Field::Level => format!("sqe.addr = sqe.addr >> 32 << 32 | {arg} as u32 as u64;"),
+            Field::Optname => {
+                format!("sqe.addr = sqe.addr & 0xffff_ffff | ({arg} as u64) << 32;")
+            }
+            _ => format!("sqe.file_index = sqe.file_index >> 16 << 16 | {arg} as u16 as u32;"),
+        });
+    }
+    let cast = |arg: &str| -> Result<String, String> {
+        let c_type = row
+            .args
+            .iter()
+            .find(|known| known.name == arg)
+            .map(|known| known.c_type)
+            .ok_or_else(|| format!("{}: no argument {arg}", row.name))?;
+        let own = rust_type(c_type)?;
+        let arg = rust_name(arg);
+        Ok(if own == ty {
+            arg.to_owned()
+        } else {
+            format!("{arg} as {ty}")
+        })
+    };
+    Ok(match set.value {
+        Value::Const(name) => format!("sqe.{field} = {};", number(name, ty)?),
+        Value::Arg(arg) => format!("sqe.{field} = {};", cast(arg)?),
+        Value::Unsigned(arg) => format!("sqe.{field} = {arg} as u32 as {ty};"),
+        Value::ArgOr(arg, bits) => {
+            format!("sqe.{field} = {} | {};", cast(arg)?, number(bits, ty)?)
+        }
+        Value::OrInto(bits) => format!("sqe.{field} |= {};", number(bits, ty)?),
+        Value::PlusOne(arg) => format!("sqe.{field} = ({}).wrapping_add(1);", cast(arg)?),
+        Value::Target(arg) => format!("sqe.{field} = target_slot({});", cast(arg)?),
+    })
+}
+
+/// A parameter name that is not a keyword of Rust.
+fn rust_name(name: &str) -> &str {
+    if name == "type" { "kind" } else { name }
+}
+
+/// Name and type of each argument in Rust.
+pub(crate) fn parameters(row: &Prep) -> Result<Vec<(String, String)>, String> {
+    row.args
+        .iter()
+        .map(|arg| Ok((rust_name(arg.name).to_owned(), rust_type(arg.c_type)?)))
+        .collect()
+}
+
+/// What rustdoc says of a row.
+pub(crate) fn doc(row: &Prep) -> String {
+    let kernel = match row.kernel {
+        (6, 19) => "newer than Linux 6.18".to_owned(),
+        (major, minor) => format!("Linux {major}.{minor}"),
+    };
+    format!("{} Minimum kernel: {kernel}.", row.doc)
+}
+
+pub(crate) fn generate() -> Result<Vec<Output>, String> {
+    let mut families: BTreeMap<&str, String> = BTreeMap::new();
+    for (family, row) in rows() {
+        check(row)?;
+        let mut arguments = String::new();
+        for (name, ty) in parameters(row)? {
+            let _ = write!(arguments, ", {name}: {ty}");
+        }
+        let mut body = String::new();
+        for set in row.set {
+            let line = statement(row, set)?;
+            let _ = writeln!(body, "    {line}");
+        }
+        let text = families.entry(family).or_default();
+        let _ = write!(
+            text,
+            "/// {}\n#[inline(always)]\npub fn {}(sqe: &mut io_uring_sqe{arguments}) {{\n{body}}}\n\n",
+            doc(row),
+            row.name
+        );
+    }
+    let mut outputs = Vec::new();
+    let mut index = banner("//", "");
+    index.push_str(
+        "//! Functions that write an SQE, one for each row of the operation table.\n\
+         //!\n\
+         //! They are safe: nothing reads through the pointers until the kernel does.\n\
+         //! That these are valid until then is the contract of submitting.\n\
+         #![allow(clippy::cast_lossless, clippy::unnecessary_cast, clippy::precedence, reason = \"generated\")]\n\n",
+    );
+    for family in families.keys() {
+        let _ = writeln!(index, "mod {family};");
+    }
+    index.push('\n');
+    for family in families.keys() {
+        let _ = writeln!(index, "pub use {family}::*;");
+    }
+    index.push_str(
+        "\n/// The stored form of a file slot: one more, or \"choose a free one\".\n\
+         #[inline(always)]\n\
+         const fn target_slot(index: u32) -> u32 {\n\
+             if index == anyring_abi::IORING_FILE_INDEX_ALLOC { index } else { index.wrapping_add(1) }\n\
+         }\n",
+    );
+    outputs.push(("crates/anyring/src/prep/mod.rs".into(), rustfmt(&index)?));
+    for (family, text) in families {
+        let mut file = banner("//", "");
+        file.push_str("#![allow(unused_imports, reason = \"one list for every family\")]\n\n");
+        file.push_str(
+            "use core::ffi::{c_char, c_int, c_uint, c_void};\n\n\
+             use anyring_abi::{self as abi, __kernel_timespec, io_uring_sqe};\n\
+             use libc::{epoll_event, id_t, idtype_t, iovec, mode_t, msghdr, off_t, open_how, siginfo_t, sockaddr, socklen_t, statx};\n\n\
+             use super::target_slot;\n",
+        );
+        if text.contains("futex_waitv") {
+            file.push_str("use super::futex_waitv;\n");
+        }
+        file.push('\n');
+        file.push_str(&text);
+        outputs.push((
+            format!("crates/anyring/src/prep/{family}.rs").into(),
+            rustfmt(&file)?,
+        ));
+    }
+    outputs[0].1.push_str(
+        "\n/// An entry of a futex_waitv(2) array; opaque here.\n\
+         #[allow(non_camel_case_types, reason = \"the name in C\")]\n\
+         pub type futex_waitv = core::ffi::c_void;\n",
+    );
+    Ok(outputs)
+}
