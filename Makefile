@@ -64,3 +64,45 @@ $(LIBDIR)/%.a: $(ARCHIVE) $(MAPS)/%.symbols
 		--remove-section=.llvmbc --remove-section=.llvmcmd $(TARGET)/$*.o
 	@rm -f $@
 	$(AR) rcs $@ $(TARGET)/$*.o
+
+# ---- installation
+
+HEADERS := liburing.h liburing/io_uring.h liburing/io_uring/query.h \
+	liburing/io_uring/bpf_filter.h liburing/barrier.h liburing/compat.h \
+	liburing/io_uring_version.h
+PACKAGE := crates/anyring-capi/package
+# Where lib and include are below their common root, for staged installations.
+FILL = sed -e 's|@prefix@|$(prefix)|g' -e 's|@libdir@|$(libdir)|g' \
+	-e 's|@includedir@|$(includedir)|g' -e 's|@version@|$(VERSION)|g' \
+	-e "s|@libdir_up@|$$(echo '$(libdir:$(prefix)/%=%)' | sed 's|[^/][^/]*|..|g')|g" \
+	-e 's|@includedir_down@|$(includedir:$(prefix)/%=%)|g'
+
+.PHONY: install
+install: all ## install libraries, headers, pkg-config and CMake files (DESTDIR, prefix, libdir, includedir)
+	$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(libdir)/cmake/liburing \
+		$(DESTDIR)$(includedir)/liburing/io_uring
+	for lib in liburing liburing-ffi; do \
+		$(INSTALL) -m 755 $(LIBDIR)/$$lib.so.$(VERSION) $(DESTDIR)$(libdir)/ && \
+		ln -sf $$lib.so.$(VERSION) $(DESTDIR)$(libdir)/$$lib.so.2 && \
+		ln -sf $$lib.so.$(VERSION) $(DESTDIR)$(libdir)/$$lib.so && \
+		$(INSTALL) -m 644 $(LIBDIR)/$$lib.a $(DESTDIR)$(libdir)/ && \
+		$(FILL) $(PACKAGE)/$$lib.pc.in > $(DESTDIR)$(libdir)/pkgconfig/$$lib.pc || exit 1; \
+	done
+	for header in $(HEADERS); do \
+		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(includedir)/$$header || exit 1; \
+	done
+	for file in liburingConfig liburingConfigVersion; do \
+		$(FILL) $(PACKAGE)/$$file.cmake.in > $(DESTDIR)$(libdir)/cmake/liburing/$$file.cmake || exit 1; \
+	done
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	for lib in liburing liburing-ffi; do \
+		rm -f $(DESTDIR)$(libdir)/$$lib.so.$(VERSION) $(DESTDIR)$(libdir)/$$lib.so.2 \
+			$(DESTDIR)$(libdir)/$$lib.so $(DESTDIR)$(libdir)/$$lib.a \
+			$(DESTDIR)$(libdir)/pkgconfig/$$lib.pc; \
+	done
+	for header in $(HEADERS); do rm -f $(DESTDIR)$(includedir)/$$header; done
+	rm -rf $(DESTDIR)$(libdir)/cmake/liburing
+	-rmdir $(DESTDIR)$(includedir)/liburing/io_uring $(DESTDIR)$(includedir)/liburing 2>/dev/null
+	-rmdir $(DESTDIR)$(libdir)/cmake $(DESTDIR)$(libdir)/pkgconfig 2>/dev/null

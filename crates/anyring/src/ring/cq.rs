@@ -25,7 +25,7 @@ pub const fn cqe_shift(flags: u32) -> u32 {
 #[inline(always)]
 #[must_use]
 pub const fn cqe_nr(flags: u32) -> u32 {
-    1 + (flags & IORING_CQE_F_32 != 0) as u32
+    1 + (flags & IORING_CQE_F_32) / IORING_CQE_F_32
 }
 
 /// A first look at the queue.
