@@ -106,3 +106,72 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(libdir)/cmake/liburing
 	-rmdir $(DESTDIR)$(includedir)/liburing/io_uring $(DESTDIR)$(includedir)/liburing 2>/dev/null
 	-rmdir $(DESTDIR)$(libdir)/cmake $(DESTDIR)$(libdir)/pkgconfig 2>/dev/null
+
+# ---- the main job, tests, benchmarks
+
+INCLUDE := $(CURDIR)/include
+RUNNER_ARGS := --include $(INCLUDE) --libdir $(LIBDIR)
+
+.PHONY: requirements
+requirements:
+	@sh tests/requirements.sh build test
+
+.PHONY: run
+run: ## build everything and show the library at work on a real file and a real connection
+	@sh tests/requirements.sh build
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
+
+TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-examples \
+	test-binaries
+
+.PHONY: test
+test: requirements ## run all tests
+	@$(MAKE) --no-print-directory all
+	@for part in $(TESTS); do \
+		echo "== $$part"; \
+		$(MAKE) --no-print-directory $$part || { echo "== $$part failed"; exit 1; }; \
+	done
+	@echo "== all parts passed: $(TESTS)"
+
+.PHONY: test-lint
+test-lint: ## formatting, clippy, and that generated files are up to date
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) xtask codegen --check
+
+.PHONY: test-rust
+test-rust: ## the core and the generator
+	$(CARGO) test --locked --workspace --all-features
+
+.PHONY: test-abi
+test-abi: all ## symbols, constants, layouts, headers, prep vectors
+	$(PYTHON) tests/abi/run.py $(RUNNER_ARGS) --peer --build-dir $(TARGET)/abi
+
+.PHONY: test-conformance
+test-conformance: all ## C programs on the real kernel
+	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --peer --build-dir $(TARGET)/conformance
+	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --link static --build-dir $(TARGET)/conformance-static
+	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --link ffi --build-dir $(TARGET)/conformance-ffi
+
+.PHONY: test-sanitize
+test-sanitize: all ## the same with address and undefined-behaviour sanitizers
+	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --sanitize --build-dir $(TARGET)/conformance-sanitize
+
+.PHONY: test-examples
+test-examples: all ## the C examples
+	$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
+
+.PHONY: test-binaries
+test-binaries: all ## programs of the distribution on our library
+	$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
+
+.PHONY: bench
+bench: ## compare with an installed liburing: instructions, time, size
+	@sh tests/requirements.sh build bench
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(TARGET)

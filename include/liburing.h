@@ -1646,7 +1646,7 @@ IOURINGINLINE void io_uring_prep_send_set_addr(struct io_uring_sqe *sqe,
 	sqe->addr_len = addr_len;
 }
 
-/* sendto(2). Linux 6.17. */
+/* sendto(2). Linux 6.1. */
 IOURINGINLINE void io_uring_prep_sendto(struct io_uring_sqe *sqe, int sockfd,
 		const void *buf, size_t len, int flags,
 		const struct sockaddr *addr, socklen_t addrlen)

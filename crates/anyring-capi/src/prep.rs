@@ -536,7 +536,7 @@ pub unsafe extern "C" fn io_uring_prep_send_set_addr(
     prep::prep_send_set_addr(unsafe { &mut *sqe }, dest_addr, addr_len);
 }
 
-/// sendto(2). Minimum kernel: Linux 6.17.
+/// sendto(2). Minimum kernel: Linux 6.1.
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_prep_sendto(
     sqe: *mut io_uring_sqe,

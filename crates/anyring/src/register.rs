@@ -143,11 +143,11 @@ impl<K: Kernel> RingRef<K> {
         if result != -libc::EMFILE {
             return result;
         }
-        if let Ok((soft, hard)) = self.kernel().open_files_limit()
-            && soft < u64::from(nr)
-        {
-            self.kernel()
-                .set_open_files_limit(soft.wrapping_add(u64::from(nr)), hard);
+        if let Ok((soft, hard)) = self.kernel().open_files_limit() {
+            if soft < u64::from(nr) {
+                self.kernel()
+                    .set_open_files_limit(soft.wrapping_add(u64::from(nr)), hard);
+            }
         }
         register()
     }

@@ -277,7 +277,7 @@ pub(super) static ROWS: &[Prep] = &[
     Prep {
         name: "prep_sendto",
         doc: "sendto(2).",
-        kernel: (6, 17),
+        kernel: (6, 1),
         node: Node::V("LIBURING_2.4"),
         gnu_source: false,
         sqe_position: 0,

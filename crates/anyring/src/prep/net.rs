@@ -184,7 +184,7 @@ pub fn prep_send_set_addr(sqe: &mut io_uring_sqe, dest_addr: *const sockaddr, ad
     sqe.file_index = sqe.file_index >> 16 << 16 | addr_len as u16 as u32;
 }
 
-/// sendto(2). Minimum kernel: Linux 6.17.
+/// sendto(2). Minimum kernel: Linux 6.1.
 #[inline(always)]
 pub fn prep_sendto(
     sqe: &mut io_uring_sqe,
