@@ -10,14 +10,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Where the compiler cannot tell, the headers are taken to be there. */
 #ifdef __has_include
-#define LIBURING_HAS_INCLUDE(header) __has_include(header)
-#else
-#define LIBURING_HAS_INCLUDE(header) 0
+#if !__has_include(<linux/time_types.h>)
+#define LIBURING_NO_TIME_TYPES
+#endif
+#if !__has_include(<linux/openat2.h>)
+#define LIBURING_NO_OPENAT2
+#endif
+#if __has_include(<linux/blkdev.h>)
+#define LIBURING_BLKDEV
+#endif
 #endif
 
 /* struct __kernel_timespec, from Linux 5.0 on. */
-#if LIBURING_HAS_INCLUDE(<linux/time_types.h>)
+#ifndef LIBURING_NO_TIME_TYPES
 #include <linux/time_types.h>
 #else
 struct __kernel_timespec {
@@ -31,7 +38,7 @@ struct __kernel_timespec {
 #endif
 
 /* struct open_how, from Linux 5.6 on. */
-#if LIBURING_HAS_INCLUDE(<linux/openat2.h>)
+#ifndef LIBURING_NO_OPENAT2
 #include <linux/openat2.h>
 #else
 struct open_how {
@@ -43,7 +50,7 @@ struct open_how {
 
 /* Commands of block devices. */
 #include <linux/ioctl.h>
-#if LIBURING_HAS_INCLUDE(<linux/blkdev.h>)
+#ifdef LIBURING_BLKDEV
 #include <linux/blkdev.h>
 #endif
 #ifndef BLOCK_URING_CMD_DISCARD
@@ -53,7 +60,9 @@ struct open_how {
 #define BLOCK_URING_CMD_ZONE_RESET_ALL _IO(0x12, 1)
 #endif
 
-#undef LIBURING_HAS_INCLUDE
+#undef LIBURING_NO_TIME_TYPES
+#undef LIBURING_NO_OPENAT2
+#undef LIBURING_BLKDEV
 
 /* Used by pointer only; their headers are the program's to include. */
 struct statx;

@@ -374,7 +374,7 @@ enum zcrx_ctrl_op { liburing_zcrx_ctrl_op_ };
 #undef IORING_RW_ATTR_FLAG_PI
 #define IORING_RW_ATTR_FLAG_PI (1U << 0)
 #undef IORING_FILE_INDEX_ALLOC
-#define IORING_FILE_INDEX_ALLOC (~0U)
+#define IORING_FILE_INDEX_ALLOC 0xffffffffU
 #undef IOSQE_FIXED_FILE
 #define IOSQE_FIXED_FILE (1U << 0)
 #undef IOSQE_IO_DRAIN
@@ -969,7 +969,7 @@ __extension__ enum zcrx_ctrl_op {
 
 /* File indices. */
 /* As a file index: the kernel chooses a free slot (Linux 5.19). */
-#define IORING_FILE_INDEX_ALLOC (~0U)
+#define IORING_FILE_INDEX_ALLOC 0xffffffffU
 
 /* Flags of an SQE. */
 /* The fd is an index into the registered files (Linux 5.1). */

@@ -398,7 +398,7 @@ groups! {
     "File indices."
     "liburing/io_uring.h" Form::UInt => u32 {
         #[doc = "As a file index: the kernel chooses a free slot (Linux 5.19)."]
-        IORING_FILE_INDEX_ALLOC = !0,
+        IORING_FILE_INDEX_ALLOC = 0xffffffff,
     }
     "Flags of an SQE."
     "liburing/io_uring.h" Form::UInt => u32 {

@@ -86,12 +86,7 @@ fn functions_page() -> String {
             Node::V(_) => node(function.so),
             Node::Archive | Node::Local => "inline",
         };
-        let ffi = match (function.ffi, function.so) {
-            (Node::Local, Node::V(name)) => {
-                format!("{} (ours)", node(Node::V(name)))
-            }
-            (ffi, _) => node(ffi).to_owned(),
-        };
+        let ffi = node(function.ffi);
         let _ = writeln!(text, "| `{}` | {so} | {ffi} |", function.name);
     }
     text.push_str(

@@ -63,11 +63,7 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
             Node::V(node) => ffi.push((function.name.to_owned(), node)),
             // What the reference left out of its ffi library.
             Node::Archive => ffi.push((function.name.to_owned(), ADDITIONS_NODE)),
-            Node::Local => {
-                if let Node::V(node) = function.so {
-                    ffi.push((function.name.to_owned(), node));
-                }
-            }
+            Node::Local => {}
         }
     }
     for (_, row) in rows() {
