@@ -455,6 +455,24 @@ IOURINGINLINE int io_uring_wait_cqe_nr(struct io_uring *ring,
 	return ret;
 }
 
+/*
+ * When the first look showed nothing. Before 5.11 a timeout of the library's
+ * own may lie there: it goes, and what is behind it counts.
+ */
+_LOCAL_INLINE int __liburing_look_again(struct io_uring *ring,
+		struct io_uring_cqe **cqe_ptr, unsigned int wait_nr)
+	LIBURING_NOEXCEPT
+{
+	struct io_uring_cqe *cqe;
+
+	if (uring_unlikely(!(ring->features & IORING_FEAT_EXT_ARG)) &&
+	    !__io_uring_peek_cqe(ring, &cqe, NULL) && cqe) {
+		*cqe_ptr = cqe;
+		return 0;
+	}
+	return io_uring_wait_cqe_nr(ring, cqe_ptr, wait_nr);
+}
+
 /* The first completion, or -EAGAIN. */
 IOURINGINLINE int io_uring_peek_cqe(struct io_uring *ring,
 		struct io_uring_cqe **cqe_ptr) LIBURING_NOEXCEPT
@@ -465,7 +483,7 @@ IOURINGINLINE int io_uring_peek_cqe(struct io_uring *ring,
 		*cqe_ptr = cqe;
 		return 0;
 	}
-	return io_uring_wait_cqe_nr(ring, cqe_ptr, 0);
+	return __liburing_look_again(ring, cqe_ptr, 0);
 }
 
 /* Waits for a completion. 0, or -errno (-EINTR on a signal). */
@@ -478,7 +496,7 @@ IOURINGINLINE int io_uring_wait_cqe(struct io_uring *ring,
 		*cqe_ptr = cqe;
 		return 0;
 	}
-	return io_uring_wait_cqe_nr(ring, cqe_ptr, 1);
+	return __liburing_look_again(ring, cqe_ptr, 1);
 }
 
 /* Waits for room in the queue of an SQPOLL ring; 0 if there is some. */

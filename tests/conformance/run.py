@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Compiles and runs the C programs of this folder, one behaviour each.
+
+A program ends with 0 (passed), 1 (failed) or 77 (skipped, with a line
+`skip: reason`). With --peer the programs that an installed liburing can compile
+and link run on it too; their verdict and their `result:` lines must be the same
+unless the ledger says why not. Ends with `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"]
+SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def ledger() -> dict:
+    """program -> (kind, reason) of what is known to differ."""
+    known = {}
+    for line in (HERE / "ledger.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, kind, reason = line.split(maxsplit=2)
+            known[name, kind] = reason
+    return known
+
+
+def compile_program(name: str, program: pathlib.Path, options: list, libraries: list) -> str:
+    command = [os.environ.get("CC", "cc"), *FLAGS, *options, str(HERE / f"{name}.c"), "-o",
+               str(program), *libraries, "-ldl"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    return done.stdout if done.returncode else ""
+
+
+def execute(command: list, timeout: float, libdir: str = "") -> tuple:
+    """Exit status and output; the whole process group goes when time is up."""
+    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1",
+                       UBSAN_OPTIONS="print_stacktrace=1")
+    if libdir:
+        environment["LD_LIBRARY_PATH"] = libdir
+    process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True, env=environment, cwd="/")
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output, status = output + b"\nran out of time", -1
+    return status, output.decode(errors="replace")
+
+
+def results(output: str) -> list:
+    return [line for line in output.splitlines() if line.startswith("result: ")]
+
+
+class Suite:
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.known = ledger()
+        include, libdir = arguments.include.resolve(), arguments.libdir.resolve()
+        self.options = [f"-I{include}", "-Werror"]
+        rpath = [f"-L{libdir}", f"-Wl,-rpath,{libdir}"]
+        self.libraries = {
+            "shared": [*rpath, "-luring"],
+            "ffi": [*rpath, "-luring-ffi"],
+            "static": [str(libdir / "liburing.a")],
+        }[arguments.link]
+        if arguments.sanitize:
+            self.options += SANITIZE
+        self.prefix = []
+        if arguments.valgrind:
+            self.prefix = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
+                           "--errors-for-leak-kinds=definite", "--track-fds=no"]
+
+    def one(self, name: str) -> tuple:
+        """verdict, what to print, and whether the peer was compared."""
+        build = self.arguments.build_dir
+        program = build / name
+        problem = compile_program(name, program, self.options, self.libraries)
+        if problem:
+            return "FAIL", f"does not compile:\n{problem}", ""
+        status, output = execute([*self.prefix, program], self.arguments.timeout,
+                                 str(self.arguments.libdir.resolve()))
+        reasons = [line for line in output.splitlines() if line.startswith("skip: ")]
+        if status == 77:
+            if not reasons:
+                return "FAIL", "skipped without a reason", ""
+            verdict = ("skip", reasons[-1][6:])
+        elif status:
+            return "FAIL", f"ended with {status}:\n{output.strip()}", ""
+        else:
+            verdict = ("ok", "")
+        if not self.arguments.peer:
+            return (*verdict, "")
+        theirs = build / f"{name}.peer"
+        if compile_program(name, theirs, ["-Werror=implicit-function-declaration"], ["-luring"]):
+            return (*verdict, "lacks")
+        their_status, their_output = execute([theirs], self.arguments.timeout)
+        same = their_status == status and results(their_output) == results(output)
+        reason = self.known.get((name, "peer"))
+        if same:
+            return (*verdict, "same")
+        if reason:
+            return (*verdict, f"differs: {reason}")
+        return "FAIL", (f"the installed liburing ended with {their_status}, ours with {status};\n"
+                        f"theirs: {their_output.strip()}\nours: {output.strip()}"), ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--include", type=pathlib.Path, required=True)
+    parser.add_argument("--libdir", type=pathlib.Path, required=True)
+    parser.add_argument("--build-dir", type=pathlib.Path, default=pathlib.Path("target/conformance"))
+    parser.add_argument("--link", choices=("shared", "static", "ffi"), default="shared")
+    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--sanitize", action="store_true")
+    parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", default="*")
+    arguments = parser.parse_args()
+    arguments.build_dir = arguments.build_dir.resolve()
+    arguments.build_dir.mkdir(parents=True, exist_ok=True)
+    names = sorted(path.stem for path in HERE.glob(f"{arguments.only}.c"))
+    suite = Suite(arguments)
+    if arguments.valgrind and not shutil.which("valgrind"):
+        print("skip everything: valgrind is not installed")
+        names = []
+    if arguments.peer and not pathlib.Path("/usr/include/liburing.h").exists():
+        print("no liburing is installed to compare with: only ours runs")
+        arguments.peer = False
+    for name, _ in suite.known:
+        if arguments.only == "*" and name not in names:
+            print(f"FAIL the ledger names {name}, which does not exist")
+            return 1
+    counts = {"ok": 0, "FAIL": 0, "skip": 0}
+    compared = {"same": 0, "lacks": 0, "differs": 0}
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for name, (verdict, text, peer) in zip(names, pool.map(suite.one, names)):
+            counts[verdict] += 1
+            if peer:
+                compared[peer.split(":")[0]] += 1
+            if verdict != "ok" or peer.startswith("differs"):
+                print(f"{verdict:4} {name}: {text or peer}")
+    if arguments.peer:
+        print(f"against the installed liburing: {compared['same']} the same, "
+              f"{compared['differs']} differ as the ledger says, {compared['lacks']} it lacks")
+    print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
+    return 1 if counts["FAIL"] or not counts["ok"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
