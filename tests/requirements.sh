@@ -43,7 +43,6 @@ for purpose; do
 		cargo clippy --version >/dev/null 2>&1 || missing="$missing rust-clippy"
 		need may g++ g++
 		need may clang clang
-		need may valgrind valgrind
 		need may pkg-config pkg-config
 		need may cmake cmake
 		need may qemu-img qemu-utils

@@ -11,7 +11,6 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -76,10 +75,6 @@ class Suite:
         }[arguments.link]
         if arguments.sanitize:
             self.options += SANITIZE
-        self.prefix = []
-        if arguments.valgrind:
-            self.prefix = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
-                           "--errors-for-leak-kinds=definite", "--track-fds=no"]
 
     def one(self, name: str) -> tuple:
         """verdict, what to print, and whether the peer was compared."""
@@ -88,7 +83,7 @@ class Suite:
         problem = compile_program(name, program, self.options, self.libraries)
         if problem:
             return "FAIL", f"does not compile:\n{problem}", ""
-        status, output = execute([*self.prefix, program], self.arguments.timeout,
+        status, output = execute([program], self.arguments.timeout,
                                  str(self.arguments.libdir.resolve()))
         reasons = [line for line in output.splitlines() if line.startswith("skip: ")]
         if status == 77:
@@ -123,7 +118,6 @@ def main() -> int:
     parser.add_argument("--link", choices=("shared", "static", "ffi"), default="shared")
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
-    parser.add_argument("--valgrind", action="store_true")
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="*")
@@ -132,9 +126,6 @@ def main() -> int:
     arguments.build_dir.mkdir(parents=True, exist_ok=True)
     names = sorted(path.stem for path in HERE.glob(f"{arguments.only}.c"))
     suite = Suite(arguments)
-    if arguments.valgrind and not shutil.which("valgrind"):
-        print("skip everything: valgrind is not installed")
-        names = []
     if arguments.peer and not pathlib.Path("/usr/include/liburing.h").exists():
         print("no liburing is installed to compare with: only ours runs")
         arguments.peer = False

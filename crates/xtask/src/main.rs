@@ -56,6 +56,7 @@ fn rustfmt(source: &str) -> Result<String, String> {
 fn outputs(root: &Path) -> Result<Vec<Output>, String> {
     let mut all = Vec::new();
     all.extend(prep_rust::generate()?);
+    all.push(prep_rust::dispatch()?);
     all.extend(capi::generate()?);
     all.extend(maps::generate()?);
     all.extend(header::generate(root)?);

@@ -251,3 +251,96 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
     );
     Ok(outputs)
 }
+
+/// A test helper that calls any prep function by its C name.
+pub(crate) fn dispatch() -> Result<Output, String> {
+    let mut arms = String::new();
+    for (_, row) in rows() {
+        let mut arguments = String::new();
+        for (name, ty) in parameters(row)? {
+            let arg = row.args.iter().find(|arg| rust_name(arg.name) == name);
+            let c_name = arg.map_or("", |arg| arg.name);
+            let _ = if ty.starts_with('*') {
+                write!(
+                    arguments,
+                    ", std::ptr::without_provenance_mut::<std::ffi::c_void>(arg(\"{c_name}\") as usize).cast()"
+                )
+            } else {
+                write!(arguments, ", arg(\"{c_name}\") as _")
+            };
+        }
+        let _ = writeln!(
+            arms,
+            "\"{}\" => prep::{}(sqe{arguments}),",
+            row.c_name(),
+            row.name
+        );
+    }
+    let text = format!(
+        "{}//! Prep functions by name.\n\n\
+         use anyring::abi::io_uring_sqe;\n\
+         use anyring::prep;\n\n\
+         /// Calls a prep function; false if there is none of that name.\n\
+         pub(crate) fn call(name: &str, sqe: &mut io_uring_sqe, arg: impl Fn(&str) -> u64) -> bool {{\n\
+         match name {{ {arms} _ => return false }}\n true }}\n",
+        banner("//", "")
+    );
+    Ok((
+        "crates/anyring/tests/common/dispatch.rs".into(),
+        rustfmt(&text)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyring_spec::{Arg, Field, Node, Prep, Set, Value};
+
+    use super::check;
+
+    const ROW: Prep = Prep {
+        name: "prep_test",
+        doc: "",
+        kernel: (5, 1),
+        node: Node::Local,
+        gnu_source: false,
+        sqe_position: 0,
+        args: &[Arg {
+            name: "fd",
+            c_type: "int",
+        }],
+        set: &[Set {
+            field: Field::Fd,
+            value: Value::Arg("fd"),
+        }],
+    };
+
+    #[test]
+    fn rows_of_the_table_are_complete() {
+        for (_, row) in anyring_spec::rows() {
+            assert_eq!(check(row), Ok(()));
+        }
+        assert_eq!(check(&ROW), Ok(()));
+    }
+
+    #[test]
+    fn an_argument_that_no_field_takes_is_refused() {
+        let row = Prep { set: &[], ..ROW };
+        assert!(check(&row).is_err_and(|error| error.contains("no field takes")));
+    }
+
+    #[test]
+    fn a_field_written_twice_is_refused() {
+        let twice: &[Set] = &[
+            Set {
+                field: Field::Addr,
+                value: Value::Const("0"),
+            },
+            Set {
+                field: Field::Level,
+                value: Value::Arg("fd"),
+            },
+        ];
+        let row = Prep { set: twice, ..ROW };
+        assert!(check(&row).is_err_and(|error| error.contains("written twice")));
+    }
+}
