@@ -123,7 +123,7 @@ run: ## build everything and show the library at work on a real file and a real 
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-examples \
-	test-binaries
+	test-binaries test-bench
 
 .PHONY: test
 test: requirements ## run all tests
@@ -165,6 +165,10 @@ test-examples: all ## the C examples
 .PHONY: test-binaries
 test-binaries: all ## programs of the distribution on our library
 	$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
+
+.PHONY: test-bench
+test-bench: all ## that the benchmark programs do what they say
+	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS) --check
 
 .PHONY: bench
 bench: ## compare with an installed liburing: instructions, time, size

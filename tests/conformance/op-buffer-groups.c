@@ -58,7 +58,7 @@ int main(void)
 	CHECK_EQ(run_one(&ring), 1);
 	io_uring_prep_remove_buffers(sqe_of(&ring), 1, 9);
 	CHECK_EQ(run_one(&ring), -ENOENT);
-	/* A file that is not a stream of packets selects as well. */
+	/* Not memory of this program: some kernels look when it is provided. */
 	io_uring_prep_provide_buffers(sqe_of(&ring), (void *) 8, 4, 1, 1, 0);
 	i = run_one(&ring);
 	CHECK(i >= 0 || i == -EFAULT);

@@ -60,10 +60,10 @@ int main(void)
 	CHECK_EQ(result_of(&ring, &notified), -EMSGSIZE);
 	io_uring_prep_send_zc(sqe_of(&ring), -1, big, 4, 0, 0);
 	CHECK_EQ(result_of(&ring, &notified), -EBADF);
-	CHECK_EQ(notified, 0);
 	/* No such buffer is registered. */
 	io_uring_prep_send_zc_fixed(sqe_of(&ring), udp, big, 4, 0, 0, 3);
 	CHECK_EQ(result_of(&ring, &notified), -EFAULT);
+	nothing_yet(&ring);
 	RESULT("%s", back);
 	close(to);
 	close(udp);

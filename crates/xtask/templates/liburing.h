@@ -422,8 +422,8 @@ IOURINGINLINE int __io_uring_peek_cqe(struct io_uring *ring,
 }
 
 /*
- * The first completion if there is one that needs no second look: filler and,
- * on kernels before 5.11, the library's own timeouts are the slow path's.
+ * The first completion if there is one that needs no second look: filler and
+ * what may be a timeout of the library's own are the slow path's.
  */
 _LOCAL_INLINE struct io_uring_cqe *__liburing_ready_cqe(struct io_uring *ring)
 	LIBURING_NOEXCEPT
@@ -437,7 +437,7 @@ _LOCAL_INLINE struct io_uring_cqe *__liburing_ready_cqe(struct io_uring *ring)
 	cqe = __liburing_cqe_at(ring, head);
 	if (uring_unlikely(cqe->flags & IORING_CQE_F_SKIP))
 		return NULL;
-	if (uring_unlikely(!(ring->features & IORING_FEAT_EXT_ARG)))
+	if (uring_unlikely(cqe->user_data == LIBURING_UDATA_TIMEOUT))
 		return NULL;
 	return cqe;
 }
