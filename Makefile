@@ -150,6 +150,7 @@ test-abi: all ## symbols, constants, layouts, headers, prep vectors
 
 .PHONY: test-conformance
 test-conformance: all ## C programs on the real kernel
+	$(PYTHON) tests/conformance/op-coverage.py
 	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --peer --build-dir $(TARGET)/conformance
 	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --link static --build-dir $(TARGET)/conformance-static
 	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --link ffi --build-dir $(TARGET)/conformance-ffi

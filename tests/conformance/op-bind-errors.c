@@ -4,6 +4,7 @@
  */
 #include "op-helpers.h"
 
+#include <netinet/tcp.h>
 #include <sys/un.h>
 
 int main(void)
@@ -12,6 +13,8 @@ int main(void)
 	struct sockaddr_un path = { .sun_family = AF_UNIX, .sun_path = "socket" };
 	struct io_uring_sqe *sqe;
 	struct io_uring ring;
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
 	struct stat status;
 	int listener, fd, client, results[4];
 
@@ -24,6 +27,15 @@ int main(void)
 	CHECK_EQ(run_one(&ring), -EADDRINUSE);
 	io_uring_prep_bind(sqe_of(&ring), fd, (struct sockaddr *) &address, 2);
 	CHECK_EQ(run_one(&ring), -EINVAL);
+	/* The kernel tells the limit where a connection has its selective
+	 * acknowledgements. */
+	address.sin_port = 0;
+	io_uring_prep_bind(sqe_of(&ring), fd, (struct sockaddr *) &address, sizeof(address));
+	CHECK_EQ(run_one(&ring), 0);
+	io_uring_prep_listen(sqe_of(&ring), fd, 37);
+	CHECK_EQ(run_one(&ring), 0);
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	CHECK_EQ(info.tcpi_sacked, 37);
 	close(fd);
 	fd = udp_socket(&other);
 	io_uring_prep_listen(sqe_of(&ring), fd, 1);

@@ -51,6 +51,7 @@ static int attach(int file)
 int main(void)
 {
 	static char bytes[16 * BLOCK];
+	uint64_t last[2] = { 15 * BLOCK, BLOCK };
 	struct io_uring ring;
 	int file, i, ret;
 
@@ -66,13 +67,16 @@ int main(void)
 	attach(file);
 	atexit(detach);
 	must_init(4, &ring, 0);
+	/* Both arrived with 6.12, and an error of the command may be ours. */
+	if (!(ring.features & IORING_FEAT_MIN_TIMEOUT))
+		SKIP("this kernel has no discard command");
+	if (ioctl(device, BLKDISCARD, last))
+		SKIP("the loop device here takes no discard: %s", strerror(errno));
 	io_uring_prep_cmd_discard(sqe_of(&ring), device, 4 * BLOCK, 8 * BLOCK);
-	ret = run_one(&ring);
-	skip_if_old(ret, "discard command");
-	CHECK_EQ(ret, 0);
+	CHECK_EQ(run_one(&ring), 0);
 	CHECK_EQ(pread(device, bytes, sizeof(bytes), 0), (long) sizeof(bytes));
 	for (i = 0; i < 16 * BLOCK; i++)
-		CHECK_EQ(bytes[i], i < 4 * BLOCK || i >= 12 * BLOCK ? 'x' : 0);
+		CHECK_EQ(bytes[i], i < 4 * BLOCK || (i >= 12 * BLOCK && i < 15 * BLOCK) ? 'x' : 0);
 	/* Odd, and behind the end. */
 	io_uring_prep_cmd_discard(sqe_of(&ring), device, 1, BLOCK);
 	CHECK_EQ(run_one(&ring), -EINVAL);

@@ -27,6 +27,10 @@ int main(void)
 	io_uring_prep_cmd_sock(sqe_of(&ring), SOCKET_URING_OP_SETSOCKOPT, fds[0], IPPROTO_TCP,
 			       0x7fff, &value, sizeof(value));
 	CHECK_EQ(run_one(&ring), -ENOPROTOOPT);
+	/* Too short for a number. */
+	io_uring_prep_cmd_sock(sqe_of(&ring), SOCKET_URING_OP_SETSOCKOPT, fds[0], IPPROTO_TCP,
+			       TCP_NODELAY, &value, sizeof(value) - 1);
+	CHECK_EQ(run_one(&ring), -EINVAL);
 	value = -1;
 	io_uring_prep_cmd_sock(sqe_of(&ring), SOCKET_URING_OP_GETSOCKOPT, fds[0], SOL_SOCKET,
 			       SO_TYPE, &value, sizeof(value));

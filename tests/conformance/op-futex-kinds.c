@@ -64,6 +64,19 @@ int main(void)
 	CHECK(results[4] == 0 || results[4] == 1);
 	CHECK_EQ(results[1], -ECANCELED);
 	CHECK_EQ(syscall(SYS_futex, &words[0], FUTEX_WAKE_PRIVATE, 1), 0);
+	/* Two wait, the request wakes one. */
+	wait_for(&words[0], 1, 1);
+	wait_for(&words[0], 1, 1);
+	for (i = 0; i < 2; i++) {
+		sqe = sqe_of(&ring);
+		io_uring_prep_futex_wake(sqe, &words[0], 1, 1, PRIVATE, 0);
+		mark(sqe, 3, 0);
+		CHECK_EQ(io_uring_submit(&ring), 1);
+		collect(&ring, 2, results);
+		CHECK_EQ(results[1], 0);
+		CHECK_EQ(results[3], 1);
+		nothing_yet(&ring);
+	}
 	/* Nobody waits: nobody is woken. */
 	io_uring_prep_futex_wake(sqe_of(&ring), &words[0], 1, FUTEX_BITSET_MATCH_ANY, PRIVATE, 0);
 	CHECK_EQ(run_one(&ring), 0);

@@ -17,6 +17,7 @@ int main(void)
 {
 	struct io_uring from, to;
 	int files[2], res;
+	unsigned flags;
 	char back[8];
 	__u64 tag;
 
@@ -34,6 +35,11 @@ int main(void)
 	CHECK_EQ(res, 0);
 	CHECK_EQ(take(&to, &tag, NULL), 11);
 	CHECK_EQ(tag, 12);
+	io_uring_prep_msg_ring_cqe_flags(sqe_of(&from), to.ring_fd, 13, 14, 0, 1U << 30);
+	CHECK_EQ(run_one(&from), 0);
+	CHECK_EQ(take(&to, &tag, &flags), 13);
+	CHECK_EQ(tag, 14);
+	CHECK_EQ(flags, 1U << 30);
 	io_uring_prep_msg_ring_fd(sqe_of(&from), to.ring_fd, 0, 1, 5, IORING_MSG_RING_CQE_SKIP);
 	CHECK(run_one(&from) >= 0);
 	CHECK_EQ(io_uring_get_events(&to), 0);

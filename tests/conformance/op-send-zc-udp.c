@@ -49,6 +49,11 @@ int main(void)
 	CHECK_EQ(notified, 1);
 	CHECK_EQ(recvfrom(to, back, 16, 0, (struct sockaddr *) &from, &length), 8);
 	CHECK(!memcmp(back, "datagram", 8));
+	/* An address that is too short. */
+	sqe = sqe_of(&ring);
+	io_uring_prep_send_zc(sqe, udp, big, 8, 0, 0);
+	io_uring_prep_send_set_addr(sqe, (struct sockaddr *) &address, sizeof(address) - 1);
+	CHECK_EQ(result_of(&ring, &notified), -EINVAL);
 	io_uring_prep_sendmsg_zc(sqe_of(&ring), udp, &message, 0);
 	CHECK_EQ(result_of(&ring, &notified), 5);
 	CHECK_EQ(notified, 1);

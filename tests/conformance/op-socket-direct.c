@@ -57,6 +57,13 @@ int main(void)
 	/* Two slots: one is taken, one is left. */
 	io_uring_prep_socket_direct_alloc(sqe_of(&ring), AF_INET, SOCK_STREAM, 0, 0);
 	CHECK_EQ(run_one(&ring), 0);
+	sqe = sqe_of(&ring);
+	io_uring_prep_connect(sqe, 0, (struct sockaddr *) &address, sizeof(address));
+	mark(sqe, 0, IOSQE_FIXED_FILE);
+	CHECK_EQ(run_one(&ring), 0);
+	fd = accept(listener, NULL, NULL);
+	CHECK(fd >= 0);
+	close(fd);
 	io_uring_prep_socket_direct_alloc(sqe_of(&ring), AF_INET, SOCK_STREAM, 0, 0);
 	CHECK_EQ(run_one(&ring), -ENFILE);
 	io_uring_prep_close_direct(sqe_of(&ring), 1);

@@ -34,6 +34,8 @@ int main(void)
 	CHECK_EQ(run_one(&ring), -EINVAL);
 	io_uring_prep_sync_file_range(sqe_of(&ring), pipes[0], 4, 0, SYNC_FILE_RANGE_WRITE);
 	CHECK_EQ(run_one(&ring), -ESPIPE);
+	io_uring_prep_sync_file_range(sqe_of(&ring), fd, 4, (__u64) -1, SYNC_FILE_RANGE_WRITE);
+	CHECK_EQ(run_one(&ring), -EINVAL);
 	RESULT("synced");
 	close_both(pipes);
 	close(fd);

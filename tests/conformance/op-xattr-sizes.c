@@ -20,7 +20,9 @@ int main(void)
 	must_init(4, &ring, 0);
 	io_uring_prep_getxattr(sqe_of(&ring), "user.some", NULL, "file", 0);
 	CHECK_EQ(run_one(&ring), 8);
-	io_uring_prep_fgetxattr(sqe_of(&ring), fd, "user.some", value, 4);
+	io_uring_prep_fgetxattr(sqe_of(&ring), fd, "user.some", value, 7);
+	CHECK_EQ(run_one(&ring), -ERANGE);
+	io_uring_prep_getxattr(sqe_of(&ring), "user.some", value, "file", 7);
 	CHECK_EQ(run_one(&ring), -ERANGE);
 	io_uring_prep_setxattr(sqe_of(&ring), "user.other", "x", "file", XATTR_REPLACE, 1);
 	CHECK_EQ(run_one(&ring), -ENODATA);

@@ -1,4 +1,5 @@
-/* A second exit does nothing, not even to a descriptor that has the old number. */
+/* A second exit does nothing, not even to a descriptor that has the old number;
+ * nor does one of a struct that was never set up. */
 #include "one.h"
 
 int main(void)
@@ -14,5 +15,8 @@ int main(void)
 	io_uring_queue_exit(&ring);
 	CHECK(fcntl(reused, F_GETFD) >= 0);
 	close(reused);
+	memset(&ring, 0, sizeof(ring));
+	io_uring_queue_exit(&ring);
+	CHECK(fcntl(0, F_GETFD) >= 0);
 	return 0;
 }

@@ -60,6 +60,10 @@ def shared(context: Context, library: str, key: str, nodes_key: str) -> None:
     context.check(f"{library} soname", "" if f"[{library}.so.2]" in dynamic else "wrong")
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", dynamic))
     context.check(f"{library} needs", ", ".join(needed - {"libc.so.6", "libgcc_s.so.1"}))
+    undefined = {line.split()[-1].partition("@")[0]
+                 for line in command("nm", "-D", "--undefined-only", path).stdout.splitlines()}
+    context.check(f"{library} cannot panic", "abort is linked in" if "abort" in undefined else "")
+    context.check(f"{library} imports", ", ".join(sorted(undefined - {"calloc", "free", "sysconf"})))
     context.check(f"{library} has no constructors", "INIT" if "INIT" in dynamic else "")
 
 

@@ -93,10 +93,10 @@ fn memory_parts(
     if p.flags & IORING_SETUP_NO_SQARRAY == 0 {
         rings += u64::from(sq) * size_of::<u32>() as u64;
     }
-    Ok((
-        (sqes as usize).next_multiple_of(page),
-        (rings as usize).next_multiple_of(page),
-    ))
+    // Pages are powers of two; a division would need a zero check, which could
+    // panic.
+    let whole_pages = |bytes: u64| (bytes as usize).wrapping_add(page - 1) & !(page - 1);
+    Ok((whole_pages(sqes), whole_pages(rings)))
 }
 
 /// Bytes of memory a ring needs, or -EINVAL.
@@ -562,6 +562,10 @@ pub(crate) unsafe fn unmap_rings<K: Kernel>(kernel: K, ring: *mut io_uring) {
 /// The ring is used no more.
 pub unsafe fn queue_exit<K: Kernel>(ring: RingRef<K>) {
     let kernel = ring.kernel();
+    if get!(ring, sq.sqes).is_null() {
+        // Never set up, zeroes: its fd 0 is not ours.
+        return;
+    }
     if get!(ring, int_flags) & int_flags::APP_MEMORY == 0 {
         // SAFETY: no longer used, the caller says.
         unsafe { unmap_rings(kernel, ring.as_ptr()) };
@@ -579,6 +583,7 @@ pub unsafe fn queue_exit<K: Kernel>(ring: RingRef<K>) {
     let raw = ring.as_ptr();
     // SAFETY: a valid struct, the caller says.
     unsafe {
+        (*raw).sq.sqes = ptr::null_mut();
         (*raw).sq.sqes_sz = 0;
         (*raw).sq.ring_sz = 0;
         (*raw).cq.ring_sz = 0;
