@@ -50,7 +50,8 @@ $(LIBDIR)/%.so.$(VERSION): $(ARCHIVE) $(MAPS)/%.map
 	$(CC) -shared -nostartfiles -o $@ \
 		-Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive \
 		-Wl,--version-script=$(MAPS)/$*.map -Wl,-soname,$*.so.2 \
-		-Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,-O1 -Wl,-s
+		-Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs \
+		-Wl,-O1 -Wl,-s
 	@ln -sf $(@F) $(LIBDIR)/$*.so.2
 	@ln -sf $(@F) $(LIBDIR)/$*.so
 
