@@ -11,18 +11,11 @@
 
 #define BLOCK 4096
 
-static int device = -1;
-
-static void detach(void)
-{
-	if (device >= 0)
-		ioctl(device, LOOP_CLR_FD);
-}
-
-/* A free loop device with this file behind it. */
+/* A free loop device with this file behind it, until it is closed. */
 static int attach(int file)
 {
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), number, tries;
+	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device, number, tries;
 	char path[32];
 
 	if (control < 0)
@@ -36,12 +29,12 @@ static int attach(int file)
 		if (device < 0)
 			break;
 		if (!ioctl(device, LOOP_SET_FD, file)) {
+			CHECK_EQ(ioctl(device, LOOP_SET_STATUS64, &info), 0);
 			close(control);
 			return device;
 		}
-		/* Someone else was faster. */
 		close(device);
-		device = -1;
+		/* Someone else may have been faster. */
 		if (errno != EBUSY)
 			break;
 	}
@@ -53,7 +46,7 @@ int main(void)
 	static char bytes[16 * BLOCK];
 	uint64_t last[2] = { 15 * BLOCK, BLOCK };
 	struct io_uring ring;
-	int file, i, ret;
+	int file, device, i, ret;
 
 	need_op(IORING_OP_URING_CMD, "URING_CMD");
 	if (geteuid())
@@ -64,8 +57,7 @@ int main(void)
 	if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, BLOCK))
 		SKIP("a file here cannot take a discard: %s", strerror(errno));
 	CHECK_EQ(pwrite(file, bytes, BLOCK, 0), BLOCK);
-	attach(file);
-	atexit(detach);
+	device = attach(file);
 	must_init(4, &ring, 0);
 	/* Both arrived with 6.12, and an error of the command may be ours. */
 	if (!(ring.features & IORING_FEAT_MIN_TIMEOUT))
@@ -88,6 +80,7 @@ int main(void)
 	CHECK(ret == -EINVAL || ret == -EOPNOTSUPP || ret == -ENOTTY);
 	CHECK_EQ(pread(device, bytes, 1, 0), 1);
 	CHECK_EQ(bytes[0], 'x');
+	close(device);
 	close(file);
 	io_uring_queue_exit(&ring);
 	return 0;

@@ -22,6 +22,9 @@ int main(void)
 	CHECK_EQ(own.ioprio, 0);
 	CHECK_EQ(own.rw_flags, 0);
 	CHECK_EQ(own.personality, 0);
+	CHECK_EQ(own.buf_index, 0);
+	CHECK_EQ(own.file_index, 0);
+	CHECK_EQ(own.addr3, 0);
 	io_uring_prep_read(&own, fd, back, 4, 3);
 	own.user_data = 9;
 	/* The header's and the library's way to the next entry are one queue. */
