@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 
 class Skip(Exception):
@@ -158,7 +159,58 @@ def plocate_search(runner: Runner) -> None:
         raise Failure("found a name that is not there")
 
 
-TESTS = [qemu_img_convert, qemu_img_bench, qemu_io_patterns, plocate_search]
+def mariadb_server(runner: Runner) -> None:
+    """InnoDB on io_uring: one thread waits while others submit."""
+    server = runner.needs("mariadbd")
+    install = shutil.which("mariadb-install-db")
+    client = shutil.which("mariadb")
+    if install is None or client is None:
+        raise Skip("mariadb-install-db or the client is not installed")
+    io_uring_works(runner)
+    data = runner.folder / "data"
+    # A server run by root must be told so.
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    runner.run(install, "--no-defaults", *user, f"--datadir={data}",
+               "--auth-root-authentication-method=normal")
+    end = runner.folder / "socket"
+    log = runner.folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [server, "--no-defaults", *user, f"--datadir={data}", f"--socket={end}",
+             "--skip-networking", "--innodb-use-native-aio=1",
+             "--innodb-buffer-pool-size=16M", "--innodb-flush-method=O_DIRECT"],
+            env=runner.environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(300):
+            if end.exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        if "Using io_uring" not in log.read_text():
+            raise Skip("this server does not use io_uring here")
+        statements = """
+            create database t; use t;
+            create table a (id int primary key auto_increment, v varchar(400), k int, key(k));
+            insert into a (v, k) select repeat(md5(seq), 10), seq % 1000 from seq_1_to_50000;
+            update a set v = repeat(md5(id * 3), 10) where k % 3 = 0;
+            check table a extended;
+            select count(*), sum(v = repeat(md5(if(k % 3 = 0, id * 3, id)), 10)) from a;
+        """
+        output = runner.run(client, "--no-defaults", "-u", "root" if user else os.getlogin(),
+                            "-S", end, "--skip-column-names", "-e", statements)
+        if output.split()[-2:] != ["50000", "50000"] or "OK" not in output:
+            raise Failure(f"the table is not what was written:\n{output}")
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.returncode != 0:
+        raise Failure(f"the server ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+
+
+TESTS = [qemu_img_convert, qemu_img_bench, qemu_io_patterns, plocate_search, mariadb_server]
 
 
 def main() -> int:

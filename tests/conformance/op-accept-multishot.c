@@ -1,4 +1,7 @@
-/* One accept takes connection after connection. Linux 5.19. */
+/*
+ * One accept takes connection after connection. Linux 5.19;
+ * io_uring_prep_multishot_accept(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,5 +1,7 @@
-/* fadvise64 and madvise64 take 64-bit lengths, ftruncate sets the size.
- * Linux 6.9, 6.11. */
+/*
+ * fadvise64 and madvise64 take 64-bit lengths, ftruncate sets the size. Linux 6.9,
+ * 6.11; io_uring_prep_fadvise(3), ftruncate(2).
+ */
 #include "one.h"
 
 #include <sys/mman.h>

@@ -1,4 +1,7 @@
-/* bind and listen, and socket_direct with a connection through it. Linux 6.11. */
+/*
+ * bind and listen, and socket_direct with a connection through it. Linux 6.11;
+ * bind(2), listen(2).
+ */
 #include "one.h"
 
 int main(void)

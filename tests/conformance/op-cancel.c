@@ -1,5 +1,7 @@
-/* Cancellation by user_data, by pointer, by file, of all and of any, by opcode.
- * Linux 5.19, 6.6. */
+/*
+ * Cancellation by user_data, by pointer, by file, of all and of any, by opcode.
+ * Linux 5.19, 6.6; io_uring_prep_cancel(3).
+ */
 #include "one.h"
 
 #include <poll.h>

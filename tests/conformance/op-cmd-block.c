@@ -1,5 +1,7 @@
-/* discard and zone_reset_all are commands of block devices: a regular file has
- * none. Linux 6.12. */
+/*
+ * discard and zone_reset_all are commands of block devices: a regular file has none.
+ * Linux 6.12; blkdiscard(8).
+ */
 #include "one.h"
 
 int main(void)

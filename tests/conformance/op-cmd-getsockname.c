@@ -1,4 +1,7 @@
-/* getsockname and getpeername as a command. Newer than Linux 6.18. */
+/*
+ * getsockname and getpeername as a command. Newer than Linux 6.18; getsockname(2),
+ * getpeername(2).
+ */
 #include "one.h"
 
 int main(void)

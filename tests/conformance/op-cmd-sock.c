@@ -1,4 +1,7 @@
-/* Socket commands: getsockopt, setsockopt, SIOCINQ, SIOCOUTQ. Linux 6.7. */
+/*
+ * Socket commands: getsockopt, setsockopt, SIOCINQ, SIOCOUTQ. Linux 6.7;
+ * io_uring_prep_cmd_sock(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,5 +1,7 @@
-/* IORING_FILE_INDEX_ALLOC lets the kernel choose the slot, within the range that
- * was set. Linux 6.0. */
+/*
+ * IORING_FILE_INDEX_ALLOC lets the kernel choose the slot, within the range that was
+ * set. Linux 6.0; io_uring_register_file_alloc_range(3).
+ */
 #include "one.h"
 
 int main(void)

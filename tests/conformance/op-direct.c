@@ -1,5 +1,7 @@
-/* Direct descriptors: openat_direct, openat2_direct, close_direct, and that a
- * slot in use is replaced. Linux 5.15. */
+/*
+ * Direct descriptors: openat_direct, openat2_direct, close_direct, and that a slot
+ * in use is replaced. Linux 5.15; io_uring_prep_openat(3), io_uring_prep_close(3).
+ */
 #include "one.h"
 
 static int read_slot(struct io_uring *ring, int slot, char *buffer)

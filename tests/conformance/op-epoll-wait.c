@@ -1,4 +1,6 @@
-/* epoll_wait as a request. Linux 6.15. */
+/*
+ * epoll_wait as a request. Linux 6.15; epoll_wait(2).
+ */
 #include "one.h"
 
 #include <sys/epoll.h>

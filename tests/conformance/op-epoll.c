@@ -1,4 +1,6 @@
-/* epoll_ctl changes an epoll set. Linux 5.6. */
+/*
+ * epoll_ctl changes an epoll set. Linux 5.6; epoll_ctl(2).
+ */
 #include "one.h"
 
 #include <sys/epoll.h>

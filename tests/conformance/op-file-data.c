@@ -1,4 +1,7 @@
-/* fsync, sync_file_range, fallocate, fadvise, madvise. Linux 5.6. */
+/*
+ * fsync, sync_file_range, fallocate, fadvise, madvise. Linux 5.6; fsync(2),
+ * fallocate(2), posix_fadvise(2), madvise(2).
+ */
 #include "one.h"
 
 #include <sys/mman.h>

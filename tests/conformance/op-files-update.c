@@ -1,4 +1,7 @@
-/* files_update as a request, and fixed files used by it. Linux 5.6. */
+/*
+ * files_update as a request, and fixed files used by it. Linux 5.6;
+ * io_uring_prep_files_update(3).
+ */
 #include "one.h"
 
 int main(void)

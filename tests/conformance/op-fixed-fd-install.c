@@ -1,4 +1,7 @@
-/* fixed_fd_install makes a descriptor of a registered file. Linux 6.8. */
+/*
+ * fixed_fd_install makes a descriptor of a registered file. Linux 6.8;
+ * io_uring_prep_fixed_fd_install(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,6 @@
-/* futex wait, wake and waitv. Linux 6.7. */
+/*
+ * futex wait, wake and waitv. Linux 6.7; futex(2), io_uring_prep_futex_wait(3).
+ */
 #include "one.h"
 
 #include <linux/futex.h>

@@ -1,5 +1,7 @@
-/* A link timeout ends the request before it, or is cancelled by its success.
- * Linux 5.5. */
+/*
+ * A link timeout ends the request before it, or is cancelled by its success. Linux
+ * 5.5; io_uring_prep_link_timeout(3).
+ */
 #include "one.h"
 
 int main(void)

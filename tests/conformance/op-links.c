@@ -1,4 +1,7 @@
-/* mkdirat, symlinkat, linkat and their short forms. Linux 5.15. */
+/*
+ * mkdirat, symlinkat, linkat and their short forms. Linux 5.15; mkdirat(2),
+ * symlinkat(2), linkat(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,5 +1,7 @@
-/* msg_ring with chosen CQE flags, with a free slot, and without a ring of one's
- * own. Linux 6.3, 6.13. */
+/*
+ * msg_ring with chosen CQE flags, with a free slot, and without a ring of one's own.
+ * Linux 6.3, 6.13; io_uring_prep_msg_ring(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* msg_ring posts completions and sends files to another ring. Linux 6.0. */
+/*
+ * msg_ring posts completions and sends files to another ring. Linux 6.0;
+ * io_uring_prep_msg_ring(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* A nop can be told its result. Linux 6.11 (IORING_NOP_INJECT_RESULT). */
+/*
+ * A nop can be told its result. Linux 6.11 (IORING_NOP_INJECT_RESULT);
+ * io_uring_enter(2).
+ */
 #include "one.h"
 
 int main(void)

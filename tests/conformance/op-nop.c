@@ -1,4 +1,6 @@
-/* nop completes with 0 and its user_data. Linux 5.1. */
+/*
+ * nop completes with 0 and its user_data. Linux 5.1; io_uring_enter(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* nop128 and uring_cmd128 need a ring with large SQEs. Newer than Linux 6.18. */
+/*
+ * nop128 and uring_cmd128 need a ring with large SQEs. Newer than Linux 6.18;
+ * io_uring_setup(2) under IORING_SETUP_SQE_MIXED.
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,6 @@
-/* openat, openat2, close, statx. Linux 5.6. */
+/*
+ * openat, openat2, close, statx. Linux 5.6; openat2(2), close(2), statx(2).
+ */
 #include "one.h"
 
 int main(void)
@@ -10,6 +12,7 @@ int main(void)
 	int fd;
 
 	enter_folder();
+	umask(0);
 	must_init(4, &ring, 0);
 	io_uring_prep_openat(sqe_of(&ring), AT_FDCWD, "new", O_RDWR | O_CREAT | O_EXCL, 0640);
 	fd = run_one(&ring);

@@ -1,4 +1,6 @@
-/* open and open_direct are openat at the working directory. */
+/*
+ * open and open_direct are openat at the working directory. Linux 5.19; open(2).
+ */
 #include "one.h"
 
 int main(void)

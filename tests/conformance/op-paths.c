@@ -1,4 +1,6 @@
-/* renameat, unlinkat (and its folder form). Linux 5.11. */
+/*
+ * renameat, unlinkat (and its folder form). Linux 5.11; renameat2(2), unlinkat(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,6 @@
-/* pipe makes two descriptors, pipe_direct two slots. Linux 6.16. */
+/*
+ * pipe makes two descriptors, pipe_direct two slots. Linux 6.16; pipe2(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* poll_add, poll_update, poll_remove and multishot polls. Linux 5.13. */
+/*
+ * poll_add, poll_update, poll_remove and multishot polls. Linux 5.13;
+ * io_uring_prep_poll_add(3), poll(2).
+ */
 #include "one.h"
 
 #include <poll.h>

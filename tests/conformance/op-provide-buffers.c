@@ -1,4 +1,7 @@
-/* Classic provided buffers: provide, select, remove. Linux 5.7. */
+/*
+ * Classic provided buffers: provide, select, remove. Linux 5.7;
+ * io_uring_prep_provide_buffers(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* Registered buffers: read_fixed and write_fixed, and their bounds. Linux 5.1. */
+/*
+ * Registered buffers: read_fixed and write_fixed, and their bounds. Linux 5.1;
+ * io_uring_prep_read_fixed(3), io_uring_register(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* One read of a pipe fills buffer after buffer. Linux 6.7. */
+/*
+ * One read of a pipe fills buffer after buffer. Linux 6.7;
+ * io_uring_prep_read_multishot(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,5 +1,7 @@
-/* read, write, readv, writev, readv2, writev2 move the bytes they say; offset -1
- * is the file position. Linux 5.6. */
+/*
+ * read, write, readv, writev, readv2, writev2 move the bytes they say; offset -1 is
+ * the file position. Linux 5.6; preadv2(2), io_uring_prep_read(3).
+ */
 #include "one.h"
 
 int main(void)

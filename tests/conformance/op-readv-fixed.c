@@ -1,4 +1,7 @@
-/* Vectored reads and writes on registered buffers. Linux 6.15. */
+/*
+ * Vectored reads and writes on registered buffers. Linux 6.15; io_uring_enter(2),
+ * readv(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* One receive fills provided buffers until the stream ends. Linux 6.0. */
+/*
+ * One receive fills provided buffers until the stream ends. Linux 6.0;
+ * io_uring_prep_recv_multishot(3).
+ */
 #include "one.h"
 
 int main(void)

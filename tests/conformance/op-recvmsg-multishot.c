@@ -1,5 +1,7 @@
-/* Multishot recvmsg: header, name, control data and payload through the helpers.
- * Linux 6.0. */
+/*
+ * Multishot recvmsg: header, name, control data and payload through the helpers.
+ * Linux 6.0; io_uring_prep_recvmsg_multishot(3), io_uring_recvmsg_out(3).
+ */
 #include "one.h"
 
 int main(void)

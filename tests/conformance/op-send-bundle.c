@@ -1,4 +1,7 @@
-/* A bundle sends several provided buffers at once. Linux 6.10. */
+/*
+ * A bundle sends several provided buffers at once. Linux 6.10;
+ * io_uring_prep_send_bundle(3).
+ */
 #include "one.h"
 
 int main(void)

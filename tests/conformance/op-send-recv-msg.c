@@ -1,4 +1,7 @@
-/* sendmsg and recvmsg carry data, addresses and descriptors. Linux 5.3. */
+/*
+ * sendmsg and recvmsg carry data, addresses and descriptors. Linux 5.3; sendmsg(2),
+ * recvmsg(2), unix(7).
+ */
 #include "one.h"
 
 #include <sys/un.h>

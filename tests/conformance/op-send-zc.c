@@ -1,5 +1,7 @@
-/* Zero-copy sends complete twice: the result, then the notification that gives
- * the buffer back. Linux 6.0, 6.1. */
+/*
+ * Zero-copy sends complete twice: the result, then the notification that gives the
+ * buffer back. Linux 6.0, 6.1; io_uring_prep_send_zc(3).
+ */
 #include "one.h"
 
 static void both(struct io_uring *ring, int want)

@@ -1,4 +1,7 @@
-/* Zero-copy sendmsg from a registered buffer. Linux 6.15. */
+/*
+ * Zero-copy sendmsg from a registered buffer. Linux 6.15;
+ * io_uring_prep_sendmsg_zc(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* sendto, and send with send_set_addr, reach an unconnected peer. Linux 6.1. */
+/*
+ * sendto, and send with send_set_addr, reach an unconnected peer. Linux 6.1;
+ * sendto(2), io_uring_prep_send_set_addr(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* socket, connect, accept, shutdown, send, recv over loopback. Linux 5.19. */
+/*
+ * socket, connect, accept, shutdown, send, recv over loopback. Linux 5.19;
+ * socket(2), connect(2), accept4(2).
+ */
 #include "one.h"
 
 int main(void)

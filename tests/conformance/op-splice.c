@@ -1,5 +1,7 @@
-/* splice moves between a file and a pipe, tee copies between pipes.
- * Linux 5.7, 5.8. */
+/*
+ * splice moves between a file and a pipe, tee copies between pipes. Linux 5.7, 5.8;
+ * splice(2), tee(2).
+ */
 #include "one.h"
 
 int main(void)

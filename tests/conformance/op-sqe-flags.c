@@ -1,5 +1,7 @@
-/* Links stop at a failure, hard links do not, drain waits, ASYNC works, and a
- * skipped success posts nothing. Linux 5.17. */
+/*
+ * Links stop at a failure, hard links do not, drain waits, ASYNC works, and a
+ * skipped success posts nothing. Linux 5.17; io_uring_sqe_set_flags(3).
+ */
 #include "one.h"
 
 static struct io_uring ring;
@@ -47,6 +49,7 @@ int main(void)
 		results[tag] = res;
 	}
 	CHECK_EQ(results[1], -EBADF);
+	CHECK_EQ(results[2], 0);
 	RESULT("hard link %d", results[2]);
 	/* The nop behind the read waits although it could run at once. */
 	queue(IORING_OP_READ, 0, 1, pipes[0]);

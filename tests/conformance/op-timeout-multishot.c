@@ -1,4 +1,7 @@
-/* A timer that expires again and again, and other clocks. Linux 6.4, 5.15. */
+/*
+ * A timer that expires again and again, and other clocks. Linux 6.4, 5.15;
+ * io_uring_prep_timeout(3).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,7 @@
-/* Timers: relative, absolute, counted, updated, removed. Linux 5.11. */
+/*
+ * Timers: relative, absolute, counted, updated, removed. Linux 5.11;
+ * io_uring_prep_timeout(3).
+ */
 #include "one.h"
 
 int main(void)

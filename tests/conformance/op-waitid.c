@@ -1,4 +1,6 @@
-/* waitid waits for a child. Linux 6.7. */
+/*
+ * waitid waits for a child. Linux 6.7; waitid(2).
+ */
 #include "one.h"
 
 int main(void)

@@ -1,4 +1,6 @@
-/* setxattr, getxattr, fsetxattr, fgetxattr. Linux 5.19. */
+/*
+ * setxattr, getxattr, fsetxattr, fgetxattr. Linux 5.19; setxattr(2), getxattr(2).
+ */
 #include "one.h"
 
 #include <sys/xattr.h>
