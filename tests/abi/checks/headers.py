@@ -157,7 +157,30 @@ def linkage(context: Context) -> None:
         context.check(f"two units, {standard}", done.stdout if done.returncode else "")
 
 
+def modules(context: Context) -> None:
+    """An exported inline function of a module may use what is inline here."""
+    source = context.build / "module.cc"
+    source.write_text("""module;
+#include <liburing.h>
+export module check;
+export inline int peek(io_uring *ring)
+{
+	io_uring_cqe *cqe;
+
+	io_uring_prep_nop(io_uring_get_sqe(ring));
+	return io_uring_peek_cqe(ring, &cqe);
+}
+""")
+    flags = ["-std=c++20", "-fmodules-ts", include(context)]
+    if command("g++", *flags, "-x", "c++", "-fsyntax-only", "/dev/null").returncode:
+        context.skip("modules", "this compiler has none")
+        return
+    done = command("g++", *flags, "-c", source, "-o", context.build / "module.o", cwd=context.build)
+    context.check("a C++20 module", done.stdout[:1000] if done.returncode else "")
+
+
 def run(context: Context) -> None:
     alone(context)
     orders(context)
     linkage(context)
+    modules(context)
