@@ -45,11 +45,11 @@ static inline int run_one(struct io_uring *ring)
 }
 
 /* A private folder as working directory, removed at exit. */
-static char one_folder[64];
+static char one_folder[256];
 
 static inline void remove_folder(void)
 {
-	char command[128];
+	char command[300];
 
 	if (chdir("/"))
 		return;
@@ -60,7 +60,10 @@ static inline void remove_folder(void)
 
 static inline void enter_folder(void)
 {
-	strcpy(one_folder, "/tmp/conformance-XXXXXX");
+	const char *base = getenv("TMPDIR");
+
+	CHECK(snprintf(one_folder, sizeof(one_folder), "%s/conformance-XXXXXX",
+		       base && *base ? base : "/tmp") < (int) sizeof(one_folder));
 	CHECK(mkdtemp(one_folder) != NULL);
 	CHECK_EQ(chdir(one_folder), 0);
 	atexit(remove_folder);

@@ -14,6 +14,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"]
@@ -135,7 +136,10 @@ def main() -> int:
             return 1
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     compared = {"same": 0, "lacks": 0, "differs": 0}
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+    # Programs that are killed cannot clean up: their folders lie in this one.
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder, \
+            concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        os.environ["TMPDIR"] = folder
         for name, (verdict, text, peer) in zip(names, pool.map(suite.one, names)):
             counts[verdict] += 1
             if peer:
