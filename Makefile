@@ -17,6 +17,9 @@ PYTHON ?= python3
 VERSION := 2.15
 TARGET := $(CURDIR)/target
 LIBDIR := $(TARGET)/lib
+# Whatever the environment says: the archive has to be where it is looked for.
+export CARGO_TARGET_DIR := $(TARGET)
+unexport CARGO_BUILD_TARGET
 ARCHIVE := $(TARGET)/capi/libanyring_capi.a
 MAPS := crates/anyring-capi/maps
 RUST_SOURCES := $(shell find crates/anyring-abi crates/anyring crates/anyring-capi -name '*.rs' -o -name Cargo.toml) \
