@@ -126,7 +126,7 @@ run: ## build everything and show the library at work on a real file and a real 
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
-TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-examples \
+TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
 	test-binaries test-bench
 
 .PHONY: test
@@ -162,6 +162,18 @@ test-conformance: all ## C programs on the real kernel
 .PHONY: test-sanitize
 test-sanitize: all ## the same with address and undefined-behaviour sanitizers
 	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --sanitize --build-dir $(TARGET)/conformance-sanitize
+
+.PHONY: test-denied
+test-denied: all ## that the same programs skip with the reason where io_uring is denied
+	@mkdir -p $(TARGET)/hostile
+	$(CC) -O1 -Wall -Wextra -Werror tests/hostile/deny-io-uring.c -o $(TARGET)/hostile/deny-io-uring
+	for error in ENOSYS EPERM EACCES; do \
+		echo "io_uring_setup answers $$error"; \
+		$(TARGET)/hostile/deny-io-uring $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+			--build-dir $(TARGET)/conformance | sed '/^skip/d' > $(TARGET)/hostile/$$error.log; \
+		cat $(TARGET)/hostile/$$error.log; \
+		tail -1 $(TARGET)/hostile/$$error.log | grep -q ' 0 failed' || exit 1; \
+	done
 
 .PHONY: test-examples
 test-examples: all ## the C examples

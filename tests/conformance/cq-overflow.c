@@ -8,6 +8,7 @@ int main(void)
 	struct io_uring ring;
 	int i, got = 0;
 
+	need_io_uring();
 	params.flags = IORING_SETUP_CQSIZE;
 	params.cq_entries = 4;
 	CHECK_EQ(io_uring_queue_init_params(4, &ring, &params), 0);

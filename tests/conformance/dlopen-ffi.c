@@ -25,6 +25,7 @@ int main(void)
 	SYMBOL(void, io_uring_cqe_seen, struct io_uring *, struct io_uring_cqe *);
 	SYMBOL(__u64, io_uring_cqe_get_data64, const struct io_uring_cqe *);
 	SYMBOL(void, io_uring_queue_exit, struct io_uring *);
+	need_io_uring();
 	CHECK_EQ(f_io_uring_queue_init(4, &ring, 0), 0);
 	for (i = 0; i < 10; i++) {
 		struct io_uring_sqe *sqe = f_io_uring_get_sqe(&ring);

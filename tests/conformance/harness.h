@@ -63,6 +63,17 @@
 		printf("\n");                                                 \
 	} while (0)
 
+/* Skips where io_uring is denied or missing. */
+static inline void need_io_uring(void)
+{
+	struct io_uring ring;
+	int ret = io_uring_queue_init(1, &ring, 0);
+
+	if (ret < 0)
+		SKIP("io_uring is not available: %s", strerror(-ret));
+	io_uring_queue_exit(&ring);
+}
+
 /* Skips unless the kernel has the operation. */
 static inline void need_op(int op, const char *name)
 {
@@ -82,7 +93,7 @@ static inline void must_init(unsigned entries, struct io_uring *ring,
 
 	if (ret == -EINVAL && flags)
 		SKIP("the kernel refuses the setup flags %#x", flags);
-	if (ret == -ENOSYS || ret == -EPERM)
+	if (ret == -ENOSYS || ret == -EPERM || ret == -EACCES || ret == -EOPNOTSUPP)
 		SKIP("io_uring is not available: %s", strerror(-ret));
 	CHECK_EQ(ret, 0);
 }

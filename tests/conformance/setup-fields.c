@@ -6,6 +6,7 @@ int main(void)
 	struct io_uring_params params = { 0 };
 	struct io_uring ring;
 
+	need_io_uring();
 	memset(&ring, 0xa5, sizeof(ring));
 	CHECK_EQ(io_uring_queue_init_params(5, &ring, &params), 0);
 	CHECK_EQ(ring.sq.ring_entries, 8);

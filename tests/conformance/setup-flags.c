@@ -21,6 +21,7 @@ int main(void)
 	};
 	size_t i;
 
+	need_io_uring();
 	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct io_uring ring;
 		int ret = io_uring_queue_init(8, &ring, forms[i].flags), round;

@@ -12,6 +12,7 @@ int main(void)
 	char *memory;
 	int ret;
 
+	need_io_uring();
 	memory = (char *) mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(memory != MAP_FAILED);
 	memset(&params, 0, sizeof(params));

@@ -7,6 +7,7 @@ int main(void)
 	struct io_uring ring;
 	unsigned i;
 
+	need_io_uring();
 	CHECK_EQ(io_uring_queue_init_params(8, &ring, &params), 0);
 	CHECK_EQ(ring.enter_ring_fd, ring.ring_fd);
 	if (ring.flags & IORING_SETUP_NO_SQARRAY) {

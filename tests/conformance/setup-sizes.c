@@ -7,6 +7,7 @@ int main(void)
 	struct io_uring ring;
 	int ret;
 
+	need_io_uring();
 	memset(&params, 0, sizeof(params));
 	params.flags = IORING_SETUP_CLAMP;
 	ret = io_uring_queue_init_params(100000, &ring, &params);

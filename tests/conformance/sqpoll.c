@@ -8,6 +8,7 @@ int main(void)
 	struct io_uring ring;
 	int i, ret;
 
+	need_io_uring();
 	params.flags = IORING_SETUP_SQPOLL;
 	params.sq_thread_idle = 10;
 	ret = io_uring_queue_init_params(4, &ring, &params);

@@ -283,10 +283,20 @@ IOURINGINLINE bool io_uring_cqe_iter_next(struct io_uring_cqe_iter *iter,
 #define io_uring_for_each_cqe(ring, __head__, cqe)			\
 	LIBURING_FOR_EACH_CQE(ring, __head__, cqe,			\
 			      LIBURING_PASTE(liburing_iter_, __LINE__))
+#if defined(__cplusplus) || \
+	(defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L)
 #define LIBURING_FOR_EACH_CQE(ring, __head__, cqe, iter)		\
 	for (struct io_uring_cqe_iter iter = io_uring_cqe_iter_init(ring); \
 	     ((__head__) = iter.head, (void) (__head__),		\
 	      io_uring_cqe_iter_next(&iter, &(cqe)));)
+#else
+/* C89 has no place for the tail: what arrives during the walk is visited too. */
+#define LIBURING_FOR_EACH_CQE(ring, __head__, cqe, iter)		\
+	for ((__head__) = *(ring)->cq.khead;				\
+	     (__head__) != io_uring_smp_load_acquire((ring)->cq.ktail) && \
+	     ((cqe) = __liburing_cqe_at((ring), (__head__)), 1);	\
+	     (__head__) += io_uring_cqe_nr(cqe))
+#endif
 #define LIBURING_PASTE(a, b) LIBURING_PASTE_(a, b)
 #define LIBURING_PASTE_(a, b) a##b
 

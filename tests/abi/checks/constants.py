@@ -1,55 +1,54 @@
-"""Value, type and usability of every constant, in C and in C++."""
+"""Value, width, sign, type and usability of every constant, in C and in C++."""
 
-from common import Context, compile_source, facts, include
+from common import Context, facts
+from sheet import sheet
+from tables import ASSERT, HEAD, literal, same_type, values
 
 
-def literal(constant: dict) -> str:
-    suffix = {"int": "", "unsigned int": "U", "unsigned long long": "ULL"}[constant["c_type"]]
-    if constant["signed"]:
-        return f"({constant['value']})"
-    return f"{int(constant['hex'], 16)}{suffix}"
+def shape(constant: dict, cxx: bool) -> list:
+    name, check, kind = constant["name"], ASSERT[cxx], constant["c_type"]
+    items = [(f"{name} width", f'{check}(sizeof({name}) == {constant["width"] // 8}, "width");')]
+    if constant["kind"] == "enum":
+        items.append((f"{name} is no macro", f"#ifdef {name}\n#error a macro\n#endif"))
+        if cxx:
+            items.append((f"{name} in an enum", f'{check}(std::is_enum<decltype({name})>::value, "enum");'))
+    else:
+        items.append((f"{name} is a macro", f"#ifndef {name}\n#error no macro\n#endif"))
+    if not cxx or constant["kind"] != "enum":
+        items.append((f"{name} type", f'{check}({same_type(cxx, name, kind)}, "type");'))
+        negative = f"(({kind}) -1 < 0)" if cxx else f"((__typeof__({name})) -1 < 0)"
+        items.append((f"{name} sign", f'{check}({negative} == {int(constant["signed"])}, "sign");'))
+    if not cxx:
+        items.append((f"{name} in _Generic", f'{check}(_Generic(({name}), {kind}: 1, default: 0), "type");'))
+    if constant.get("usable_in_if"):
+        items.append((f"{name} in #if", f"#if ({name}) != {literal(constant)}\n#error differs\n#endif"))
+    return items
+
+
+def enums(cxx: bool) -> list:
+    items, check = [], ASSERT[cxx]
+    for enum in facts("layouts")["enums"]:
+        members, tag = enum["members"], enum["tag"]
+        owner = f"enum {tag}" if tag else f"decltype({members[0]})"
+        if cxx:
+            for member in members:
+                same = same_type(True, member, owner)
+                items.append((f"{member} in {tag or 'the enum of ' + members[0]}", f'{check}({same}, "enum");'))
+        if tag:
+            items.append((f"enum {tag} size", f'{check}(sizeof({owner}) == {enum["size"]}, "size");'))
+            align = f"alignof({owner})" if cxx else f"_Alignof({owner})"
+            items.append((f"enum {tag} alignment", f'{check}({align} == {enum["align"]}, "alignment");'))
+            if not cxx:
+                same = f"__builtin_types_compatible_p({owner}, {enum['underlying']})"
+                items.append((f"enum {tag} underlying type", f'{check}({same}, "type");'))
+    return items
 
 
 def run(context: Context) -> None:
-    constants = facts("constants")["constants"]
-    c = ["#define _GNU_SOURCE", "#include <liburing.h>"]
-    cc = ["#include <liburing.h>", "#include <type_traits>"]
-    for constant in constants:
-        name, value = constant["name"], literal(constant)
-        c.append(f'_Static_assert({name} == {value}, "{name}: value");')
-        cc.append(f'static_assert({name} == {value}, "{name}: value");')
-        if constant["kind"] != "enum":
-            kind = constant["c_type"]
-            c.append(
-                f"_Static_assert(__builtin_types_compatible_p(__typeof__({name}), {kind}), "
-                f'"{name}: type");'
-            )
-            cc.append(
-                f'static_assert(std::is_same<decltype({name}), {kind}>::value, "{name}: type");'
-            )
-        if constant.get("usable_in_if"):
-            c.append(f"#if ({name}) != {value}\n#error {name} in a condition\n#endif")
-    for enum in facts("layouts")["enums"]:
-        if enum["tag"]:
-            for member in enum["members"]:
-                cc.append(
-                    f"static_assert(std::is_same<decltype({member}), enum {enum['tag']}>::value, "
-                    f'"{member}: enum");'
-                )
-            c.append(f"_Static_assert(sizeof(enum {enum['tag']}) == {enum['size']}, \"size\");")
-    for compiler, name, source, flags in (
-        ("cc", "constants_c", c, ["-std=c11"]),
-        ("c++", "constants_cc", cc, ["-std=c++17"]),
-    ):
-        _, output = compile_source(
-            context, compiler, name, "\n".join(source) + "\n", [*flags, include(context)]
-        )
-        context.check(f"{len(constants)} constants with {compiler}", output[:2000])
-    macros = [m["name"] for m in facts("macros")["macros"]]
-    source = "#include <liburing.h>\n" + "".join(
-        f"#ifndef {name}\n#error {name} is missing\n#endif\n"
-        for name in macros
-        if name not in ("IOURINGINLINE", "_LOCAL_INLINE")
-    ) + "#if defined(IOURINGINLINE) || defined(_LOCAL_INLINE)\n#error linkage macros leak\n#endif\n"
-    _, output = compile_source(context, "cc", "macros", source, [include(context)])
-    context.check(f"{len(macros)} macros", output[:2000])
+    table = facts("constants")["constants"]
+    for compiler in context.compilers:
+        items = values(compiler.cxx) + enums(compiler.cxx)
+        for constant in table:
+            items += shape(constant, compiler.cxx)
+        flags = ["-std=c++17" if compiler.cxx else "-std=c11", context.flag()]
+        sheet(context, "constants", compiler, flags, HEAD[compiler.cxx], items)

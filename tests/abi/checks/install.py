@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 
-from common import HERE, Context, command, facts, have
+from common import PROJECT, Context, command, difference, environment, facts, have, output_of
 
 PROGRAM = """
 #include <liburing.h>
@@ -16,6 +16,7 @@ int main(void)
 	struct io_uring ring;
 	int ret = io_uring_queue_init(2, &ring, 0);
 
+	/* Where rings are not allowed the library still has to answer. */
 	printf("%d.%d %d\\n", io_uring_major_version(), io_uring_minor_version(), ret);
 	if (!ret)
 		io_uring_queue_exit(&ring);
@@ -23,124 +24,140 @@ int main(void)
 }
 """
 
-RUST_LIBRARY = """
-#[no_mangle]
-pub extern "C" fn other_rust_library() -> i32 {
-    let words: Vec<String> = "a b c".split(' ').map(str::to_owned).collect();
-    std::panic::catch_unwind(|| words.len() as i32).unwrap_or(-1)
-}
-"""
+PACKAGES = {"liburing": "uring", "liburing-ffi": "uring-ffi"}
+CMAKE_TARGETS = ["uring", "uring-static", "uring-ffi", "uring-ffi-static"]
 
 
-def make(*words: object) -> None:
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-    done = command("make", "-s", "-C", HERE.parent.parent, *words, env=environment)
-    assert done.returncode == 0, done.stdout
+def make(context: Context, *words: object) -> None:
+    """Installs the libraries under test as they are: nothing is built for this."""
+    built = [word for name in facts("symbols")["file_name"].values() for word in ("-o", context.libdir / name)]
+    built += [word for name in ("liburing.a", "liburing-ffi.a") for word in ("-o", context.libdir / name)]
+    output_of("make", "-s", "-C", PROJECT, f"LIBDIR={context.libdir}", *built, *words)
 
 
 def installed(root: pathlib.Path) -> set:
     return {str(p.relative_to(root)) for p in root.rglob("*") if p.is_symlink() or p.is_file()}
 
 
-def build_and_run(context: Context, name: str, flags: list) -> str:
-    source = context.build / "installed.c"
-    source.write_text(PROGRAM)
-    program = context.build / "installed"
-    done = command("cc", source, "-o", program, *flags)
-    if done.returncode:
-        return done.stdout
-    done = command(program)
-    return "" if re.match(r"2\.15 (0|-\d+)\n", done.stdout) else done.stdout or f"ended with {done.returncode}"
+def runs(program: pathlib.Path, env: dict) -> str:
+    done = command(program, env=env)
+    return "" if not done.returncode and re.fullmatch(r"2\.15 (0|-\d+)\n", done.stdout) else \
+        f"ended with {done.returncode}: {done.stdout}"
 
 
 def staged(context: Context, root: pathlib.Path) -> None:
     """DESTDIR with a distribution's folders; the file list is the reference's."""
     places = [f"DESTDIR={root}", "prefix=/usr", "libdir=/usr/lib/test-linux-gnu", "includedir=/usr/include"]
-    make("install", *places)
+    foreign = root / "usr/include/liburing/somebody-elses.h"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("")
+    make(context, "install", *places)
+    files(context, root, "usr/lib/test-linux-gnu/", foreign)
+    pkg_config(context, root, root / "usr/lib/test-linux-gnu")
+    cmake(context, "staged with DESTDIR",
+          f"-Dliburing_DIR={root / 'usr/lib/test-linux-gnu/cmake/liburing'}")
+    make(context, "uninstall", *places)
+    context.check("uninstall leaves what is not ours", difference(installed(root), {str(foreign.relative_to(root))}))
+    foreign.unlink()
+    make(context, "install", *places)
+    make(context, "uninstall", *places)
+    context.check("uninstall leaves no file", ", ".join(sorted(installed(root))))
+    folders = [str(p.relative_to(root)) for p in root.rglob("*") if "liburing" in p.name]
+    context.check("uninstall leaves no folder of ours", ", ".join(sorted(folders)))
+
+
+def files(context: Context, root: pathlib.Path, lib: str, foreign: pathlib.Path) -> None:
     table = facts("headers")
-    lib = "usr/lib/test-linux-gnu/"
     wanted = {lib + name.split(" -> ")[0] for name in table["installed_libraries"]}
     wanted |= {"usr/include/" + name for name in table["public_headers"]}
     wanted |= {lib + "pkgconfig/" + pc["file"] for pc in table["pkg_config"]}
-    found = installed(root)
-    context.check("all files of the reference are installed", ", ".join(sorted(wanted - found)))
-    besides = {name for name in found - wanted if "/cmake/" not in name}
-    context.check("nothing else but CMake files is", ", ".join(sorted(besides)))
+    found = installed(root) - {str(foreign.relative_to(root))}
+    for name in sorted(wanted):
+        context.check(f"installed {name}", "" if name in found else "missing")
+    # find_package is a service of ours besides.
+    besides = {name for name in found - wanted if not name.startswith(f"{lib}cmake/liburing/")}
+    context.check("nothing else but CMake files is installed", ", ".join(sorted(besides)))
     for name in table["installed_libraries"]:
         link, _, target = name.partition(" -> ")
+        path = root / lib / link
         if target:
-            path = root / lib / link
-            context.check(f"{link} is a link", "" if path.resolve() == (root / lib / "x").with_name(
-                path.resolve().name) and path.is_symlink() else "not")
-    pkg_config(context, root, root / lib)
-    cmake(context, root)
-    make("uninstall", *places)
-    context.check("uninstall leaves nothing", ", ".join(sorted(installed(root))))
+            right = path.is_symlink() and (path.parent / os.readlink(path)).resolve() == (root / lib / target).resolve()
+            context.check(f"{link} leads to {target}", "" if right and path.is_file() else "it does not")
+        else:
+            context.check(f"{link} is the library under test", "" if not path.is_symlink() and path.read_bytes() ==
+                          (context.libdir / link).read_bytes() else "differs")
+    for name in table["public_headers"]:
+        same = (root / "usr/include" / name).read_bytes() == (context.include / name).read_bytes()
+        context.check(f"{name} is the header under test", "" if same else "differs")
 
 
 def pkg_config(context: Context, root: pathlib.Path, lib: pathlib.Path) -> None:
     if not have("pkg-config"):
         context.skip("pkg-config", "not installed")
         return
-    environment = dict(os.environ, PKG_CONFIG_SYSROOT_DIR=str(root),
-                       PKG_CONFIG_LIBDIR=str(lib / "pkgconfig"))
-    for name in ("liburing", "liburing-ffi"):
-        version = command("pkg-config", "--modversion", name, env=environment).stdout.strip()
-        context.check(f"{name} version", "" if version == "2.15" else version)
-        flags = command("pkg-config", "--cflags", "--libs", name, env=environment).stdout.split()
-        context.check(f"a program with {name}", build_and_run(context, name, [*flags, f"-Wl,-rpath,{lib}"]))
+    env = environment(PKG_CONFIG_LIBDIR=str(lib / "pkgconfig"), PKG_CONFIG_PATH="")
+    staged_env = {**env, "PKG_CONFIG_SYSROOT_DIR": str(root)}
+    for file, row in ((pathlib.Path(pc["file"]).stem, pc) for pc in facts("headers")["pkg_config"]):
+        text = (lib / "pkgconfig" / row["file"]).read_text()
+        for key, wanted in (("Name", row["name"]), ("Version", row["version"]), ("Libs", row["libs"]),
+                            ("Cflags", row["cflags"])):
+            got = re.search(rf"^{key}:[ \t]*(.*?)[ \t]*$", text, re.MULTILINE)
+            context.check(f"{row['file']} {key}", "" if got and got[1] == wanted else f"{got and got[1]}, not {wanted}")
+        for variable, wanted in (("libdir", "/usr/lib/test-linux-gnu"), ("includedir", "/usr/include")):
+            got = output_of("pkg-config", f"--variable={variable}", file, env=env).strip()
+            context.check(f"{row['file']} {variable}", "" if got == wanted else got)
+        version = output_of("pkg-config", "--modversion", file, env=env).strip()
+        context.check(f"{file} --modversion", "" if version == "2.15" else version)
+        flags = output_of("pkg-config", "--cflags", "--libs", file, env=staged_env).split()
+        context.check(f"{file} --libs", "" if f"-l{PACKAGES[file]}" in flags else str(flags))
+        source, program = context.write("installed.c", PROGRAM), context.build / "installed"
+        for static in ([], ["-static"]):
+            done = command(context.c[0].command, source, "-o", program, *static, *flags)
+            problem = done.stdout if done.returncode else runs(program, environment(LD_LIBRARY_PATH=str(lib)))
+            context.check(f"a program with {file} {' '.join(static)}", problem)
 
 
-def cmake(context: Context, root: pathlib.Path) -> None:
+def cmake(context: Context, title: str, *words: object) -> None:
     if not have("cmake"):
-        context.skip("find_package", "cmake is not installed")
+        context.skip(f"find_package, {title}", "cmake is not installed")
         return
     folder = context.build / "cmake"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "main.c").write_text(PROGRAM)
-    lists = ["cmake_minimum_required(VERSION 3.10)", "project(check C)",
-             "find_package(liburing 2.10 REQUIRED CONFIG)"]
-    targets = ["uring", "uring-static", "uring-ffi", "uring-ffi-static"]
-    for name in targets:
-        lists += [f"add_executable(with-{name} main.c)",
-                  f"target_link_libraries(with-{name} liburing::{name})"]
+    head = ["cmake_minimum_required(VERSION 3.10)", "project(check C)"]
+    lists = [*head, "find_package(liburing 2.10 REQUIRED CONFIG)",
+             "if(NOT liburing_VERSION STREQUAL 2.15)", "message(FATAL_ERROR ${liburing_VERSION})", "endif()"]
+    for name in CMAKE_TARGETS:
+        lists += [f"add_executable(with-{name} main.c)", f"target_link_libraries(with-{name} liburing::{name})"]
     (folder / "CMakeLists.txt").write_text("\n".join(lists) + "\n")
-    # CMake looks below lib/<architecture> only for the real one.
-    config = next(root.rglob("liburingConfig.cmake")).parent
-    done = command("cmake", "-S", folder, "-B", folder / "build", f"-Dliburing_DIR={config}")
+    compiler = f"-DCMAKE_C_COMPILER={context.c[0].command}"
+    done = command("cmake", "-S", folder, "-B", folder / "build", compiler, *words)
     if not done.returncode:
         done = command("cmake", "--build", folder / "build")
-    context.check("find_package(liburing)", done.stdout[-1500:] if done.returncode else "")
-    for name in targets:
-        output = command(folder / "build" / f"with-{name}").stdout
-        context.check(f"liburing::{name}", "" if output.startswith("2.15 ") else output or "did not run")
+    context.check(f"find_package(liburing), {title}", done.stdout[-1500:] if done.returncode else "")
+    if not done.returncode:
+        for name in CMAKE_TARGETS:
+            context.check(f"liburing::{name}, {title}", runs(folder / "build" / f"with-{name}", environment()))
+    too_new = folder / "too-new"
+    too_new.mkdir()
+    (too_new / "CMakeLists.txt").write_text("\n".join([*head, "find_package(liburing 2.16 REQUIRED CONFIG)"]) + "\n")
+    done = command("cmake", "-S", too_new, "-B", too_new / "build", compiler, *words)
+    refused = done.returncode and "2.15" in done.stdout
+    context.check(f"find_package(liburing 2.16) is refused, {title}", "" if refused else done.stdout[-500:] or "found")
 
 
-def beside_rust(context: Context) -> None:
-    """The archive links beside another Rust archive that has std and unwinds."""
-    source = context.build / "other.rs"
-    source.write_text(RUST_LIBRARY)
-    other = context.build / "libother.a"
-    done = command("rustc", "--edition", "2021", "--crate-type", "staticlib", source, "-o", other)
-    if done.returncode:
-        context.check("the other Rust library", done.stdout)
-        return
-    main = context.build / "both.c"
-    main.write_text(PROGRAM.replace("int main(void)", "int other_rust_library(void);\nint main(void)")
-                    .replace("return 0;", "return other_rust_library() != 3;"))
-    for order in (["liburing.a", other], [other, "liburing.a"], ["liburing-ffi.a", other]):
-        archives = [context.libdir / a if isinstance(a, str) else a for a in order]
-        program = context.build / "both"
-        done = command("cc", f"-I{context.include}", main, "-o", program, *archives,
-                       "-lpthread", "-ldl", "-lm", "-lgcc_s")
-        if not done.returncode:
-            done = command(program)
-        context.check(f"linked beside another Rust archive: {[str(a)[-14:] for a in order]}",
-                      done.stdout if done.returncode else "")
+def prefixed(context: Context, root: pathlib.Path) -> None:
+    """An ordinary prefix, found by CMake through it alone."""
+    places = [f"prefix={root}"]
+    make(context, "install", *places)
+    cmake(context, "below a prefix", f"-DCMAKE_PREFIX_PATH={root}")
+    make(context, "uninstall", *places)
+    context.check("uninstall of a prefix leaves no file", ", ".join(sorted(installed(root))))
 
 
 def run(context: Context) -> None:
     with tempfile.TemporaryDirectory(prefix="install-") as folder:
-        staged(context, pathlib.Path(folder))
-    beside_rust(context)
+        staged(context, pathlib.Path(folder).resolve())
+    with tempfile.TemporaryDirectory(prefix="install-") as folder:
+        prefixed(context, pathlib.Path(folder).resolve())

@@ -6,7 +6,7 @@ kernel would have been given. The ring is a struct filled by hand.
 
 import re
 
-from common import Context, command, compile_source, facts, functions, include
+from common import Context, command, compile_program, facts, functions, link_flags
 
 HEAD = """
 #define _GNU_SOURCE
@@ -22,7 +22,7 @@ HEAD = """
 
 static struct { long fd, opcode, arg, nr, calls; unsigned char bytes[128]; } seen;
 static size_t copied;
-static int wrong, checked;
+static int wrong;
 
 static void trapped(int number, siginfo_t *info, void *context)
 {
@@ -48,12 +48,13 @@ static void expect(const char *name, long fd, unsigned opcode, unsigned nr, int 
 
 	for (i = 0; i < copied; i++)
 		sprintf(hex + 2 * i, "%02x", seen.bytes[i]);
-	checked++;
 	if (seen.calls != 1 || (int) seen.fd != fd || (unsigned) seen.opcode != opcode ||
 	    (unsigned) seen.nr != nr || result != want || (copied ? strcmp(hex, bytes) : (unsigned long) seen.arg != arg)) {
 		wrong++;
 		printf("%s: %ld calls, fd %d opcode %u nr %u arg %#lx bytes %s result %d\\n", name, seen.calls,
 		       (int) seen.fd, (unsigned) seen.opcode, (unsigned) seen.nr, (unsigned long) seen.arg, hex, result);
+	} else {
+		printf("%s: ok\\n", name);
 	}
 	memset(&seen, 0, sizeof(seen));
 }
@@ -83,7 +84,6 @@ int main(void)
 		return 77;
 	}
 %s
-	printf("%%d calls checked\\n", checked);
 	return wrong != 0;
 }
 """
@@ -97,12 +97,13 @@ def arguments(trial: str) -> list:
 
 def run(context: Context) -> None:
     table = {f["name"]: f for f in functions()}
-    lines = []
+    lines, names = [], []
     for call in facts("register-calls")["calls"]:
         observed = call.get("observed")
         if not observed or "trial" not in call:
             continue
         function = table[call["function"]]
+        names.append(function["name"])
         words = []
         for word, parameter in zip(arguments(call["trial"]), function["params"]):
             kind = parameter["type"]
@@ -119,15 +120,18 @@ def run(context: Context) -> None:
         lines.append(f"\texpect(\"{function['name']}\", {fd}, {observed['opcode']}, {observed['nr_args']}, "
                      f"{function['name']}({', '.join(words)}), 5, \"{bytes_}\", {arg}UL);")
     source = HEAD + MAIN % "\n".join(lines)
-    target, output = compile_source(context, "cc", "register_calls", source,
-                                    ["-std=gnu11", "-w", include(context)])
-    program = context.build / "register_calls"
-    if not output:
-        output = command("cc", target, "-o", program, f"-L{context.libdir}", "-luring",
-                         f"-Wl,-rpath,{context.libdir}").stdout
+    compiler = context.c[0]
+    program, problem = compile_program(context, compiler, "register-calls", source,
+                                       ["-std=gnu11", "-w", context.flag()], link_flags(context))
+    if problem:
+        context.check("register calls", problem)
+        return
     done = command(program)
-    print("  " + (done.stdout.strip().splitlines() or ["nothing"])[-1])
     if done.returncode == 77:
         context.skip("register calls", done.stdout.strip())
         return
-    context.check(f"{len(lines) // 2} register calls", output or (done.stdout if done.returncode else ""))
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    for name in names:
+        got = said.get(name, f"no result; the program ended with {done.returncode}")
+        context.check(f"system call of {name}", "" if got == "ok" else got)
+    context.check("every call was observed", "" if names and len(set(names)) == len(names) else "some twice or none")

@@ -1,88 +1,116 @@
-"""Names, version nodes and file properties of the built libraries."""
+"""Names, version nodes and file properties of the built shared libraries."""
 
+import collections
+import pathlib
 import re
 
-from common import HERE, Context, command, facts
+from common import HERE, Context, difference, facts, output_of
 
-
-def exported(path) -> dict:
-    """name -> node of every defined dynamic symbol, nodes themselves left out."""
-    found = {}
-    for line in command("nm", "-D", "--with-symbol-versions", "--defined-only", path).stdout.splitlines():
-        _, kind, name = line.split(maxsplit=2)
-        if kind == "A":
-            continue
-        base, _, node = name.partition("@")
-        found[base] = (kind, node)
-    return found
+LIBRARIES = (
+    ("liburing", "symbol_version", "liburing_version_nodes"),
+    ("ffi", "ffi_symbol_version", "ffi_version_nodes"),
+)
+# What the library needs of the C library; more would be a change to think about.
+IMPORTS = {"calloc", "free", "sysconf"}
 
 
 def additions() -> dict:
+    """Symbols of the ffi library alone; a line without a reason is an error."""
     lines = (HERE / "additions.txt").read_text().splitlines()
-    return dict(line.split() for line in lines if line and not line.startswith("#"))
+    words = [line.split(maxsplit=2) for line in lines if line and not line.startswith("#")]
+    return {name: node for name, node, _reason in words}
 
 
-def version_nodes(path) -> list:
-    """(node, parent, weak) in file order, without the base entry."""
-    text = command("readelf", "-VW", path).stdout.partition("Version definition")[2]
-    text = text.partition("Version needs")[0]
-    nodes = []
+def dynamic_symbols(path: pathlib.Path) -> list:
+    """(name, version, type, binding, visibility, absolute) of what is defined."""
+    found = []
+    for line in output_of("readelf", "--dyn-syms", "-W", path).splitlines():
+        words = line.split()
+        if len(words) < 8 or not words[0].rstrip(":").isdigit() or words[6] == "UND":
+            continue
+        name, at, node = words[7].partition("@")
+        found.append((name, at + node, words[3], words[4], words[5], words[6] == "ABS"))
+    return found
+
+
+def undefined_symbols(path: pathlib.Path) -> set:
+    lines = output_of("nm", "-D", "--undefined-only", path).splitlines()
+    return {line.split()[-1].partition("@")[0] for line in lines if line.strip()}
+
+
+def version_nodes(path: pathlib.Path) -> tuple:
+    """The base name, and (node, parents, weak) in file order."""
+    text = output_of("readelf", "-VW", path).partition("Version definition")[2].partition("Version needs")[0]
+    base, nodes = "", []
     for line in text.splitlines():
         definition = re.search(r"Flags: (.*?)\s+Index: \d+\s+Cnt: \d+\s+Name: (\S+)", line)
-        if definition:
-            nodes.append([definition[2], None, "WEAK" in definition[1], "BASE" in definition[1]])
-        parent = re.search(r"Parent 1: (\S+)", line)
+        if definition and "BASE" in definition[1]:
+            base = definition[2]
+        elif definition:
+            nodes.append((definition[2], [], "WEAK" in definition[1]))
+        parent = re.search(r"Parent \d+: (\S+)", line)
         if parent:
-            nodes[-1][1] = parent[1]
-    return [(name, parent, weak) for name, parent, weak, base in nodes if not base]
+            nodes[-1][1].append(parent[1])
+    return base, nodes
 
 
-def shared(context: Context, library: str, key: str, nodes_key: str) -> None:
-    path = context.libdir / f"{library}.so.2"
+def names(context: Context, path: pathlib.Path, wanted: dict, nodes: list) -> None:
+    """Both ways: every symbol of the table, and nothing besides."""
+    label = path.name
+    found = collections.defaultdict(list)
+    for name, version, *rest in dynamic_symbols(path):
+        # Each version node is an absolute symbol of its own name.
+        if rest[-1] and name in nodes and version in ("", f"@@{name}"):
+            continue
+        found[name].append((version, rest))
+    for name, node in sorted(wanted.items()):
+        right = [(f"@@{node}", ["FUNC", "GLOBAL", "DEFAULT", False])]
+        context.check(f"{label} {name}@@{node}", "" if found[name] == right else f"found {found[name]}")
+    for name in sorted(set(found) - set(wanted)):
+        context.check(f"{label} {name}", f"exported, but in no table: {found[name]}")
+    context.check(f"{label} number of symbols", difference({n for n in found if found[n]}, set(wanted)))
+
+
+def shared(context: Context, key: str, version_key: str, nodes_key: str) -> None:
     table = facts("symbols")
-    found = exported(path)
-    wanted = {f["name"]: f[key] for f in table["functions"] if f[key]}
-    extra = additions() if key == "ffi_symbol_version" else {}
-    for name, node in wanted.items():
-        kind, got = found.get(name, ("", "absent"))
-        problem = "" if got == f"@{node}" and kind == "T" else f"{kind} {got}, not T @@{node}"
-        context.check(f"{library} {name}", problem)
-    for name, node in extra.items():
-        context.check(f"{library} addition {name}", "" if found.get(name) == ("T", f"@{node}") else "differs")
-    unknown = sorted(set(found) - set(wanted) - set(extra))
-    context.check(f"{library} exports nothing else", ", ".join(unknown))
-    nodes = [
-        (n["node"], n["parent"], n["verdef_flag"] == "WEAK") for n in table[nodes_key]
-    ]
-    got = version_nodes(path)
-    context.check(f"{library} version nodes", "" if got == nodes else f"{got}")
-    dynamic = command("readelf", "-dW", path).stdout
-    context.check(f"{library} soname", "" if f"[{library}.so.2]" in dynamic else "wrong")
+    soname, file_name = table["soname"][key], table["file_name"][key]
+    path = context.libdir / soname
+    wanted = {f["name"]: f[version_key] for f in table["functions"] if f[version_key]}
+    if key == "ffi":
+        twice = set(wanted) & set(additions())
+        context.check("additions are none of the reference's own", ", ".join(twice))
+        wanted.update(additions())
+    nodes = table[nodes_key]
+    names(context, path, wanted, [n["node"] for n in nodes])
+
+    base, found = version_nodes(path)
+    context.check(f"{soname} base version", "" if base == soname else base)
+    right = [(n["node"], [n["parent"]] if n["parent"] else [], n["verdef_flag"] == "WEAK") for n in nodes]
+    context.check(f"{soname} order of version nodes",
+                  "" if [n[0] for n in found] == [n[0] for n in right] else str([n[0] for n in found]))
+    for node in right:
+        context.check(f"{soname} node {node[0]}", "" if node in found else f"{node} is not in {found}")
+    exported = collections.Counter(version for _, version, *rest in dynamic_symbols(path) if not rest[-1])
+    for node in nodes:
+        number = node["count"] + (list(additions().values()).count(node["node"]) if key == "ffi" else 0)
+        got = exported[f"@@{node['node']}"]
+        context.check(f"{soname} symbols at {node['node']}", "" if got == number else f"{got}, not {number}")
+
+    dynamic = output_of("readelf", "-dW", path)
+    context.check(f"{soname} soname", difference(set(re.findall(r"SONAME.*\[(.*)\]", dynamic)), {soname}))
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", dynamic))
-    context.check(f"{library} needs", ", ".join(needed - {"libc.so.6", "libgcc_s.so.1"}))
-    undefined = {line.split()[-1].partition("@")[0]
-                 for line in command("nm", "-D", "--undefined-only", path).stdout.splitlines()}
-    context.check(f"{library} cannot panic", "abort is linked in" if "abort" in undefined else "")
-    context.check(f"{library} imports", ", ".join(sorted(undefined - {"calloc", "free", "sysconf"})))
-    context.check(f"{library} has no constructors", "INIT" if "INIT" in dynamic else "")
-
-
-def archive(context: Context, library: str, wanted: set) -> None:
-    output = command("nm", "-g", "--defined-only", context.libdir / f"{library}.a").stdout
-    found = {line.split()[2] for line in output.splitlines() if len(line.split()) == 3}
-    context.check(f"{library}.a lacks", ", ".join(sorted(wanted - found)))
-    context.check(f"{library}.a has besides", ", ".join(sorted(found - wanted)))
+    context.check(f"{soname} needs", ", ".join(needed - {"libc.so.6", "libgcc_s.so.1"}))
+    imports = undefined_symbols(path)
+    context.check(f"{soname} cannot panic", "abort is linked in" if "abort" in imports else "")
+    context.check(f"{soname} imports", ", ".join(sorted(imports - IMPORTS)))
+    for tag, what in (("INIT", "constructor"), ("FINI", "destructor"), ("TEXTREL", "text relocations"),
+                      ("RPATH", "rpath"), ("RUNPATH", "runpath")):
+        context.check(f"{soname} has no {what}", tag if re.search(rf"\({tag}(_ARRAY)?\)", dynamic) else "")
+    stack = re.findall(r"GNU_STACK.* (R\S*) ", output_of("readelf", "-lW", path))
+    context.check(f"{soname} stack is not executable", "" if stack == ["RW"] else str(stack))
+    context.check(f"{soname} leads to {file_name}", "" if path.resolve().name == file_name else str(path.resolve()))
 
 
 def run(context: Context) -> None:
-    shared(context, "liburing", "symbol_version", "liburing_version_nodes")
-    shared(context, "liburing-ffi", "ffi_symbol_version", "ffi_version_nodes")
-    table = facts("symbols")["functions"]
-    archive(context, "liburing", {f["name"] for f in table if f["symbol_version"]})
-    archive(context, "liburing-ffi", {f["name"] for f in table if f["in_ffi_archive"]})
-    size = context.build / "stripped.so"
-    command("strip", "-o", size, context.libdir / "liburing.so.2")
-    weight = size.stat().st_size
-    print(f"stripped liburing.so.2: {weight} bytes")
-    context.check("liburing.so.2 below 100 KB", "" if weight < 100_000 else str(weight))
-
+    for library in LIBRARIES:
+        shared(context, *library)
