@@ -237,16 +237,31 @@ impl<K: Kernel> Ring<K> {
         check(self.inner().submit_and_wait(wait_nr))
     }
 
-    /// Waits for `wait_nr` completions, with a timeout if given.
+    /// Waits for `wait_nr` completions, with a timeout if given. Submits
+    /// nothing that was queued.
     ///
     /// # Errors
-    /// ETIME when it expires, EINTR on a signal, those of io_uring_enter(2).
+    /// ETIME when it expires without a completion, EINTR on a signal, EAGAIN
+    /// when `wait_nr` is 0 and nothing is ready, those of io_uring_enter(2).
+    /// Kernels before 5.11 wait by a request of our own, which cannot go
+    /// without what was queued before it: EBUSY there while something queued
+    /// was not yet submitted.
     pub fn wait(&mut self, wait_nr: u32, timeout: Option<&__kernel_timespec>) -> Result<(), Errno> {
+        let ring = self.inner();
+        let queued = get!(ring, sq.sqe_tail) != get!(ring, sq.sqe_head);
+        if timeout.is_some() && !ring.has_ext_arg() && queued {
+            // Nobody has vouched yet for what those entries point to.
+            return Err(Errno(libc::EBUSY));
+        }
         let timeout = timeout.map_or(ptr::null(), ptr::from_ref);
         // SAFETY: the timeout is valid for the call; kernels without EXT_ARG
         // copy it at submission.
-        let waited = unsafe { self.inner().wait_cqes(wait_nr, timeout, ptr::null()) };
+        let waited = unsafe { ring.wait_cqes(wait_nr, timeout, ptr::null()) };
         match waited {
+            // Without EXT_ARG an expiry shows by there being no entry only.
+            Ok(waited) if waited.result >= 0 && waited.cqe.is_null() && wait_nr != 0 => {
+                Err(Errno(libc::ETIME))
+            }
             Ok(waited) => check(waited.result).map(|_| ()),
             Err(error) => Err(Errno(-error)),
         }

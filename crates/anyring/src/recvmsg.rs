@@ -3,7 +3,9 @@
 //!
 //! # Safety
 //! The functions take the buffer as the kernel filled it and the `msghdr` the
-//! request was submitted with: the areas have the sizes given there.
+//! request was submitted with: the areas have the sizes given there. The kernel
+//! may start a buffer anywhere (incremental buffer rings), and a name area of
+//! any length moves what is behind it: nothing in the buffer need be aligned.
 
 use core::ffi::{c_int, c_uint, c_void};
 use core::ptr;
@@ -47,6 +49,16 @@ pub fn name(out: *mut io_uring_recvmsg_out) -> *mut c_void {
     out.wrapping_add(1).cast()
 }
 
+/// Bytes of control messages.
+///
+/// # Safety
+/// `out` points to a header, aligned or not.
+#[inline]
+unsafe fn control_length(out: *const io_uring_recvmsg_out) -> usize {
+    // SAFETY: handed on from the caller.
+    unsafe { (&raw const (*out).controllen).read_unaligned() as usize }
+}
+
 /// The first control message, or NULL.
 ///
 /// # Safety
@@ -55,7 +67,7 @@ pub fn name(out: *mut io_uring_recvmsg_out) -> *mut c_void {
 pub unsafe fn cmsg_firsthdr(out: *mut io_uring_recvmsg_out, msg: *const msghdr) -> *mut cmsghdr {
     // SAFETY: handed on from the caller.
     unsafe {
-        if ((*out).controllen as usize) < CMSG_HEADER {
+        if control_length(out) < CMSG_HEADER {
             return ptr::null_mut();
         }
         name(out)
@@ -77,12 +89,12 @@ pub unsafe fn cmsg_nexthdr(
     // SAFETY: handed on from the caller. Addresses are compared as numbers, so
     // that a wild length cannot wrap around.
     unsafe {
-        let length = (*cmsg).cmsg_len;
+        let length = (&raw const (*cmsg).cmsg_len).read_unaligned();
         if length < CMSG_HEADER {
             return ptr::null_mut();
         }
         let start = (cmsg_firsthdr(out, msg)) as usize;
-        let end = start.wrapping_add((*out).controllen as usize);
+        let end = start.wrapping_add(control_length(out));
         let next = length
             .checked_next_multiple_of(CMSG_ALIGN)
             .and_then(|step| (cmsg as usize).checked_add(step));
@@ -94,7 +106,8 @@ pub unsafe fn cmsg_nexthdr(
             return ptr::null_mut();
         }
         let next = cmsg.wrapping_byte_add(next - cmsg as usize);
-        match (*next).cmsg_len.checked_next_multiple_of(CMSG_ALIGN) {
+        let length = (&raw const (*next).cmsg_len).read_unaligned();
+        match length.checked_next_multiple_of(CMSG_ALIGN) {
             Some(bytes) if fits(bytes) => next,
             _ => ptr::null_mut(),
         }

@@ -222,7 +222,7 @@ impl<K: Kernel> RingRef<K> {
         }
     }
 
-    fn has_ext_arg(self) -> bool {
+    pub(crate) fn has_ext_arg(self) -> bool {
         get!(self, features) & IORING_FEAT_EXT_ARG != 0
     }
 
@@ -370,8 +370,18 @@ impl<K: Kernel> RingRef<K> {
     }
 
     /// The first ready entry; -EAGAIN when there is none.
+    ///
+    /// The error of an own timeout entry (kernels without EXT_ARG) is
+    /// swallowed: what counts is what lies behind it.
     #[inline]
     pub fn peek_cqe(self) -> Waited {
+        let peek = self.peek_raw();
+        if !peek.cqe.is_null() {
+            return Waited {
+                result: 0,
+                cqe: peek.cqe,
+            };
+        }
         self.wait_cqe_nr(0)
     }
 
