@@ -11,7 +11,9 @@ use pyo3::prelude::*;
 
 /// An `OSError` of the right subclass.
 fn os_error(number: i32) -> PyErr {
-    std::io::Error::from_raw_os_error(number).into()
+    let message = std::io::Error::from_raw_os_error(number).to_string();
+    let message = message.split(" (os error").next().unwrap_or_default();
+    pyo3::exceptions::PyOSError::new_err((number, message.to_owned()))
 }
 
 /// `{name: value}` of every constant of the interface.

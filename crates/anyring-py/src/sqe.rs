@@ -37,18 +37,57 @@ const OFF_IS_ADDRESS: &[u32] = &[
     abi::IORING_OP_WAITID,
 ];
 
-/// Operations whose arguments are structs with addresses of their own, which
-/// this module does not build.
-const REFUSED: &[u32] = &[
-    abi::IORING_OP_SENDMSG,
-    abi::IORING_OP_RECVMSG,
-    abi::IORING_OP_SENDMSG_ZC,
-    abi::IORING_OP_URING_CMD,
-    abi::IORING_OP_URING_CMD128,
-    abi::IORING_OP_PROVIDE_BUFFERS,
-    abi::IORING_OP_FUTEX_WAITV,
-    abi::IORING_OP_RECV_ZC,
+/// The operations whose every argument is checked here. Others may hold
+/// addresses this module does not know of, and are refused.
+const KNOWN: &[u32] = &[
+    abi::IORING_OP_NOP,
+    abi::IORING_OP_READV,
+    abi::IORING_OP_WRITEV,
+    abi::IORING_OP_FSYNC,
+    abi::IORING_OP_READ_FIXED,
+    abi::IORING_OP_WRITE_FIXED,
+    abi::IORING_OP_POLL_ADD,
+    abi::IORING_OP_POLL_REMOVE,
+    abi::IORING_OP_TIMEOUT,
+    abi::IORING_OP_TIMEOUT_REMOVE,
+    abi::IORING_OP_ACCEPT,
+    abi::IORING_OP_ASYNC_CANCEL,
+    abi::IORING_OP_LINK_TIMEOUT,
+    abi::IORING_OP_CONNECT,
+    abi::IORING_OP_FALLOCATE,
+    abi::IORING_OP_OPENAT,
+    abi::IORING_OP_CLOSE,
+    abi::IORING_OP_STATX,
+    abi::IORING_OP_READ,
+    abi::IORING_OP_WRITE,
+    abi::IORING_OP_FADVISE,
+    abi::IORING_OP_SEND,
+    abi::IORING_OP_RECV,
+    abi::IORING_OP_OPENAT2,
+    abi::IORING_OP_SPLICE,
+    abi::IORING_OP_TEE,
+    abi::IORING_OP_SHUTDOWN,
+    abi::IORING_OP_RENAMEAT,
+    abi::IORING_OP_UNLINKAT,
+    abi::IORING_OP_MKDIRAT,
+    abi::IORING_OP_SYMLINKAT,
+    abi::IORING_OP_LINKAT,
+    abi::IORING_OP_SOCKET,
+    abi::IORING_OP_SEND_ZC,
+    abi::IORING_OP_FTRUNCATE,
+    abi::IORING_OP_BIND,
+    abi::IORING_OP_LISTEN,
 ];
+
+/// Bytes the kernel reads or writes at `addr` and `off` whatever the length.
+fn least(op: u32) -> (usize, usize) {
+    match op {
+        abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => (16, 0),
+        abi::IORING_OP_STATX => (1, 256),
+        abi::IORING_OP_OPENAT2 => (1, 24),
+        _ => (0, 0),
+    }
+}
 
 /// A submission entry: filled, then submitted, then spent.
 #[pyclass(module = "liburing._liburing", subclass)]
@@ -110,7 +149,7 @@ impl Sqe {
     ///
     /// Raises TypeError for a read-only buffer the kernel would write,
     /// ValueError for an address given as a number, RuntimeError when spent.
-    #[pyo3(signature = (opcode, fd=-1, addr=None, length=None, off=None, op_flags=0, *, writable=false, off_writable=false, ioprio=0, buf_index=0, file_index=0, addr_len=None, minimum=0))]
+    #[pyo3(signature = (opcode, fd=-1, addr=None, length=None, off=None, op_flags=0, *, writable=false, off_writable=false, ioprio=0, buf_index=0, file_index=0, addr_len=None))]
     fn prep(
         &mut self,
         opcode: u8,
@@ -125,11 +164,10 @@ impl Sqe {
         buf_index: u16,
         file_index: u32,
         addr_len: Option<u16>,
-        minimum: usize,
     ) -> PyResult<()> {
         let this = self.open()?;
         let op = u32::from(opcode);
-        if REFUSED.contains(&op) {
+        if !KNOWN.contains(&op) {
             return Err(PyValueError::new_err("this operation is not built here"));
         }
         let mut keep = Vec::new();
@@ -154,8 +192,17 @@ impl Sqe {
         if !buffers && length.is_some_and(|length| length as usize > found) {
             return Err(PyValueError::new_err("fewer buffers than the count"));
         }
-        if found < minimum && address != 0 || off_writable && off_len < minimum {
+        let (addr_least, off_least) = least(op);
+        if found < addr_least || off_len < off_least {
             return Err(PyValueError::new_err("the buffer is too small"));
+        }
+        let named = matches!(op, abi::IORING_OP_CONNECT | abi::IORING_OP_BIND);
+        if named && offset > found as u64
+            || addr_len.is_some_and(|length| usize::from(length) > off_len)
+        {
+            return Err(PyValueError::new_err(
+                "the address is shorter than its length",
+            ));
         }
         let length = match length {
             Some(length) => length,
