@@ -6,7 +6,7 @@ on memory-safe ground. The object tier: `with liburing.Ring(256) as ring`.
 
 from enum import IntEnum as _IntEnum
 
-from . import _liburing, _prep, _queue
+from . import _liburing, _prep, _queue, _system
 from ._classes import (
     CQE,
     SQE,
@@ -45,5 +45,8 @@ globals().update(
         for name, value in _liburing.constants().items()
         if not name.startswith("IORING_OP_")
     }
+)
+globals().update(
+    {name: value for name, value in vars(_system).items() if name.isupper()}
 )
 AT_FDCWD = -100

@@ -107,23 +107,24 @@ class Cqe:
     def __init__(self, no=None):
         if no is not None:
             raise NotImplementedError("Cqe() takes no count")
-        self._found = None
+        self._native, self._base, self._found = None, 0, {}
 
-    def _fill(self, native, limit=None):
-        entries = []
-        while (limit is None or len(entries) < limit) and (
-            found := native.entry(len(entries))
-        ) is not None:
-            entries.append(self._entry(*found))
-        self._found = entries
+    def _fill(self, native):
+        self._native, self._base = native, native.head
+        self._found = {0: self._entry(*native.entry(0))}
 
     def __bool__(self):
         return bool(self._found)
 
     def __getitem__(self, index):
-        if index < 0 or not self._found:
-            raise IndexError("no such completion")
-        return self._found[index]
+        entry = self._found.get(index)
+        if entry is None:
+            behind = self._base + index - self._native.head if self._native else -1
+            found = self._native.entry(behind) if index >= 0 and behind >= 0 else None
+            if found is None:
+                raise IndexError("no such completion")
+            entry = self._found[index] = self._entry(*found)
+        return entry
 
 
 class io_uring_cqe(Cqe):
@@ -146,11 +147,18 @@ class io_uring_cqes(io_uring_cqe):
         super().__init__()
         self._n = n
 
+    def _fill(self, native):
+        super()._fill(native)
+        index = 1
+        while (found := native.entry(index)) is not None:
+            self._found[index] = self._entry(*found)
+            index += 1
+
     def __len__(self):
-        return len(self._found) if self._found else self._n
+        return len(self._found) or self._n
 
     def __iter__(self):
-        return iter(list(self._found or ()))
+        return iter(list(self._found.values()))
 
 
 class _Block:

@@ -48,6 +48,9 @@ pub(crate) struct Core {
     slots: Vec<Slot>,
     free: Vec<usize>,
     ready: VecDeque<Entry>,
+    /// Completions given back so far.
+    #[pyo3(get)]
+    head: usize,
     registered: Vec<Keep>,
 }
 
@@ -283,6 +286,7 @@ impl Core {
             slots: Vec::new(),
             free: Vec::new(),
             ready: VecDeque::new(),
+            head: 0,
             registered: Vec::new(),
         })
     }
@@ -400,13 +404,16 @@ impl Core {
     /// Gives `count` completions back, no more than are ready.
     fn advance(&mut self, count: usize) -> PyResult<()> {
         self.ring()?;
-        self.ready.drain(..count.min(self.ready.len()));
+        let count = count.min(self.ready.len());
+        self.ready.drain(..count);
+        self.head += count;
         Ok(())
     }
 
     /// Takes all completions that are ready, `(user_data, res, flags)` each.
     fn completions(&mut self) -> PyResult<Vec<Entry>> {
         self.peek()?;
+        self.head += self.ready.len();
         Ok(self.ready.drain(..).collect())
     }
 
