@@ -1,6 +1,8 @@
 //! A ring and what its operations keep alive.
 
 use std::collections::VecDeque;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyring::{Builder, Errno, Ring};
@@ -17,6 +19,23 @@ use crate::sqe::Sqe;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Bits of a token that number the slot.
 const INDEX_BITS: u32 = 24;
+
+/// How often this process is a fork of the one that loaded the module.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+static WATCH: Once = Once::new();
+
+extern "C" fn in_child() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Differs between a process and its children; no system call.
+fn generation() -> u32 {
+    WATCH.call_once(|| {
+        // SAFETY: the handler only adds to an atomic.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+    FORKS.load(Ordering::Relaxed)
+}
 
 /// One operation in flight.
 struct Slot {
@@ -60,7 +79,7 @@ fn raise(error: Errno) -> PyErr {
 
 impl Core {
     fn ring(&mut self) -> PyResult<&mut Ring> {
-        if self.process != std::process::id() {
+        if self.process != generation() {
             return Err(PyRuntimeError::new_err(
                 "this ring belongs to the process that made it",
             ));
@@ -211,7 +230,7 @@ impl Core {
         let Some(Owned(mut ring)) = self.ring.take() else {
             return;
         };
-        if self.process != std::process::id() {
+        if self.process != generation() {
             // The parent's: its memory and descriptor are left alone.
             std::mem::forget(ring);
             std::mem::forget(std::mem::take(&mut self.slots));
@@ -279,7 +298,7 @@ impl Core {
         }
         Ok(Core {
             ring: Some(Owned(builder.build().map_err(raise)?)),
-            process: std::process::id(),
+            process: generation(),
             secret: u64::from_ne_bytes(secret),
             count: 0,
             pending: Vec::new(),
