@@ -2,6 +2,9 @@
 
 import errno
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +52,11 @@ def test_cancel_and_state():
         ring.nop()
     os.close(read)
     os.close(write)
+
+
+def test_cat(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes(b"line\n" * 30000)
+    example = pathlib.Path(__file__).parents[2] / "python/examples/cat.py"
+    done = subprocess.run([sys.executable, example, path], capture_output=True, timeout=30)
+    assert done.stdout == path.read_bytes(), done.stderr
