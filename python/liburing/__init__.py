@@ -27,7 +27,10 @@ from ._ring import Operation, Ring
 
 __version__ = _liburing.__version__
 
-io_uring_op = _IntEnum("io_uring_op", _liburing.operations())
+io_uring_op = _IntEnum(
+    "io_uring_op",
+    [*_liburing.operations(), ("IORING_OP_LAST", _liburing.constants()["IORING_OP_LAST"])],
+)
 
 for _module in (_prep, _queue):
     globals().update(

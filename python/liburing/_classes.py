@@ -280,6 +280,9 @@ class Iovec:
                 raise TypeError(f"not a buffer: {type(item).__name__}")
         self._items = list(items)
 
+    def __bool__(self):
+        return True
+
     def __len__(self):
         return len(self._items)
 
@@ -340,12 +343,16 @@ class FileIndex:
 
     def __init__(self, items):
         self._items = [integer(item, -(2**31), 2**31 - 1) for item in items]
+        self._turn = iter(self._items)
 
     def __getitem__(self, index):
         return self._items[index]
 
     def __iter__(self):
         return iter(self._items)
+
+    def __next__(self):
+        return next(self._turn)
 
     def update(self, items):
         """Other descriptors, as many."""

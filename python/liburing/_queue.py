@@ -190,10 +190,13 @@ def io_uring_unregister_files(ring):
     return core(ring).files([])
 
 
-def io_uring_register_buffers(ring, iovecs):
-    """Registers writable buffers; the ring keeps them."""
+def io_uring_register_buffers(ring, iovecs, tags=None):
+    """Registers writable buffers; the ring keeps them. The third argument is 0
+    or, as in the older releases, the number of buffers: there are no tags."""
     if not isinstance(iovecs, Iovec):
         raise TypeError("an Iovec is required")
+    if tags is not None and integer(tags, 0, 2**64 - 1) not in (0, len(iovecs)):
+        raise ValueError("neither 0 nor the number of buffers")
     return core(ring).buffers(iovecs._items)
 
 
