@@ -19,13 +19,13 @@ def integer(value, low, high):
     return value
 
 
-class Ring:
+class Ring(_liburing.Handle):
     """A ring, unusable until io_uring_queue_init and after io_uring_queue_exit."""
 
-    __slots__ = ("_core",)
+    __slots__ = ()
 
     def __init__(self):
-        self._core = None
+        """A ring that io_uring_queue_init can make."""
 
     @property
     def ring_fd(self):
@@ -65,75 +65,27 @@ def core(ring):
     return ring._core
 
 
-class CQE:
-    """A copy of one completion; stays readable after it was seen."""
-
-    __slots__ = ("user_data", "_res", "flags")
-
-    def __init__(self, user_data=None, res=0, flags=0):
-        if user_data is None:
-            raise RuntimeError("completions come from a ring")
-        self.user_data, self._res, self.flags = user_data, res, flags
-
-    @property
-    def res(self):
-        """The result; raises OSError while it is negative."""
-        if self._res < 0:
-            raise OSError(-self._res, os.strerror(-self._res))
-        return self._res
-
-    @property
-    def big_cqe(self):
-        """Not available."""
-        raise RuntimeError("the ring has no 32-byte completions")
+CQE = _liburing.CQE
 
 
-class _PlainCQE(CQE):
-    """A completion whose negative results are values."""
-
-    __slots__ = ()
-
-    @property
-    def res(self):
-        """The result, -errno on failure."""
-        return self._res
-
-
-class Cqe:
+class Cqe(_liburing.Found):
     """Out-parameter of waits and peeks; false until one filled it."""
 
-    _entry = CQE
+    __slots__ = ()
 
     def __init__(self, no=None):
         if no is not None:
             raise NotImplementedError("Cqe() takes no count")
-        self._native, self._base, self._found = None, 0, {}
-
-    def _fill(self, native):
-        self._native, self._base = native, native.head
-        self._found = {0: self._entry(*native.entry(0))}
-
-    def __bool__(self):
-        return bool(self._found)
-
-    def __getitem__(self, index):
-        entry = self._found.get(index)
-        if entry is None:
-            behind = self._base + index - self._native.head if self._native else -1
-            found = self._native.entry(behind) if index >= 0 and behind >= 0 else None
-            if found is None:
-                raise IndexError("no such completion")
-            entry = self._found[index] = self._entry(*found)
-        return entry
 
 
 class io_uring_cqe(Cqe):
     """A completion of the older releases: its own first entry."""
 
-    _entry = _PlainCQE
+    __slots__ = ()
 
     def __init__(self):
         super().__init__()
+        self._plain = True
 
     res = property(lambda self: self[0].res, doc="The result, -errno on failure.")
     flags = property(lambda self: self[0].flags, doc="IORING_CQE_F_*.")
@@ -143,22 +95,17 @@ class io_uring_cqe(Cqe):
 class io_uring_cqes(io_uring_cqe):
     """The completions a wait found, iterable."""
 
+    __slots__ = ("_n",)
+
     def __init__(self, n=1):
         super().__init__()
-        self._n = n
-
-    def _fill(self, native):
-        super()._fill(native)
-        index = 1
-        while (found := native.entry(index)) is not None:
-            self._found[index] = self._entry(*found)
-            index += 1
+        self._all, self._n = True, n
 
     def __len__(self):
-        return len(self._found) or self._n
+        return self._count or self._n
 
     def __iter__(self):
-        return iter(list(self._found.values()))
+        return iter([self[index] for index in range(self._count)])
 
 
 class _Block:

@@ -4,6 +4,7 @@ import os
 
 from . import _liburing
 from ._classes import Iovec, OpenHow, Sockaddr, Statx, Timespec
+from ._liburing import io_uring_prep_nop, io_uring_prep_read, io_uring_prep_write
 
 OP = {name.removeprefix("IORING_OP_"): number for name, number in _liburing.operations()}
 _C = _liburing.constants()
@@ -39,35 +40,6 @@ def _sized(buf, nbytes):
     if nbytes > len(buf):
         raise ValueError("the buffer is shorter than the length")
     return nbytes
-
-
-def io_uring_prep_nop(sqe):
-    """Does nothing."""
-    sqe.prep(0)
-
-
-def io_uring_prep_read(sqe, fd, buf, *args, offset=0):
-    """Reads into a buffer: (offset), or (nbytes, offset) as the older releases."""
-    length = None
-    if len(args) == 2:
-        length, offset = _sized(buf, args[0]), args[1]
-    elif len(args) == 1:
-        offset = args[0]
-    elif args:
-        raise TypeError("too many arguments")
-    sqe.prep(OP["READ"], fd, buf, length, offset or 0, writable=True)
-
-
-def io_uring_prep_write(sqe, fd, buf, *args, offset=0):
-    """Writes a buffer: (offset), or (nbytes, offset) as the older releases."""
-    length = None
-    if len(args) == 2:
-        length, offset = _sized(buf, args[0]), args[1]
-    elif len(args) == 1:
-        offset = args[0]
-    elif args:
-        raise TypeError("too many arguments")
-    sqe.prep(OP["WRITE"], fd, buf, length, offset or 0)
 
 
 def io_uring_prep_read_fixed(sqe, fd, buff, buf_index, offset=0):

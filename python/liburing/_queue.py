@@ -3,7 +3,13 @@
 import os
 
 from . import _liburing
-from ._classes import CQE, Cqe, FileIndex, Iovec, Ring, core, integer, io_uring
+from ._classes import Cqe, FileIndex, Iovec, Ring, core, integer, io_uring
+from ._liburing import (
+    io_uring_cqe_seen,
+    io_uring_get_sqe,
+    io_uring_submit,
+    io_uring_wait_cqe,
+)
 
 U32 = 2**32 - 1
 
@@ -30,16 +36,6 @@ def io_uring_queue_exit(ring):
     core(ring).close()
     ring._core = None
     return 0 if isinstance(ring, io_uring) else None
-
-
-def io_uring_get_sqe(ring):
-    """A fresh entry, None when the queue is full."""
-    return core(ring).get_sqe()
-
-
-def io_uring_submit(ring):
-    """Submits; the number taken."""
-    return core(ring).submit()
 
 
 def io_uring_submit_and_wait(ring, wait_nr):
@@ -75,11 +71,6 @@ def _wait(ring, cqe, count, ts=None):
     return 0
 
 
-def io_uring_wait_cqe(ring, cqe):
-    """Waits for one completion."""
-    return _wait(ring, cqe, 1)
-
-
 def io_uring_wait_cqe_nr(ring, cqe, wait_nr):
     """Waits for completions."""
     return _wait(ring, cqe, integer(wait_nr, 0, U32))
@@ -112,13 +103,6 @@ def io_uring_peek_cqe(ring, cqe):
         raise BlockingIOError(11, os.strerror(11))
     _out(cqe)._fill(native)
     return 0
-
-
-def io_uring_cqe_seen(ring, cqe):
-    """Gives the first completion back."""
-    if not isinstance(cqe, (CQE, Cqe)):
-        raise TypeError("a completion is required")
-    core(ring).advance(1)
 
 
 def io_uring_cq_advance(ring, nr):

@@ -53,7 +53,7 @@ struct Owned(Ring);
 unsafe impl Sync for Owned {}
 
 /// `(user_data, res, flags)`.
-type Entry = (u64, i32, u32);
+pub(crate) type Entry = (u64, i32, u32);
 
 /// A ring that owns the memory of its operations. One thread at a time: a
 /// call while another runs raises RuntimeError.
@@ -69,7 +69,7 @@ pub(crate) struct Core {
     ready: VecDeque<Entry>,
     /// Completions given back so far.
     #[pyo3(get)]
-    head: usize,
+    pub(crate) head: usize,
     registered: Vec<Keep>,
 }
 
@@ -351,7 +351,7 @@ impl Core {
     }
 
     /// A fresh entry of the queue, None when it is full.
-    fn get_sqe(&mut self, py: Python<'_>) -> PyResult<Option<Py<Sqe>>> {
+    pub(crate) fn get_sqe(&mut self, py: Python<'_>) -> PyResult<Option<Py<Sqe>>> {
         if self.sq_space_left()? == 0 || self.in_flight() >= 1 << INDEX_BITS {
             return Ok(None);
         }
@@ -365,7 +365,7 @@ impl Core {
     /// Raises OSError as io_uring_enter(2) does; InterruptedError after a
     /// signal whose handler did not raise.
     #[pyo3(signature = (wait=0))]
-    fn submit(&mut self, py: Python<'_>, wait: u32) -> PyResult<u32> {
+    pub(crate) fn submit(&mut self, py: Python<'_>, wait: u32) -> PyResult<u32> {
         let held = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
         self.enter(py, wait.saturating_sub(held))
     }
@@ -376,7 +376,12 @@ impl Core {
     /// Raises OSError (ETIME) when the time is over, InterruptedError after a
     /// signal whose handler did not raise.
     #[pyo3(signature = (count, nanoseconds=None))]
-    fn wait(&mut self, py: Python<'_>, count: usize, nanoseconds: Option<u64>) -> PyResult<usize> {
+    pub(crate) fn wait(
+        &mut self,
+        py: Python<'_>,
+        count: usize,
+        nanoseconds: Option<u64>,
+    ) -> PyResult<usize> {
         let end = nanoseconds.map(|time| Instant::now().checked_add(Duration::from_nanos(time)));
         loop {
             self.harvest()?;
@@ -416,12 +421,12 @@ impl Core {
     }
 
     /// The completion `index` places behind the first, None past the end.
-    fn entry(&self, index: usize) -> Option<Entry> {
+    pub(crate) fn entry(&self, index: usize) -> Option<Entry> {
         self.ready.get(index).copied()
     }
 
     /// Gives `count` completions back, no more than are ready.
-    fn advance(&mut self, count: usize) -> PyResult<()> {
+    pub(crate) fn advance(&mut self, count: usize) -> PyResult<()> {
         self.ring()?;
         let count = count.min(self.ready.len());
         self.ready.drain(..count);

@@ -4,6 +4,7 @@
 //! behalf; a [`sqe::Sqe`] is one entry in memory of its own, copied to the
 //! queue when it is submitted. Python never holds an address of ring memory.
 mod core;
+mod hot;
 mod keep;
 mod sqe;
 
@@ -40,6 +41,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<core::Core>()?;
     module.add_class::<sqe::Sqe>()?;
+    hot::add(module)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

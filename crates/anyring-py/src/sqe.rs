@@ -116,6 +116,31 @@ impl Sqe {
         }
         Ok(self)
     }
+
+    /// Fills the entry with an operation whose arguments were checked: `keep`
+    /// holds what `addr` points to.
+    pub(crate) fn fill(
+        &mut self,
+        op: u32,
+        fd: i32,
+        addr: u64,
+        len: u32,
+        off: u64,
+        keep: Vec<Keep>,
+    ) -> PyResult<()> {
+        let this = self.open()?;
+        // SAFETY: all zeroes is a NOP.
+        let mut raw: io_uring_sqe = unsafe { std::mem::zeroed() };
+        raw.opcode = op as u8;
+        raw.fd = fd;
+        raw.addr = addr;
+        raw.len = len;
+        raw.off = off;
+        raw.user_data = this.raw.user_data;
+        this.raw = raw;
+        this.keep = keep;
+        Ok(())
+    }
 }
 
 /// A number, a buffer or a list of buffers: the value and a length.
