@@ -6,7 +6,7 @@ on memory-safe ground. The object tier: `with liburing.Ring(256) as ring`.
 
 from enum import IntEnum as _IntEnum
 
-from . import _liburing, _prep, _queue, _system
+from . import _liburing, _prep, _queue, _register, _system
 from ._classes import (
     CQE,
     SQE,
@@ -23,6 +23,7 @@ from ._classes import (
     iovec,
     timespec,
 )
+from ._register import Probe
 from ._ring import Operation, Ring
 
 __version__ = _liburing.__version__
@@ -32,12 +33,12 @@ io_uring_op = _IntEnum(
     [*_liburing.operations(), ("IORING_OP_LAST", _liburing.constants()["IORING_OP_LAST"])],
 )
 
-for _module in (_prep, _queue):
+for _module in (_prep, _queue, _register):
     globals().update(
         {
             name: value
             for name, value in vars(_module).items()
-            if name.startswith("io_uring_")
+            if name.startswith(("io_uring_", "liburing_", "linux_"))
         }
     )
 probe = _queue.probe

@@ -35,6 +35,11 @@ def _slot(file_index):
     return ALLOC if file_index in (None, ALLOC) else file_index + 1
 
 
+def _at(dfd):
+    """The folder a path starts from; None is the current one."""
+    return -100 if dfd is None else dfd
+
+
 def _sized(buf, nbytes):
     """At most the first bytes of a buffer, as the older style asks."""
     if nbytes > len(buf):
@@ -139,12 +144,12 @@ def io_uring_prep_socket(sqe, domain, type, protocol=0, flags=0):
 
 def io_uring_prep_open(sqe, path, flags=0, mode=0o777, dfd=-100):
     """Opens a file."""
-    sqe.prep(OP["OPENAT"], dfd, _path(path), 0o777 if mode is None else mode, None, flags or 0)
+    sqe.prep(OP["OPENAT"], _at(dfd), _path(path), 0o777 if mode is None else mode, None, flags or 0)
 
 
 def io_uring_prep_openat2(sqe, path, how, dfd=-100):
     """Opens a file as OpenHow says."""
-    sqe.prep(OP["OPENAT2"], dfd, _path(path), 24, _memory(how, OpenHow))
+    sqe.prep(OP["OPENAT2"], _at(dfd), _path(path), 24, _memory(how, OpenHow))
 
 
 def io_uring_prep_close(sqe, fd):
@@ -161,21 +166,21 @@ def io_uring_prep_statx(sqe, statxbuf, path, flags=0, mask=4095, dfd=-100):
     """Fills a Statx at completion."""
     block = _memory(statxbuf, Statx)
     mask = 4095 if mask is None else mask
-    sqe.prep(OP["STATX"], dfd, _path(path), mask, block, flags or 0, off_writable=True)
+    sqe.prep(OP["STATX"], _at(dfd), _path(path), mask, block, flags or 0, off_writable=True)
 
 
 def io_uring_prep_mkdir(sqe, path, mode, dfd=-100):
     """Makes a folder."""
-    sqe.prep(OP["MKDIRAT"], dfd, _path(path), mode)
+    sqe.prep(OP["MKDIRAT"], _at(dfd), _path(path), mode)
 
 
 def io_uring_prep_unlink(sqe, path, flags=0, dfd=-100):
     """Removes a name."""
-    sqe.prep(OP["UNLINKAT"], dfd, _path(path), 0, None, flags or 0)
+    sqe.prep(OP["UNLINKAT"], _at(dfd), _path(path), 0, None, flags or 0)
 
 
 def _two(op, sqe, old, new, flags, olddfd, newdfd):
-    sqe.prep(OP[op], olddfd, _path(old), newdfd & ALLOC, _path(new), flags or 0)
+    sqe.prep(OP[op], _at(olddfd), _path(old), _at(newdfd) & ALLOC, _path(new), flags or 0)
 
 
 def io_uring_prep_rename(sqe, oldpath, newpath, flags=0, olddfd=-100, newdfd=-100):
@@ -190,7 +195,7 @@ def io_uring_prep_link(sqe, oldpath, newpath, flags=0, olddfd=-100, newdfd=-100)
 
 def io_uring_prep_symlink(sqe, target, linkpath, newdirfd=-100):
     """Makes a symbolic link."""
-    sqe.prep(OP["SYMLINKAT"], newdirfd, _path(target), 0, _path(linkpath))
+    sqe.prep(OP["SYMLINKAT"], _at(newdirfd), _path(target), 0, _path(linkpath))
 
 
 def io_uring_prep_fsync(sqe, fd, fsync_flags=0):
@@ -268,3 +273,82 @@ def io_uring_prep_splice(sqe, fd_in, off_in, fd_out, off_out, nbytes, splice_fla
 def io_uring_prep_tee(sqe, fd_in, fd_out, nbytes, splice_flags):
     """Copies bytes between pipes."""
     sqe.prep(OP["TEE"], fd_out, None, nbytes, None, splice_flags, file_index=fd_in)
+
+
+io_uring_prep_fadvise64 = io_uring_prep_fadvise
+
+
+def io_uring_prep_sync_file_range(sqe, fd, len, offset=0, flags=0):
+    """Writes a range of a file to its device."""
+    sqe.prep(OP["SYNC_FILE_RANGE"], fd, None, len, offset or 0, flags or 0)
+
+
+def io_uring_prep_timeout_update(sqe, ts, user_data, flags=0):
+    """Gives a timeout in flight another time."""
+    flags = (flags or 0) | _C["IORING_TIMEOUT_UPDATE"]
+    sqe.prep(OP["TIMEOUT_REMOVE"], -1, user_data, 0, _memory(ts, Timespec), flags)
+
+
+def io_uring_prep_readv_fixed(sqe, fd, iovec, buf_index, offset=0, flags=0):
+    """Reads into several parts of a registered buffer."""
+    items = _items(iovec)
+    sqe.prep(
+        OP["READV_FIXED"], fd, items, None, offset or 0, flags or 0,
+        writable=True, buf_index=buf_index,
+    )
+
+
+def io_uring_prep_writev_fixed(sqe, fd, iovec, buf_index, offset=0, flags=0):
+    """Writes several parts of a registered buffer."""
+    items = _items(iovec)
+    sqe.prep(OP["WRITEV_FIXED"], fd, items, None, offset or 0, flags or 0, buf_index=buf_index)
+
+
+def io_uring_prep_send_zc_fixed(sqe, sockfd, buf, buf_index=0, flags=0, zc_flags=0):
+    """Sends a registered buffer without a copy."""
+    zc_flags = (zc_flags or 0) | _C["IORING_RECVSEND_FIXED_BUF"]
+    sqe.prep(
+        OP["SEND_ZC"], sockfd, buf, None, None, flags or 0,
+        ioprio=zc_flags, buf_index=buf_index or 0,
+    )
+
+
+def io_uring_prep_msg_ring(sqe, fd, len, data, flags=0):
+    """Posts a completion with this res and tag to another ring."""
+    sqe.prep(OP["MSG_RING"], fd, None, len, data, flags or 0)
+
+
+def io_uring_prep_open_direct(sqe, path, flags=0, file_index=ALLOC, mode=0o777, dfd=-100):
+    """Opens a file into a slot of the file table."""
+    mode = 0o777 if mode is None else mode
+    sqe.prep(
+        OP["OPENAT"], _at(dfd), _path(path), mode, None, flags or 0, file_index=_slot(file_index)
+    )
+
+
+def io_uring_prep_openat2_direct(sqe, path, how, file_index=ALLOC, dfd=-100):
+    """Opens a file as OpenHow says into a slot of the file table."""
+    memory = _memory(how, OpenHow)
+    sqe.prep(OP["OPENAT2"], _at(dfd), _path(path), 24, memory, file_index=_slot(file_index))
+
+
+def io_uring_prep_socket_direct(sqe, domain, Type, protocol=0, file_index=ALLOC, flags=0):
+    """Makes a socket in a slot of the file table."""
+    sqe.prep(
+        OP["SOCKET"], domain, None, protocol or 0, Type, flags or 0, file_index=_slot(file_index)
+    )
+
+
+def io_uring_prep_accept_direct(sqe, fd, addr=None, file_index=ALLOC, flags=0):
+    """Accepts a connection into a slot of the file table; addr must be None."""
+    _no_address(addr)
+    sqe.prep(OP["ACCEPT"], fd, op_flags=flags or 0, file_index=_slot(file_index))
+
+
+def io_uring_prep_multishot_accept_direct(sqe, fd, addr=None, flags=0):
+    """Accepts connections into the file table until cancelled."""
+    _no_address(addr)
+    sqe.prep(
+        OP["ACCEPT"], fd, op_flags=flags or 0,
+        ioprio=_C["IORING_ACCEPT_MULTISHOT"], file_index=ALLOC,
+    )

@@ -73,12 +73,12 @@ pub(crate) struct Core {
     registered: Vec<Keep>,
 }
 
-fn raise(error: Errno) -> PyErr {
+pub(crate) fn raise(error: Errno) -> PyErr {
     os_error(error.0)
 }
 
 impl Core {
-    fn ring(&mut self) -> PyResult<&mut Ring> {
+    pub(crate) fn ring(&mut self) -> PyResult<&mut Ring> {
         if self.process != generation() {
             return Err(PyRuntimeError::new_err(
                 "this ring belongs to the process that made it",

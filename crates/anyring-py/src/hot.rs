@@ -175,7 +175,7 @@ fn io_uring_get_sqe(py: Python<'_>, ring: PyRef<'_, Handle>) -> PyResult<Option<
 }
 
 /// The native ring; the handle is not borrowed while a call waits.
-fn native<'py>(ring: &Bound<'py, Handle>) -> PyResult<Bound<'py, Core>> {
+pub(crate) fn native<'py>(ring: &Bound<'py, Handle>) -> PyResult<Bound<'py, Core>> {
     ring.try_borrow()?.open(ring.py())
 }
 

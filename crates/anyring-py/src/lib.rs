@@ -6,6 +6,7 @@
 mod core;
 mod hot;
 mod keep;
+mod register;
 mod sqe;
 
 use pyo3::prelude::*;
@@ -42,6 +43,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<core::Core>()?;
     module.add_class::<sqe::Sqe>()?;
     hot::add(module)?;
+    register::add(module)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

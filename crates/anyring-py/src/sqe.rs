@@ -22,6 +22,7 @@ const ADDR_IS_NUMBER: &[u32] = &[
 
 /// Operations whose `off` is an address.
 const OFF_IS_ADDRESS: &[u32] = &[
+    abi::IORING_OP_TIMEOUT_REMOVE,
     abi::IORING_OP_ACCEPT,
     abi::IORING_OP_STATX,
     abi::IORING_OP_OPENAT2,
@@ -77,11 +78,20 @@ const KNOWN: &[u32] = &[
     abi::IORING_OP_FTRUNCATE,
     abi::IORING_OP_BIND,
     abi::IORING_OP_LISTEN,
+    abi::IORING_OP_SYNC_FILE_RANGE,
+    abi::IORING_OP_READV_FIXED,
+    abi::IORING_OP_WRITEV_FIXED,
+    abi::IORING_OP_MSG_RING,
 ];
 
 /// Bytes the kernel reads or writes at `addr` and `off` whatever the length.
-fn least(op: u32) -> (usize, usize) {
+fn least(op: u32, op_flags: u32) -> (usize, usize) {
     match op {
+        abi::IORING_OP_TIMEOUT_REMOVE
+            if op_flags & (abi::IORING_TIMEOUT_UPDATE | abi::IORING_LINK_TIMEOUT_UPDATE) != 0 =>
+        {
+            (0, 16)
+        }
         abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => (16, 0),
         abi::IORING_OP_STATX => (1, 256),
         abi::IORING_OP_OPENAT2 => (1, 24),
@@ -217,7 +227,7 @@ impl Sqe {
         if !buffers && length.is_some_and(|length| length as usize > found) {
             return Err(PyValueError::new_err("fewer buffers than the count"));
         }
-        let (addr_least, off_least) = least(op);
+        let (addr_least, off_least) = least(op, op_flags);
         if found < addr_least || off_len < off_least {
             return Err(PyValueError::new_err("the buffer is too small"));
         }
