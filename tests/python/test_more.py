@@ -1,5 +1,6 @@
 """Direct descriptors, fixed buffers, messages, registration, versions."""
 
+import errno
 import os
 import socket
 
@@ -202,3 +203,10 @@ def test_sparse_buffers_and_asynchronous_eventfd(ring):
     with pytest.raises(BlockingIOError):
         os.eventfd_read(fd)
     os.close(fd)
+
+
+def test_iowait(ring):
+    try:
+        assert u.io_uring_set_iowait(ring, False) == 0
+    except OSError as error:
+        assert error.errno in (errno.EINVAL, errno.EOPNOTSUPP)
