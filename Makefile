@@ -193,6 +193,30 @@ bench: ## compare with an installed liburing: instructions, time, size
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
 
+# ---- Python
+
+VENV := $(TARGET)/venv
+VENV_PYTHON := $(VENV)/bin/python
+
+$(VENV_PYTHON):
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && apt-get install -y python3-venv; } || \
+		{ echo "python3 lacks venv: install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+.PHONY: python
+python: $(VENV_PYTHON) ## build the Python module and install it in target/venv
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --force-reinstall .
+
+.PHONY: print-python
+print-python: ## print the interpreter that has the Python module
+	@echo $(VENV_PYTHON)
+
+.PHONY: test-python
+test-python: python ## the Python module
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout
+	$(VENV_PYTHON) -m pytest -q
+
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf $(TARGET)
