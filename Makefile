@@ -118,7 +118,7 @@ RUNNER_ARGS := --include $(INCLUDE) --libdir $(LIBDIR)
 
 .PHONY: requirements
 requirements:
-	@sh tests/requirements.sh build test
+	@sh tests/requirements.sh build test python
 
 .PHONY: run
 run: ## build everything and show the library at work on a real file and a real connection
@@ -127,7 +127,7 @@ run: ## build everything and show the library at work on a real file and a real 
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-bench
+	test-binaries test-bench test-python
 
 .PHONY: test
 test: requirements ## run all tests
