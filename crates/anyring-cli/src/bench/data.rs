@@ -1,0 +1,86 @@
+//! The data file: every 4 KiB block can be told from every other.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::stats::Stop;
+
+/// Bytes of a block.
+pub(crate) const BLOCK: usize = 4096;
+
+/// The word at `index` of the block with this number.
+fn word(block: u64, index: u64) -> u64 {
+    (block + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ index
+}
+
+fn fill(block: u64, bytes: &mut [u8]) {
+    for (index, eight) in bytes.chunks_exact_mut(8).enumerate() {
+        eight.copy_from_slice(&word(block, index as u64).to_le_bytes());
+    }
+}
+
+/// Whether the first and last word of a read are those of the file.
+pub(crate) fn ends_match(offset: u64, bytes: &[u8]) -> bool {
+    let first = offset / BLOCK as u64;
+    let last = first + (bytes.len() / BLOCK) as u64 - 1;
+    let end = bytes.len() - 8;
+    bytes[..8] == word(first, 0).to_le_bytes()
+        && bytes[end..] == word(last, BLOCK as u64 / 8 - 1).to_le_bytes()
+}
+
+/// Whether all bytes of a read are those of the file.
+pub(crate) fn all_match(offset: u64, bytes: &[u8]) -> bool {
+    let mut wanted = vec![0; BLOCK];
+    bytes.chunks_exact(BLOCK).enumerate().all(|(index, block)| {
+        fill(offset / BLOCK as u64 + index as u64, &mut wanted);
+        block == wanted
+    })
+}
+
+/// A file of `bytes`, removed with its folder.
+pub(crate) struct DataFile {
+    path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+impl DataFile {
+    /// Writes the file into `folder`.
+    pub(crate) fn create(folder: &Path, bytes: u64) -> Result<Self, String> {
+        let path = folder.join("data");
+        let failed = |error: std::io::Error| {
+            format!(
+                "cannot write {} MiB of test data to {}: {error}",
+                bytes >> 20,
+                folder.display()
+            )
+        };
+        let mut file = File::create(&path).map_err(failed)?;
+        let mut chunk = vec![0; 1 << 20];
+        for start in (0..bytes).step_by(chunk.len()) {
+            if Stop::asked() {
+                return Err(Stop::MESSAGE.into());
+            }
+            for (index, block) in chunk.chunks_exact_mut(BLOCK).enumerate() {
+                fill(start / BLOCK as u64 + index as u64, block);
+            }
+            file.write_all(&chunk).map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)?;
+        Ok(DataFile { path, bytes })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it for reading.
+    pub(crate) fn open(&self, direct: bool) -> Result<File, String> {
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(if direct { libc::O_DIRECT } else { 0 })
+            .open(&self.path)
+            .map_err(|error| format!("{}{error}", if direct { "O_DIRECT: " } else { "" }))
+    }
+}

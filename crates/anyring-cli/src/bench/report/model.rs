@@ -1,0 +1,105 @@
+//! What a run found; `schema/bench.json` describes its JSON form.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Median and quartiles over the repetitions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Spread {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
+/// Nanoseconds below which so many operations stayed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
+}
+
+/// One contender.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) contender: String,
+    pub(crate) per_second: Spread,
+    /// To the first row, repetition by repetition.
+    pub(crate) ratio: Spread,
+    pub(crate) cpu_nanoseconds: Spread,
+    /// System calls for each operation, counted inside.
+    pub(crate) calls: Option<Spread>,
+    pub(crate) latency: Option<Latency>,
+}
+
+/// Contenders that did the same work.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Group {
+    pub(crate) id: String,
+    pub(crate) family: String,
+    pub(crate) title: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) repetitions: usize,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Group {
+    pub(crate) fn row(&self, contender: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.contender == contender)
+    }
+}
+
+/// A claim and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Claim {
+    pub(crate) claim: String,
+    pub(crate) claimed: String,
+    pub(crate) measured: String,
+    pub(crate) why: String,
+}
+
+/// System calls an operation took, counted by strace.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Outside {
+    pub(crate) contender: String,
+    pub(crate) depth: usize,
+    pub(crate) calls: f64,
+    pub(crate) inside: f64,
+}
+
+/// A figure of fio, not a part of the comparison.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Fio {
+    pub(crate) engine: String,
+    pub(crate) depth: usize,
+    pub(crate) direct: bool,
+    pub(crate) per_second: Spread,
+}
+
+/// Where it ran.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) kernel: String,
+    pub(crate) architecture: String,
+    pub(crate) cpu: String,
+    pub(crate) processors: usize,
+    pub(crate) load: f64,
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) schema: u32,
+    pub(crate) date: String,
+    pub(crate) machine: Machine,
+    pub(crate) quick: bool,
+    pub(crate) size_mib: u64,
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) outside: Vec<Outside>,
+    pub(crate) fio: Vec<Fio>,
+    /// Contenders that were not there, and why.
+    pub(crate) missing: Vec<String>,
+    pub(crate) notes: Vec<String>,
+}
