@@ -29,7 +29,7 @@ extern "C" fn in_child() {
 }
 
 /// Differs between a process and its children; no system call.
-fn generation() -> u32 {
+pub(crate) fn generation() -> u32 {
     WATCH.call_once(|| {
         // SAFETY: the handler only adds to an atomic.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };

@@ -3,6 +3,11 @@
 //! A [`core::Core`] owns a ring and everything the kernel may touch on its
 //! behalf; a [`sqe::Sqe`] is one entry in memory of its own, copied to the
 //! queue when it is submitted. Python never holds an address of ring memory.
+mod aio;
+mod aio_done;
+mod aio_ops;
+mod aio_pool;
+mod aio_stream;
 mod core;
 mod hot;
 mod keep;
@@ -44,6 +49,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sqe::Sqe>()?;
     hot::add(module)?;
     register::add(module)?;
+    aio_ops::add(module)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

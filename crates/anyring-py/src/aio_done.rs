@@ -1,0 +1,190 @@
+//! What operations with a future use, and how they end.
+
+use std::ffi::CString;
+
+use anyring_abi::__kernel_timespec;
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use pyo3::{PyErr, intern};
+
+use crate::keep::Keep;
+
+/// Memory the kernel may use until an operation ends.
+pub(crate) enum Hold {
+    /// None.
+    Nothing,
+    /// A bytes object: written by the kernel only while nobody else has it.
+    Bytes(Py<PyBytes>),
+    /// Buffers of the program.
+    Pinned {
+        /// Held, never read.
+        _pinned: Vec<Keep>,
+    },
+    /// Paths.
+    Paths {
+        /// Held, never read.
+        _paths: [CString; 2],
+    },
+    /// A time.
+    Time {
+        /// Held, never read.
+        _time: Box<__kernel_timespec>,
+    },
+    /// A socket address.
+    Name {
+        /// Held, never read.
+        _name: Box<[u8]>,
+    },
+    /// A message with its parts.
+    Message(Box<Message>),
+    /// What statx(2) fills, and its path.
+    Status(Box<Status>),
+}
+
+// SAFETY: the addresses inside are only handed to the kernel.
+unsafe impl Send for Hold {}
+// SAFETY: nothing is reached through a shared reference.
+unsafe impl Sync for Hold {}
+
+/// The memory of recvmsg(2) or sendmsg(2) with one buffer.
+pub(crate) struct Message {
+    pub(crate) header: libc::msghdr,
+    pub(crate) vector: libc::iovec,
+    pub(crate) name: [u8; 128],
+    pub(crate) data: Hold,
+}
+
+/// The memory of statx(2).
+pub(crate) struct Status {
+    pub(crate) status: libc::statx,
+    pub(crate) path: CString,
+}
+
+/// What a result that is no error becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Convert {
+    /// The number.
+    Number,
+    /// A descriptor, closed if nobody takes it.
+    Descriptor,
+    /// That many of the bytes held.
+    Bytes,
+    /// None.
+    Nothing,
+    /// None; the time being over is the success.
+    Time,
+    /// (bytes, raw address).
+    Message,
+    /// The fields of os.stat_result, in nanoseconds.
+    Status,
+}
+
+/// An OSError of the right subclass that names the operation, also as its
+/// attribute `operation`.
+pub(crate) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr {
+    let message = std::io::Error::from_raw_os_error(number).to_string();
+    let message = message.split(" (os error").next().unwrap_or_default();
+    let error = PyOSError::new_err((number, format!("{name}: {message}")));
+    // An exception without the attribute still says it.
+    let _ = error.value(py).setattr(intern!(py, "operation"), name);
+    error
+}
+
+fn bytes<'py>(py: Python<'py>, whole: Py<PyBytes>, length: usize) -> Bound<'py, PyAny> {
+    let whole = whole.into_bound(py);
+    let data = whole.as_bytes();
+    if length >= data.len() {
+        return whole.into_any();
+    }
+    PyBytes::new(py, &data[..length]).into_any()
+}
+
+fn number(py: Python<'_>, value: i32) -> Bound<'_, PyAny> {
+    match value.into_pyobject(py) {
+        Ok(value) => value.into_any(),
+        Err(never) => match never {},
+    }
+}
+
+fn status<'py>(py: Python<'py>, held: &Status) -> PyResult<Bound<'py, PyAny>> {
+    let s = &held.status;
+    let device = |major, minor| libc::makedev(major, minor);
+    let time =
+        |t: libc::statx_timestamp| i128::from(t.tv_sec) * 1_000_000_000 + i128::from(t.tv_nsec);
+    let fields = (
+        (
+            u32::from(s.stx_mode),
+            s.stx_ino,
+            device(s.stx_dev_major, s.stx_dev_minor),
+        ),
+        (s.stx_nlink, s.stx_uid, s.stx_gid, s.stx_size),
+        (time(s.stx_atime), time(s.stx_mtime), time(s.stx_ctime)),
+        (
+            s.stx_blksize,
+            s.stx_blocks,
+            device(s.stx_rdev_major, s.stx_rdev_minor),
+        ),
+    );
+    Ok(fields.into_pyobject(py)?.into_any())
+}
+
+fn value<'py>(
+    py: Python<'py>,
+    convert: Convert,
+    hold: Hold,
+    result: i32,
+) -> PyResult<Bound<'py, PyAny>> {
+    let length = result.max(0) as usize;
+    Ok(match (convert, hold) {
+        (Convert::Nothing | Convert::Time, _) => py.None().into_bound(py),
+        (Convert::Bytes, Hold::Bytes(whole)) => bytes(py, whole, length),
+        (Convert::Message, Hold::Message(message)) => {
+            let Message {
+                header, name, data, ..
+            } = *message;
+            let name_length = (header.msg_namelen as usize).min(name.len());
+            let address = PyBytes::new(py, &name[..name_length]).into_any();
+            let data = match data {
+                Hold::Bytes(whole) => bytes(py, whole, length),
+                _ => number(py, result),
+            };
+            PyTuple::new(py, [data, address])?.into_any()
+        }
+        (Convert::Status, Hold::Status(held)) => status(py, &held)?,
+        _ => number(py, result),
+    })
+}
+
+/// Finishes a future. Only exceptions that no handler of the loop may swallow
+/// are passed on.
+pub(crate) fn finish(
+    future: &Bound<'_, PyAny>,
+    convert: Convert,
+    name: &'static str,
+    cancelled: bool,
+    hold: Hold,
+    result: i32,
+) -> PyResult<()> {
+    let py = future.py();
+    let failed = result < 0 && !(convert == Convert::Time && result == -libc::ETIME);
+    let called = if cancelled {
+        if convert == Convert::Descriptor && result >= 0 {
+            // SAFETY: made for the operation, and nobody has seen it.
+            unsafe { libc::close(result) };
+        }
+        drop(hold);
+        future.call_method0(intern!(py, "_finish_cancel"))
+    } else if failed {
+        drop(hold);
+        let error = operation_error(py, -result, name);
+        future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))
+    } else {
+        let value = value(py, convert, hold, result)?;
+        future.call_method1(intern!(py, "set_result"), (value,))
+    };
+    if let Err(error) = called {
+        error.write_unraisable(py, Some(future));
+    }
+    Ok(())
+}

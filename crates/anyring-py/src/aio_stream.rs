@@ -1,0 +1,545 @@
+//! The hot half of a stream transport: data received is handed to the
+//! protocol as it completes, data written is sent with the next submission.
+
+use std::collections::VecDeque;
+
+use anyring::prep;
+use anyring_abi as abi;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+
+use crate::aio::{Kind, Proactor, blank};
+use crate::aio_done::Hold;
+use crate::aio_pool::GROUP;
+
+/// From this many bytes on, what is written is sent at once.
+const LARGE: usize = 64 << 10;
+/// Small writes are sent together up to about this many bytes.
+const TOGETHER: usize = 128 << 10;
+
+/// A piece of data that is being sent.
+pub(crate) struct Sending {
+    data: Py<PyBytes>,
+    start: usize,
+    end: usize,
+}
+
+impl Sending {
+    /// Bytes not yet sent.
+    pub(crate) fn length(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// What arrived while reading was paused.
+enum Held {
+    Data(Py<PyBytes>),
+    End,
+    Failure(i32),
+}
+
+/// One connected stream socket. `owner` is the transport, which the rare
+/// things are left to: `_on_eof()`, `_on_read_error(errno)`,
+/// `_on_write_error(errno)`, `_on_receive_error(exception)`, `_on_sent()`,
+/// `_on_refused(data)`, `_maybe_pause_protocol()`.
+#[pyclass(module = "liburing._liburing.aio")]
+pub(crate) struct Stream {
+    proactor: Option<Py<Proactor>>,
+    owner: Option<Py<PyAny>>,
+    /// Runs a function in the context of the transport.
+    run: Option<Py<PyAny>>,
+    receive: Option<Py<PyAny>>,
+    fd: i32,
+    receiving: Option<u64>,
+    wants: bool,
+    paused: bool,
+    held: VecDeque<Held>,
+    chunks: VecDeque<Py<PyBytes>>,
+    /// Bytes of the first chunk that are sent.
+    offset: usize,
+    dirty: bool,
+    sending: Option<u64>,
+    /// Bytes written and not yet sent.
+    #[pyo3(get)]
+    size: usize,
+    /// Above this size the owner is asked to pause the protocol.
+    #[pyo3(get, set)]
+    limit: usize,
+    /// The owner is told when something was sent.
+    #[pyo3(get, set)]
+    notice: bool,
+    /// Writes go to the owner.
+    #[pyo3(get, set)]
+    refuse: bool,
+}
+
+impl Stream {
+    fn proactor<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Proactor>> {
+        self.proactor
+            .as_ref()
+            .map(|proactor| proactor.bind(py).clone())
+    }
+
+    fn owner<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.owner.as_ref().map(|owner| owner.bind(py).clone())
+    }
+
+    /// Has the next submission include a receive, if one is wanted.
+    fn arm(this: &Bound<'_, Self>, proactor: &mut Proactor) -> PyResult<()> {
+        let mut stream = this.try_borrow_mut()?;
+        if !stream.wants || stream.paused || stream.receiving.is_some() {
+            return Ok(());
+        }
+        let mut sqe = blank();
+        prep::prep_recv_multishot(&mut sqe, stream.fd, std::ptr::null_mut(), 0, 0);
+        sqe.flags |= 1 << abi::IOSQE_BUFFER_SELECT_BIT;
+        sqe.file_index = 0;
+        sqe.buf_index = GROUP;
+        let kind = Kind::Receive(this.clone().unbind());
+        stream.receiving = Some(proactor.start(sqe, kind, Hold::Nothing)?);
+        Ok(())
+    }
+
+    /// Sends as much as the socket takes now.
+    fn send_now(&mut self, py: Python<'_>) {
+        while let Some(chunk) = self.chunks.front() {
+            let data = &chunk.as_bytes(py)[self.offset..];
+            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+            // SAFETY: the bytes are valid for the call.
+            let sent = unsafe { libc::send(self.fd, data.as_ptr().cast(), data.len(), flags) };
+            // An error comes again with the next submission.
+            let Ok(sent) = usize::try_from(sent) else {
+                return;
+            };
+            self.size -= sent;
+            if sent < data.len() {
+                self.offset += sent;
+                return;
+            }
+            self.chunks.pop_front();
+            self.offset = 0;
+        }
+    }
+
+    /// Takes the next piece to send off the queue.
+    fn next_piece(&mut self, py: Python<'_>) -> Option<Sending> {
+        let first = self.chunks.pop_front()?;
+        let start = std::mem::take(&mut self.offset);
+        let length = first.as_bytes(py).len();
+        if self.chunks.is_empty() || length - start >= LARGE {
+            let (data, end) = (first, length);
+            return Some(Sending { data, start, end });
+        }
+        let mut whole = first.as_bytes(py)[start..].to_vec();
+        while let Some(next) = self.chunks.front() {
+            let next = next.as_bytes(py);
+            if whole.len() + next.len() > TOGETHER {
+                break;
+            }
+            whole.extend_from_slice(next);
+            self.chunks.pop_front();
+        }
+        Some(Sending {
+            data: PyBytes::new(py, &whole).unbind(),
+            start: 0,
+            end: whole.len(),
+        })
+    }
+
+    fn mark_dirty(this: &Bound<'_, Self>) -> PyResult<()> {
+        let mut stream = this.try_borrow_mut()?;
+        if stream.dirty || stream.sending.is_some() {
+            return Ok(());
+        }
+        if let Some(proactor) = stream.proactor(this.py()) {
+            stream.dirty = true;
+            proactor.try_borrow_mut()?.mark_dirty(this.clone().unbind());
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// The half of `owner` that sends and receives on the socket `fd`.
+    #[new]
+    fn new(proactor: Py<Proactor>, fd: i32, owner: Py<PyAny>, run: Py<PyAny>) -> Self {
+        Stream {
+            proactor: Some(proactor),
+            owner: Some(owner),
+            run: Some(run),
+            receive: None,
+            fd,
+            receiving: None,
+            wants: false,
+            paused: false,
+            held: VecDeque::new(),
+            chunks: VecDeque::new(),
+            offset: 0,
+            dirty: false,
+            sending: None,
+            size: 0,
+            limit: LARGE,
+            notice: false,
+            refuse: false,
+        }
+    }
+
+    /// What gets the bytes that arrive.
+    fn set_receiver(&mut self, receive: Py<PyAny>) {
+        self.receive = Some(receive);
+    }
+
+    /// Starts to receive.
+    fn start_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.try_borrow_mut()?.wants = true;
+        let proactor = slf.try_borrow()?.proactor(slf.py());
+        match proactor {
+            Some(proactor) => Stream::arm(slf, &mut *proactor.try_borrow_mut()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends receiving for good.
+    fn stop_reading(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.wants = false;
+        self.held.clear();
+        match (self.receiving, self.proactor(py)) {
+            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.push_cancel(token),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing is handed out until `resume`.
+    fn pause(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.paused = true;
+        match (self.receiving, self.proactor(py)) {
+            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.push_cancel(token),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes up again what `pause` stopped.
+    fn resume(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let proactor = {
+            let mut stream = slf.try_borrow_mut()?;
+            stream.paused = false;
+            stream.proactor(slf.py())
+        };
+        let Some(proactor) = proactor else {
+            return Ok(());
+        };
+        let mut proactor = proactor.try_borrow_mut()?;
+        if slf.try_borrow()?.held.is_empty() {
+            return Stream::arm(slf, &mut proactor);
+        }
+        proactor.hand_out(slf.clone().unbind());
+        Ok(())
+    }
+
+    /// Sends data (bytes, bytearray or memoryview) with the next submission,
+    /// large amounts at once.
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let mut stream = slf.try_borrow_mut()?;
+        if stream.refuse {
+            let owner = stream.owner(py);
+            drop(stream);
+            if let Some(owner) = owner {
+                owner.call_method1(intern!(py, "_on_refused"), (data,))?;
+            }
+            return Ok(());
+        }
+        let chunk = match data.downcast_exact::<PyBytes>() {
+            Ok(bytes) => bytes.clone(),
+            Err(_) => copy(data)?,
+        };
+        let length = chunk.as_bytes().len();
+        if length == 0 {
+            return Ok(());
+        }
+        stream.size += length;
+        stream.chunks.push_back(chunk.unbind());
+        if stream.size >= LARGE && stream.sending.is_none() {
+            stream.send_now(py);
+        }
+        let full = stream.size > stream.limit;
+        let owner = if full { stream.owner(py) } else { None };
+        let waiting = !stream.dirty && !stream.chunks.is_empty();
+        drop(stream);
+        if waiting {
+            Stream::mark_dirty(slf)?;
+        }
+        if let Some(owner) = owner {
+            owner.call_method0(intern!(py, "_maybe_pause_protocol"))?;
+        }
+        Ok(())
+    }
+
+    /// Drops what was not sent.
+    fn discard(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.chunks.clear();
+        self.offset = 0;
+        self.size = 0;
+        match (self.sending.take(), self.proactor(py)) {
+            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.push_cancel(token),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets go of everything, when the connection is lost.
+    fn detach(&mut self) {
+        self.wants = false;
+        self.refuse = true;
+        self.held.clear();
+        self.chunks.clear();
+        self.proactor = None;
+        self.owner = None;
+        self.receive = None;
+        self.run = None;
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.proactor)?;
+        visit.call(&self.owner)?;
+        visit.call(&self.run)?;
+        visit.call(&self.receive)
+    }
+
+    fn __clear__(&mut self) {
+        self.detach();
+    }
+}
+
+fn copy<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    if let Ok(bytes) = data.downcast::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    let view = data.get_type().name()?;
+    if !data.is_instance_of::<PyByteArray>() && view != "memoryview" {
+        return Err(PyTypeError::new_err(format!(
+            "data argument must be a bytes-like object, not '{view}'"
+        )));
+    }
+    let bytes = py.get_type::<PyBytes>().call1((data,))?;
+    Ok(bytes.downcast_into::<PyBytes>()?)
+}
+
+/// Gives a stream that has something to send an entry.
+pub(crate) fn transmit(this: &Bound<'_, Stream>, proactor: &Bound<'_, Proactor>) -> PyResult<()> {
+    let py = this.py();
+    let mut stream = this.try_borrow_mut()?;
+    stream.dirty = false;
+    if stream.sending.is_some() || stream.proactor.is_none() {
+        return Ok(());
+    }
+    let Some(piece) = stream.next_piece(py) else {
+        return Ok(());
+    };
+    // Where nobody waits for the end of it, a send that goes well at once
+    // needs no completion, so that the wait it is submitted with is not woken.
+    let silent = !stream.notice && stream.chunks.is_empty();
+    let token = submit(
+        &stream,
+        this,
+        &mut *proactor.try_borrow_mut()?,
+        piece,
+        silent,
+    )?;
+    stream.sending = Some(token);
+    Ok(())
+}
+
+fn submit(
+    stream: &Stream,
+    this: &Bound<'_, Stream>,
+    proactor: &mut Proactor,
+    piece: Sending,
+    silent: bool,
+) -> PyResult<u64> {
+    let mut sqe = blank();
+    let mut flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+    if silent {
+        // Done or failed while it is submitted, never later.
+        flags |= libc::MSG_DONTWAIT;
+        sqe.flags |= 1 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
+    }
+    let data = &piece.data.as_bytes(this.py())[piece.start..piece.end];
+    let skip = sqe.flags;
+    prep::prep_send(&mut sqe, stream.fd, data.as_ptr().cast(), data.len(), flags);
+    sqe.flags = skip;
+    let token = proactor.start(sqe, Kind::Send(this.clone().unbind(), piece), Hold::Nothing)?;
+    if silent {
+        proactor.mark_silent(token);
+    }
+    Ok(token)
+}
+
+/// A send has ended with `result`.
+pub(crate) fn sent(this: &Bound<'_, Stream>, mut piece: Sending, result: i32) -> PyResult<()> {
+    let py = this.py();
+    let mut stream = this.try_borrow_mut()?;
+    if stream.sending.is_none() {
+        return Ok(());
+    }
+    let Some(proactor) = stream.proactor(py) else {
+        return Ok(());
+    };
+    let again = matches!(-result, libc::EAGAIN | libc::EINTR);
+    if result < 0 && !again {
+        stream.sending = None;
+        let owner = stream.owner(py);
+        drop(stream);
+        if let Some(owner) = owner {
+            owner.call_method1(intern!(py, "_on_write_error"), (-result,))?;
+        }
+        return Ok(());
+    }
+    let done = if again { 0 } else { result as usize };
+    stream.size = stream.size.saturating_sub(done);
+    piece.start += done.min(piece.length());
+    if piece.length() > 0 {
+        let token = submit(
+            &stream,
+            this,
+            &mut *proactor.try_borrow_mut()?,
+            piece,
+            false,
+        )?;
+        stream.sending = Some(token);
+    } else {
+        stream.sending = None;
+    }
+    let waiting = !stream.chunks.is_empty();
+    let owner = if stream.notice {
+        stream.owner(py)
+    } else {
+        None
+    };
+    drop(stream);
+    if waiting {
+        Stream::mark_dirty(this)?;
+    }
+    if let Some(owner) = owner {
+        owner.call_method0(intern!(py, "_on_sent"))?;
+    }
+    Ok(())
+}
+
+/// A receive has brought something or ended.
+pub(crate) fn received(
+    this: &Bound<'_, Stream>,
+    proactor: &Bound<'_, Proactor>,
+    result: i32,
+    flags: u32,
+) -> PyResult<()> {
+    let py = this.py();
+    let mut item = match result {
+        0 => Some(Held::End),
+        error if error < 0 => Some(Held::Failure(-error)),
+        _ => None,
+    };
+    if flags & abi::IORING_CQE_F_BUFFER != 0 {
+        let mut proactor = proactor.try_borrow_mut()?;
+        let pool = proactor.pool()?;
+        if result > 0 {
+            let data = PyBytes::new(py, pool.data(flags, result as usize));
+            item = Some(Held::Data(data.unbind()));
+        }
+        pool.give_back(flags);
+    }
+    let mut stream = this.try_borrow_mut()?;
+    let ended = flags & abi::IORING_CQE_F_MORE == 0;
+    if ended {
+        stream.receiving = None;
+    }
+    let item = item.filter(|item| match item {
+        // Cancelled by a pause, or the pool was empty: begun again below.
+        Held::Failure(error) => !matches!(
+            *error,
+            libc::ECANCELED | libc::ENOBUFS | libc::EINTR | libc::EAGAIN
+        ),
+        _ => true,
+    });
+    if matches!(item, Some(Held::End | Held::Failure(_))) {
+        stream.receiving = None;
+    }
+    if let Some(item) = item.filter(|_| stream.wants) {
+        let last = matches!(item, Held::End | Held::Failure(_));
+        if stream.paused || !stream.held.is_empty() {
+            stream.held.push_back(item);
+        } else {
+            stream.wants = !last;
+            drop(stream);
+            deliver(this, item)?;
+            stream = this.try_borrow_mut()?;
+        }
+    }
+    let again = ended && stream.held.is_empty();
+    drop(stream);
+    if again {
+        Stream::arm(this, &mut *proactor.try_borrow_mut()?)?;
+    }
+    Ok(())
+}
+
+/// Hands out what was held back.
+pub(crate) fn held(this: &Bound<'_, Stream>) -> PyResult<()> {
+    loop {
+        let mut stream = this.try_borrow_mut()?;
+        if stream.paused {
+            return Ok(());
+        }
+        let Some(item) = stream.held.pop_front() else {
+            break;
+        };
+        if matches!(item, Held::End | Held::Failure(_)) {
+            stream.wants = false;
+        }
+        drop(stream);
+        deliver(this, item)?;
+    }
+    let proactor = this.try_borrow()?.proactor(this.py());
+    match proactor {
+        Some(proactor) => Stream::arm(this, &mut *proactor.try_borrow_mut()?),
+        None => Ok(()),
+    }
+}
+
+fn deliver(this: &Bound<'_, Stream>, item: Held) -> PyResult<()> {
+    let py = this.py();
+    let stream = this.try_borrow()?;
+    let Some(owner) = stream.owner(py) else {
+        return Ok(());
+    };
+    let run = stream.run.as_ref().map(|run| run.clone_ref(py));
+    let receive = stream.receive.as_ref().map(|receive| receive.clone_ref(py));
+    drop(stream);
+    let Some(run) = run else { return Ok(()) };
+    match (item, receive) {
+        (Held::Data(data), Some(receive)) => {
+            let Err(error) = run.call1(py, (receive, data)) else {
+                return Ok(());
+            };
+            if error.is_instance_of::<PyKeyboardInterrupt>(py)
+                || error.is_instance_of::<PySystemExit>(py)
+            {
+                return Err(error);
+            }
+            let error = error.into_value(py);
+            owner.call_method1(intern!(py, "_on_receive_error"), (error,))?;
+        }
+        (Held::Data(_), None) => {}
+        (Held::End, _) => {
+            run.call1(py, (owner.getattr(intern!(py, "_on_eof"))?,))?;
+        }
+        (Held::Failure(error), _) => {
+            owner.call_method1(intern!(py, "_on_read_error"), (error,))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+"""The ring of the running loop, and the futures its operations finish."""
+
+import asyncio
+import weakref
+
+from .. import _liburing
+
+native = _liburing.aio
+Proactor = native.Proactor
+
+
+class Operation(asyncio.Future):
+    """One operation in flight. Cancelling it asks the kernel to end it; it is
+    cancelled when the kernel has."""
+
+    _ring = _token = _message = None
+
+    def cancel(self, msg=None):
+        """Asks the kernel to end the operation; False if it has ended."""
+        if self.done() or self._token is None:
+            return False
+        self._message = msg
+        if self._ring.proactor.cancel(self._token):
+            self._ring.wake(self.get_loop())
+        return True
+
+    def _finish_cancel(self):
+        asyncio.Future.cancel(self, self._message)
+
+
+class LoopRing:
+    """The ring beside a loop that knows nothing of it: completions wake the
+    loop through an eventfd, submissions are made once for each turn of it."""
+
+    def __init__(self, loop):
+        self.proactor = Proactor()
+        self.scheduled = False
+        loop.add_reader(self.proactor.open_eventfd(), self.harvest)
+
+    def wake(self, loop):
+        """Has what was queued submitted in the next turn of the loop."""
+        if not self.scheduled:
+            self.scheduled = True
+            loop.call_soon(self.flush)
+
+    def flush(self):
+        """Submits; what completes at once is finished at once."""
+        self.scheduled = False
+        self.proactor.flush()
+
+    def harvest(self):
+        """Finishes what has completed."""
+        self.proactor.flush(True)
+
+
+# Loops that take no attributes.
+_rings = weakref.WeakKeyDictionary()
+
+
+def ring_of(loop):
+    """The ring of a loop, made at first use."""
+    ring = getattr(loop, "_liburing_ring", None) or _rings.get(loop)
+    if ring is None:
+        ring = LoopRing(loop)
+        try:
+            loop._liburing_ring = ring
+        except AttributeError:
+            _rings[loop] = ring
+    return ring
+
+
+def start(function, *args):
+    """Queues an operation on the ring of the running loop; its future."""
+    loop = asyncio.get_running_loop()
+    ring = getattr(loop, "_liburing_ring", None) or ring_of(loop)
+    operation = Operation(loop=loop)
+    operation._token = function(ring.proactor, operation, *args)
+    operation._ring = ring
+    if not ring.scheduled:
+        ring.wake(loop)
+    return operation
