@@ -1,5 +1,5 @@
 //! The `uring` command.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -62,6 +62,14 @@ impl Builder {
         self
     }
 
+    /// Binds the SQPOLL thread to a processor (`IORING_SETUP_SQ_AFF`).
+    #[must_use]
+    pub fn sq_thread_cpu(mut self, cpu: u32) -> Self {
+        self.params.flags |= anyring_abi::IORING_SETUP_SQ_AFF;
+        self.params.sq_thread_cpu = cpu;
+        self
+    }
+
     /// Shares the worker pool of the ring with this fd
     /// (`IORING_SETUP_ATTACH_WQ`).
     #[must_use]

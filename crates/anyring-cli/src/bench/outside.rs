@@ -1,36 +1,61 @@
 //! Witnesses from outside: strace for system calls, fio for absolute figures.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::data::{BLOCK, DataFile};
-use super::reads::Shape;
-use super::reads::cases::Makers;
-use super::report::model::{Fio, Outside};
-use super::stats::{Budget, Stop, spread};
+use anyring_bench::data::{BLOCK, DataFile};
+use anyring_bench::echo::{self, Load, SERVERS, Server};
+use anyring_bench::peer::Library;
+use anyring_bench::reads::{Makers, NAMES, Shape};
+use anyring_bench::{Budget, Stop};
 
-/// Runs one contender for so many reads: what strace is put around.
+use super::measure::spread;
+use super::options::{Child, Options};
+use super::report::model::{Fio, Outside};
+
+/// Runs of each, for the spread.
+const REPEATS: usize = 3;
+
+/// What strace is put around: so many reads, or a server until input ends.
+/// Prints the system calls that were counted inside, a server its port before.
 pub(crate) fn child(
     makers: &Makers,
     name: &str,
-    data: &DataFile,
-    depth: usize,
-    operations: u64,
-) -> Result<f64, String> {
-    let name = super::reads::cases::NAMES
-        .into_iter()
-        .find(|n| *n == name)
-        .ok_or("no such contender")?;
+    child: &Child,
+    folder: &Path,
+) -> Result<(), String> {
+    let depth = usize::from(child.depth);
+    if let Some(name) = SERVERS.into_iter().find(|n| *n == name) {
+        let plan = echo::Plan {
+            name,
+            connections: depth,
+            cpu: None,
+        };
+        let mut server = Server::start(plan, makers.peers)?;
+        println!("{}", server.port());
+        let _ = std::io::stdin().read(&mut [0]);
+        server.end()?;
+        println!("{}", server.calls());
+        return Ok(());
+    }
+    let name = NAMES.into_iter().find(|n| *n == name);
+    let name = name.ok_or("no such contender")?;
+    let operations = child.operations.ok_or("how many operations?")?;
+    let data = DataFile::create(folder, 1 << 20)?;
     let shape = Shape {
         depth,
         block: BLOCK,
         direct: false,
     };
-    let sample = makers
-        .make(name, data, shape, false)?
-        .run(Budget::Operations(operations), false)?;
-    Ok(sample.calls.unwrap_or(0) as f64 / sample.operations as f64)
+    let mut contender = makers.make(name, &data, shape, false)?;
+    let sample = contender.run(Budget::Operations(operations), false)?;
+    match sample.calls {
+        Some(calls) => println!("{calls}"),
+        None => println!("-"),
+    }
+    Ok(())
 }
 
 /// The calls of the total line of `strace -c`.
@@ -43,75 +68,130 @@ fn total(text: &str) -> Option<f64> {
     line.split_whitespace().nth(3)?.parse().ok()
 }
 
-fn counted(folder: &Path, name: &str, depth: usize, operations: u64) -> Result<(f64, f64), String> {
-    let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let log = folder.join("strace");
-    let output = Command::new("strace")
-        .args(["-f", "-c", "-o"])
-        .arg(&log)
-        .arg(program)
-        .args([
-            "bench",
-            "--child",
-            name,
-            "--child-depth",
-            &depth.to_string(),
-        ])
-        .args([
-            "--child-operations",
-            &operations.to_string(),
-            "--size",
-            "1",
-            "--dir",
-        ])
-        .arg(folder)
-        .output()
-        .map_err(|e| format!("strace: {e}"))?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "strace: {}",
-            text.lines().last().unwrap_or("failed")
-        ));
-    }
-    let inside = String::from_utf8_lossy(&output.stdout)
-        .trim()
-        .parse()
-        .map_err(|_| "strace: no count")?;
-    let text = std::fs::read_to_string(&log).map_err(|e| format!("strace: {e}"))?;
-    Ok((total(&text).ok_or("strace: no total line")?, inside))
+/// Calls counted outside and inside.
+#[derive(Clone, Copy)]
+struct Counts {
+    outside: f64,
+    inside: Option<f64>,
 }
 
-/// System calls for each read, from two run lengths, so that start and end do
-/// not count.
-pub(crate) fn strace(folder: &Path, missing: &mut Vec<String>) -> Vec<Outside> {
-    const OPERATIONS: u64 = 2000;
+/// A contender of reads, or a server with so many connections.
+#[derive(Clone, Copy)]
+struct Traced<'a> {
+    name: &'a str,
+    depth: usize,
+    server: bool,
+    folder: &'a Path,
+}
+
+impl Traced<'_> {
+    /// One run under strace, from start to end.
+    fn run(&self, operations: u64) -> Result<Counts, String> {
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
+        let log = self.folder.join("strace");
+        let mut child = Command::new("strace")
+            .args(["-f", "-c", "-o"])
+            .arg(&log)
+            .arg(program)
+            .args(["bench", "--child", self.name])
+            .args(["--child-depth", &self.depth.to_string()])
+            .args(["--child-operations", &operations.to_string()])
+            .arg("--child-peers")
+            .arg(self.folder)
+            .arg("--dir")
+            .arg(self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let mut asked = Ok(());
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+        if self.server {
+            let port = lines.next().and_then(Result::ok);
+            if let Some(port) = port.and_then(|line| line.parse().ok()) {
+                let load = Load {
+                    connections: self.depth,
+                    bytes: 64,
+                    short: false,
+                    rate: None,
+                };
+                asked = echo::ask(port, load, operations).map(drop);
+            }
+        }
+        drop(child.stdin.take());
+        let last = lines.map_while(Result::ok).last().unwrap_or_default();
+        let output = child.wait_with_output().map_err(|e| e.to_string())?;
+        asked?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            return Err(text.lines().last().unwrap_or("failed").into());
+        }
+        let text = std::fs::read_to_string(&log).map_err(|e| e.to_string())?;
+        Ok(Counts {
+            outside: total(&text).ok_or("no total line")?,
+            inside: last.parse().ok(),
+        })
+    }
+
+    /// For each operation, from two lengths: start and end do not count.
+    fn each(&self, operations: u64) -> Result<Counts, String> {
+        let (short, long) = (self.run(operations)?, self.run(3 * operations)?);
+        let each = |short: f64, long: f64| (long - short) / (2 * operations) as f64;
+        Ok(Counts {
+            outside: each(short.outside, long.outside),
+            inside: short.inside.zip(long.inside).map(|(a, b)| each(a, b)),
+        })
+    }
+}
+
+/// System calls for each read and each request.
+pub(crate) fn strace(folder: &Path, options: &Options, missing: &mut Vec<String>) -> Vec<Outside> {
     let mut found = Vec::new();
     if Command::new("strace").arg("-V").output().is_err() {
         missing.push("strace: not installed, system calls are counted from inside only".into());
         return found;
     }
-    for (name, depth) in [
-        ("pread", 1),
-        ("Linux AIO", 32),
-        ("anyring", 32),
-        ("anyring, SQPOLL + registered", 32),
-    ] {
+    let libraries = ["liburing", "anyring in C"];
+    let reads = NAMES.iter().filter(|name| {
+        !name.contains("IOPOLL") && (name.contains("SQPOLL") || !name.contains("registered"))
+    });
+    let reads = reads.map(|&name| (name, if name == "pread" { 1 } else { 32 }, false));
+    let servers = SERVERS.iter().filter(|name| !name.contains('+'));
+    let servers = servers.map(|&name| (name, 32, true));
+    for (name, depth, server) in reads.chain(servers) {
         if Stop::asked() {
             break;
         }
-        let pair = counted(folder, name, depth, OPERATIONS)
-            .and_then(|a| Ok((a, counted(folder, name, depth, 3 * OPERATIONS)?)));
-        match pair {
-            Ok(((short, _), (long, inside))) => {
-                let calls = (long - short) / (2 * OPERATIONS) as f64;
-                found.push(Outside {
-                    contender: name.into(),
-                    depth,
-                    calls,
-                    inside,
-                });
-            }
+        let library = libraries.into_iter().find(|l| name.starts_with(l));
+        if library.is_some_and(|l| !Library::is_in(folder, l)) {
+            continue;
+        }
+        let traced = Traced {
+            name,
+            depth,
+            server,
+            folder,
+        };
+        let operations = match (server, options.quick) {
+            (true, true) => 300,
+            (true, false) => 2000,
+            (false, _) => 3200,
+        };
+        let all: Result<Vec<Counts>, String> =
+            (0..REPEATS).map(|_| traced.each(operations)).collect();
+        match all {
+            Ok(all) => found.push(Outside {
+                contender: name.into(),
+                operation: if server { "request" } else { "read" },
+                depth,
+                calls: spread(all.iter().map(|c| c.outside).collect()),
+                inside: all
+                    .iter()
+                    .map(|c| c.inside)
+                    .collect::<Option<Vec<_>>>()
+                    .map(spread),
+            }),
             Err(why) => missing.push(format!("{name} under strace: {why}")),
         }
     }
@@ -119,16 +199,21 @@ pub(crate) fn strace(folder: &Path, missing: &mut Vec<String>) -> Vec<Outside> {
 }
 
 /// fio's own engines on the same file.
-pub(crate) fn fio(data: &DataFile, slice: Duration, missing: &mut Vec<String>) -> Vec<Fio> {
+pub(crate) fn fio(
+    data: &DataFile,
+    kinds: &[bool],
+    slice: Duration,
+    missing: &mut Vec<String>,
+) -> Vec<Fio> {
     let mut found = Vec::new();
     if Command::new("fio").arg("--version").output().is_err() {
         missing.push("fio: not installed, no sanity check of absolute figures".into());
         return found;
     }
-    for direct in [false, true] {
+    for &direct in kinds {
         for (engine, depth) in [("psync", 1), ("libaio", 32), ("io_uring", 32)] {
             let mut rates = Vec::new();
-            for _ in 0..3 {
+            for _ in 0..REPEATS {
                 if Stop::asked() {
                     return found;
                 }
@@ -140,7 +225,7 @@ pub(crate) fn fio(data: &DataFile, slice: Duration, missing: &mut Vec<String>) -
                     }
                 }
             }
-            if rates.len() == 3 {
+            if rates.len() == REPEATS {
                 found.push(Fio {
                     engine: engine.into(),
                     depth,

@@ -280,11 +280,9 @@ pub(crate) fn charts(report: &Report, theme: Theme) -> Vec<Chart> {
             .iter()
             .filter_map(|r| Some((r.contender.clone(), r.latency?)))
             .flat_map(|(n, l)| {
-                [
-                    (format!("{n} p50"), l.p50 as f64),
-                    (format!("{n} p99"), l.p99 as f64),
-                    (format!("{n} p99.9"), l.p999 as f64),
-                ]
+                let all = [("p50", Some(l.p50)), ("p99", l.p99), ("p99.9", l.p999)];
+                all.into_iter()
+                    .filter_map(move |(p, s)| Some((format!("{n} {p}"), s?.median)))
             })
             .collect();
         if !tails.is_empty() {

@@ -12,12 +12,24 @@ pub(crate) struct Spread {
     pub(crate) high: f64,
 }
 
-/// Nanoseconds below which so many operations stayed.
+/// Nanoseconds below which so many operations stayed, over repetitions.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Latency {
-    pub(crate) p50: u64,
-    pub(crate) p99: u64,
-    pub(crate) p999: u64,
+    pub(crate) operations: u64,
+    pub(crate) repetitions: usize,
+    pub(crate) p50: Spread,
+    /// `None`: a repetition had too few operations to tell.
+    pub(crate) p99: Option<Spread>,
+    pub(crate) p999: Option<Spread>,
+}
+
+/// Two contenders that do the same, repetition by repetition.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Against {
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
+    /// Of operations a second: above 1 where ours is faster.
+    pub(crate) ratio: Spread,
 }
 
 /// One contender.
@@ -42,9 +54,17 @@ pub(crate) struct Group {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) repetitions: usize,
     pub(crate) rows: Vec<Row>,
+    pub(crate) against: Vec<Against>,
+    /// The first row against itself, turn by turn.
+    pub(crate) noise: Spread,
 }
 
 impl Group {
+    /// Whether a ratio of this group says little.
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.noise.high - self.noise.low > 0.2
+    }
+
     pub(crate) fn row(&self, contender: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.contender == contender)
     }
@@ -63,9 +83,13 @@ pub(crate) struct Claim {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Outside {
     pub(crate) contender: String,
+    /// A read, or a request to a server.
+    pub(crate) operation: &'static str,
+    /// Reads in flight, or connections.
     pub(crate) depth: usize,
-    pub(crate) calls: f64,
-    pub(crate) inside: f64,
+    pub(crate) calls: Spread,
+    /// Counted inside in the same runs; `None` where they cannot be.
+    pub(crate) inside: Option<Spread>,
 }
 
 /// A figure of fio, not a part of the comparison.
@@ -99,6 +123,8 @@ pub(crate) struct Report {
     pub(crate) groups: Vec<Group>,
     pub(crate) outside: Vec<Outside>,
     pub(crate) fio: Vec<Fio>,
+    /// Libraries that took part, with their versions.
+    pub(crate) peers: Vec<String>,
     /// Contenders that were not there, and why.
     pub(crate) missing: Vec<String>,
     pub(crate) notes: Vec<String>,

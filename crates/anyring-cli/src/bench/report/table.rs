@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Report, Row, Spread};
+use super::model::{Group, Outside, Report, Row, Spread};
 
 /// A number with a unit prefix, three digits.
 pub(crate) fn short(value: f64) -> String {
@@ -40,6 +40,20 @@ fn with(spread: &Spread, show: impl Fn(f64) -> String) -> String {
     )
 }
 
+fn four(value: f64) -> String {
+    format!("{value:.4}")
+}
+
+/// What was counted from outside.
+pub(crate) fn outside_of(o: &Outside) -> String {
+    let many = if o.operation == "read" {
+        "depth"
+    } else {
+        "connections"
+    };
+    format!("a {} by {}, {many} {}", o.operation, o.contender, o.depth)
+}
+
 /// The titles of [`cells`].
 pub(crate) const TITLES: [&str; 6] = [
     "contender",
@@ -61,14 +75,28 @@ pub(crate) fn cells(row: &Row) -> [String; 6] {
             .as_ref()
             .map_or("not counted".into(), |c| with(c, |v| format!("{v:.3}"))),
         row.latency.as_ref().map_or("-".into(), |l| {
-            format!(
-                "{} / {} / {}",
-                time(l.p50 as f64),
-                time(l.p99 as f64),
-                time(l.p999 as f64)
-            )
+            let or_few = |s: Option<Spread>| s.map_or("too few".into(), |s| with(&s, time));
+            let (p99, p999) = (or_few(l.p99), or_few(l.p999));
+            format!("{} / {p99} / {p999}", with(&l.p50, time))
         }),
     ]
+}
+
+/// Ours against theirs, and the noise beside it.
+pub(crate) fn comparisons(group: &Group) -> Vec<[String; 2]> {
+    let ratio = |s: &Spread| with(s, |v| format!("{v:.2}"));
+    let mut all: Vec<[String; 2]> = group
+        .against
+        .iter()
+        .map(|a| [format!("{} : {}", a.ours, a.theirs), ratio(&a.ratio)])
+        .collect();
+    let first = group.rows.first().map_or("", |row| &row.contender);
+    let note = if group.is_noisy() { ": too noisy" } else { "" };
+    all.push([
+        format!("{first} : itself, the noise"),
+        format!("{}{note}", ratio(&group.noise)),
+    ]);
+    all
 }
 
 fn lines(out: &mut String, rows: &[Vec<String>]) {
@@ -93,23 +121,34 @@ fn lines(out: &mut String, rows: &[Vec<String>]) {
 pub(crate) fn text(report: &Report) -> String {
     let m = &report.machine;
     let mut out = format!(
-        "uring bench, {}: Linux {} {}, {}, {} processors, load {:.2}\n\
+        "uring bench, {}: Linux {} {}, {}, {} processors, load {:.2}; {}\n\
          Medians with quartiles over the repetitions; never compare absolute figures of two machines.\n",
-        report.date, m.kernel, m.architecture, m.cpu, m.processors, m.load
+        report.date,
+        m.kernel,
+        m.architecture,
+        m.cpu,
+        m.processors,
+        m.load,
+        report.peers.join("; "),
     );
     for group in &report.groups {
         let _ = writeln!(out, "\n{} ({} repetitions)", group.title, group.repetitions);
         let mut rows = vec![TITLES.map(String::from).to_vec()];
         rows.extend(group.rows.iter().map(|row| cells(row).to_vec()));
         lines(&mut out, &rows);
+        let more: Vec<Vec<String>> = comparisons(group).into_iter().map(Vec::from).collect();
+        lines(&mut out, &more);
     }
     if !report.outside.is_empty() {
-        out.push_str("\nSystem calls for each cached read, counted by strace and from inside\n");
+        out.push_str("\nSystem calls for each operation, counted by strace and from inside\n");
         for o in &report.outside {
             let _ = writeln!(
                 out,
-                "  {}, depth {}: {:.4} outside, {:.4} inside",
-                o.contender, o.depth, o.calls, o.inside
+                "  {}: {} outside, {} inside",
+                outside_of(o),
+                with(&o.calls, four),
+                o.inside
+                    .map_or("not counted".into(), |inside| with(&inside, four)),
             );
         }
     }

@@ -4,23 +4,24 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::super::stats::{Clock, histogram};
 use super::poll::Poll;
+use crate::contender::{Clock, histogram};
 
 /// Who asks how much.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    pub(crate) connections: usize,
-    pub(crate) bytes: usize,
+pub struct Load {
+    /// At a time.
+    pub connections: usize,
+    /// Of a request and of its answer.
+    pub bytes: usize,
     /// A new connection for each request.
-    pub(crate) short: bool,
+    pub short: bool,
     /// Requests a second, whether or not the server keeps up: open load.
-    pub(crate) rate: Option<f64>,
+    pub rate: Option<f64>,
 }
 
 struct Connection {
@@ -31,13 +32,13 @@ struct Connection {
 }
 
 /// What a run of the client gave.
-pub(crate) struct Answered {
-    pub(crate) requests: u64,
-    pub(crate) latency: Histogram<u64>,
+pub(super) struct Answered {
+    pub(super) requests: u64,
+    pub(super) latency: Histogram<u64>,
 }
 
 /// The client of one server.
-pub(crate) struct Client {
+pub(super) struct Client {
     address: SocketAddr,
     load: Load,
     poll: Poll,
@@ -53,7 +54,7 @@ fn failed(what: &str) -> impl Fn(std::io::Error) -> String {
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr, load: Load) -> Result<Self, String> {
+    pub(super) fn new(address: SocketAddr, load: Load) -> Result<Self, String> {
         let connections = (0..load.connections)
             .map(|_| Connection {
                 stream: None,
@@ -87,7 +88,7 @@ impl Client {
             .set_nonblocking(true)
             .map_err(failed("nonblocking"))?;
         self.poll
-            .add(stream.as_raw_fd(), index as u64)
+            .add(&stream, index as u64)
             .map_err(failed("epoll"))?;
         self.connections[index].stream = Some(stream);
         Ok(())
@@ -146,7 +147,7 @@ impl Client {
     }
 
     /// Keeps all connections busy, or sends at the given rate.
-    pub(crate) fn run(&mut self, clock: &mut Clock) -> Result<Answered, String> {
+    pub(super) fn run(&mut self, clock: &mut Clock) -> Result<Answered, String> {
         let mut answered = Answered {
             requests: 0,
             latency: histogram(),
@@ -188,7 +189,9 @@ impl Client {
                 Some(_) if !over && !idle.is_empty() => 0,
                 _ => 100,
             };
-            self.poll.wait(wait, &mut ready).map_err(failed("epoll"))?;
+            self.poll
+                .wait(Some(wait), &mut ready)
+                .map_err(failed("epoll"))?;
             for &token in &ready {
                 let index = token as usize;
                 if self.receive(index)? {

@@ -4,32 +4,34 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-use super::data::{self, DataFile};
-use super::stats::{Budget, Clock, Contender, Sample, histogram};
-use super::sys::Aligned;
+use crate::contender::{Budget, Clock, Contender, Sample, histogram};
+use crate::data::{self, DataFile};
+use crate::memory::Aligned;
 
-pub(crate) mod cases;
-pub(crate) mod liburing;
-pub(crate) mod others;
-pub(crate) mod ours;
+mod cases;
+mod in_c;
+mod others;
+mod ours;
+
+pub use cases::{Makers, NAMES, PAIRS, REGISTERED, depth_topic, size_topic};
 
 /// A finished read.
 #[derive(Clone, Copy)]
-pub(crate) struct Done {
-    pub(crate) slot: usize,
-    pub(crate) result: i32,
+pub(super) struct Done {
+    pub(super) slot: usize,
+    pub(super) result: i32,
 }
 
 /// What a queue is made for. The memory outlives it.
-pub(crate) struct Setup {
-    pub(crate) depth: usize,
-    pub(crate) block: usize,
-    pub(crate) fd: i32,
-    pub(crate) memory: *mut u8,
+pub(super) struct Setup {
+    pub(super) depth: usize,
+    pub(super) block: usize,
+    pub(super) fd: i32,
+    pub(super) memory: *mut u8,
 }
 
 /// A way to have `depth` reads in flight.
-pub(crate) trait Queue {
+pub(super) trait Queue {
     /// Whether its system calls are noted.
     const COUNTED: bool;
     /// Queues a read of one block to its slot; at most `depth` are out.
@@ -40,7 +42,7 @@ pub(crate) trait Queue {
 
 /// A queue with its file and memory; the order of fields is the order they
 /// are dropped in.
-pub(crate) struct Engine<Q: Queue> {
+pub(super) struct Engine<Q: Queue> {
     queue: Q,
     memory: Option<Aligned>,
     _file: File,
@@ -54,7 +56,7 @@ pub(crate) struct Engine<Q: Queue> {
 }
 
 impl<Q: Queue> Engine<Q> {
-    pub(crate) fn new(
+    pub(super) fn new(
         name: &'static str,
         data: &DataFile,
         shape: Shape,
@@ -167,25 +169,31 @@ impl<Q: Queue> Contender for Engine<Q> {
 
 /// Queue depth, bytes of a read, page cache or not.
 #[derive(Clone, Copy)]
-pub(crate) struct Shape {
-    pub(crate) depth: usize,
-    pub(crate) block: usize,
-    pub(crate) direct: bool,
+pub struct Shape {
+    /// Reads in flight.
+    pub depth: usize,
+    /// Bytes of a read.
+    pub block: usize,
+    /// O_DIRECT: not through the page cache.
+    pub direct: bool,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::BLOCK;
-    use super::cases::{Makers, NAMES};
     use super::*;
+    use crate::Peers;
+    use crate::data::BLOCK;
+    use crate::peer::tests::libraries;
 
     /// Every contender reads a handful of blocks, and every byte is right.
     #[test]
     fn bytes_are_the_files() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFile::create(folder.path(), 4 << 20).unwrap();
-        let mut missing = Vec::new();
-        let makers = Makers::new(folder.path(), &mut missing);
+        let makers = Makers {
+            peers: libraries(folder.path()),
+            poller: None,
+        };
         let mut ran = 0;
         for direct in [false, true] {
             for depth in [1, 4, 32] {
@@ -224,8 +232,10 @@ mod tests {
         contents[5000] ^= 1;
         assert!(!data::all_match(0, &contents));
         std::fs::write(data.path(), vec![0; 1 << 20]).unwrap();
-        let mut missing = Vec::new();
-        let makers = Makers::new(folder.path(), &mut missing);
+        let makers = Makers {
+            peers: Peers::default(),
+            poller: None,
+        };
         let shape = Shape {
             depth: 2,
             block: BLOCK,

@@ -1,14 +1,18 @@
 //! pread, Linux AIO, and the io-uring crate.
-#![allow(unsafe_code, reason = "hands memory to the kernel")]
+//!
+//! # Safety
+//! `Engine` keeps file and memory for longer than the queue, and looks at a
+//! slot's bytes only when its read is done; slots are below the depth.
+#![allow(unsafe_code, reason = "hands memory to the kernel; see above")]
 
 use io_uring::{IoUring, opcode, squeue, types};
 
-use super::super::counted::note;
-use super::super::sys::{Aio, check};
 use super::{Done, Queue, Setup};
+use crate::aio::Aio;
+use crate::counted::note;
 
 /// One pread(2) after the other.
-pub(crate) struct Pread {
+pub(super) struct Pread {
     fd: i32,
     block: usize,
     memory: *mut u8,
@@ -16,7 +20,7 @@ pub(crate) struct Pread {
 }
 
 impl Pread {
-    pub(crate) fn new(setup: &Setup) -> Self {
+    pub(super) fn new(setup: &Setup) -> Self {
         Pread {
             fd: setup.fd,
             block: setup.block,
@@ -31,18 +35,20 @@ impl Queue for Pread {
 
     fn push(&mut self, slot: usize, offset: u64) {
         // SAFETY: the slot lies inside the memory of the engine.
-        let result = check(unsafe {
+        let result = unsafe {
             libc::pread(
                 self.fd,
                 self.memory.add(slot * self.block).cast(),
                 self.block,
                 offset as i64,
             )
-        } as _);
+        };
         note(1);
         let result = match result {
-            Ok(bytes) => bytes as i32,
-            Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+            -1 => -std::io::Error::last_os_error()
+                .raw_os_error()
+                .unwrap_or(libc::EIO),
+            bytes => bytes as i32,
         };
         self.done.push(Done { slot, result });
     }
@@ -54,7 +60,7 @@ impl Queue for Pread {
 }
 
 /// Linux AIO.
-pub(crate) struct AioQueue {
+pub(super) struct AioQueue {
     aio: Aio,
     fd: i32,
     block: usize,
@@ -62,7 +68,7 @@ pub(crate) struct AioQueue {
 }
 
 impl AioQueue {
-    pub(crate) fn new(setup: &Setup) -> Result<Self, String> {
+    pub(super) fn new(setup: &Setup) -> Result<Self, String> {
         let aio = Aio::new(setup.depth).map_err(|e| format!("io_setup: {e}"))?;
         Ok(AioQueue {
             aio,
@@ -101,7 +107,7 @@ impl Queue for AioQueue {
 }
 
 /// The io-uring crate.
-pub(crate) struct Crate {
+pub(super) struct Crate {
     ring: IoUring,
     fixed: bool,
     fd: i32,
@@ -110,7 +116,7 @@ pub(crate) struct Crate {
 }
 
 impl Crate {
-    pub(crate) fn new(setup: &Setup, fixed: bool) -> Result<Self, String> {
+    pub(super) fn new(setup: &Setup, fixed: bool) -> Result<Self, String> {
         let ring = IoUring::new(setup.depth as u32).map_err(|e| e.to_string())?;
         if fixed {
             let all = libc::iovec {

@@ -1,25 +1,32 @@
 //! Rings of this library.
-#![allow(unsafe_code, reason = "hands memory to the kernel")]
+//!
+//! # Safety
+//! `Engine` keeps file and memory for longer than the ring, and looks at a
+//! slot's bytes only when its read is done; slots are below the depth.
+#![allow(unsafe_code, reason = "hands memory to the kernel; see above")]
 
 use std::time::{Duration, Instant};
 
 use anyring::abi::{IORING_SETUP_IOPOLL, IORING_SETUP_SQPOLL, IOSQE_FIXED_FILE};
 use anyring::{Builder, Ring, prep};
 
-use super::super::counted::Counted;
 use super::{Done, Queue, Setup};
+use crate::counted::Counted;
+use crate::text;
 
 /// What is switched on.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Features {
+pub(super) struct Features {
     /// Registered buffers and file.
-    pub(crate) fixed: bool,
+    pub(super) fixed: bool,
     /// Setup flags.
-    pub(crate) flags: u32,
+    pub(super) flags: u32,
+    /// The processor of the SQPOLL thread.
+    pub(super) poller: Option<usize>,
 }
 
 /// A ring that reads.
-pub(crate) struct Ours {
+pub(super) struct Ours {
     ring: Ring<Counted>,
     fixed: bool,
     sqpoll: bool,
@@ -28,17 +35,15 @@ pub(crate) struct Ours {
     memory: *mut u8,
 }
 
-/// The text of an error number.
-pub(crate) fn text(errno: anyring::Errno) -> String {
-    std::io::Error::from_raw_os_error(errno.0).to_string()
-}
-
 impl Ours {
-    pub(crate) fn new(setup: &Setup, features: Features) -> Result<Self, String> {
+    pub(super) fn new(setup: &Setup, features: Features) -> Result<Self, String> {
         let mut builder = Builder::new(setup.depth as u32).flags(features.flags);
         let sqpoll = features.flags & IORING_SETUP_SQPOLL != 0;
         if sqpoll {
             builder = builder.sq_thread_idle(100);
+            if let Some(cpu) = features.poller {
+                builder = builder.sq_thread_cpu(cpu as u32);
+            }
         }
         let mut ring = builder
             .build_on(Counted)
@@ -72,10 +77,11 @@ impl Ours {
     }
 
     /// A polled ring needs a device with polled queues: one read tells.
-    pub(crate) fn probe_polled(setup: &Setup) -> Result<(), String> {
+    pub(super) fn probe_polled(setup: &Setup) -> Result<(), String> {
         let features = Features {
             flags: IORING_SETUP_IOPOLL,
             fixed: true,
+            poller: None,
         };
         let mut queue = Ours::new(setup, features)?;
         let mut done = Vec::new();

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::stats::Stop;
+use crate::contender::Stop;
 
 /// Bytes of a block.
-pub(crate) const BLOCK: usize = 4096;
+pub const BLOCK: usize = 4096;
 
 /// The word at `index` of the block with this number.
 fn word(block: u64, index: u64) -> u64 {
@@ -22,7 +22,7 @@ fn fill(block: u64, bytes: &mut [u8]) {
 }
 
 /// Whether the first and last word of a read are those of the file.
-pub(crate) fn ends_match(offset: u64, bytes: &[u8]) -> bool {
+pub fn ends_match(offset: u64, bytes: &[u8]) -> bool {
     let first = offset / BLOCK as u64;
     let last = first + (bytes.len() / BLOCK) as u64 - 1;
     let end = bytes.len() - 8;
@@ -31,7 +31,7 @@ pub(crate) fn ends_match(offset: u64, bytes: &[u8]) -> bool {
 }
 
 /// Whether all bytes of a read are those of the file.
-pub(crate) fn all_match(offset: u64, bytes: &[u8]) -> bool {
+pub fn all_match(offset: u64, bytes: &[u8]) -> bool {
     let mut wanted = vec![0; BLOCK];
     bytes.chunks_exact(BLOCK).enumerate().all(|(index, block)| {
         fill(offset / BLOCK as u64 + index as u64, &mut wanted);
@@ -40,14 +40,18 @@ pub(crate) fn all_match(offset: u64, bytes: &[u8]) -> bool {
 }
 
 /// A file of `bytes`, removed with its folder.
-pub(crate) struct DataFile {
+pub struct DataFile {
     path: PathBuf,
-    pub(crate) bytes: u64,
+    /// Its size.
+    pub bytes: u64,
 }
 
 impl DataFile {
     /// Writes the file into `folder`.
-    pub(crate) fn create(folder: &Path, bytes: u64) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// That it cannot be written, or that the run was stopped.
+    pub fn create(folder: &Path, bytes: u64) -> Result<Self, String> {
         let path = folder.join("data");
         let failed = |error: std::io::Error| {
             format!(
@@ -71,12 +75,16 @@ impl DataFile {
         Ok(DataFile { path, bytes })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens it for reading.
-    pub(crate) fn open(&self, direct: bool) -> Result<File, String> {
+    /// Opens it for reading; `direct`: with O_DIRECT.
+    ///
+    /// # Errors
+    /// Those of open(2), as text.
+    pub fn open(&self, direct: bool) -> Result<File, String> {
         OpenOptions::new()
             .read(true)
             .custom_flags(if direct { libc::O_DIRECT } else { 0 })

@@ -1,0 +1,258 @@
+//! The parts of a run: which groups, with which contenders.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyring_bench::data::{BLOCK, DataFile};
+use anyring_bench::echo::{self, Load, Service};
+use anyring_bench::reads::{Makers, NAMES, REGISTERED, Shape, depth_topic, size_topic};
+use anyring_bench::{Contender, Contenders, Stop, Topic, calls, links, machine};
+
+use super::measure::{Latencies, Plan, measure};
+use super::options::{Options, Part};
+use super::outside;
+use super::progress::Progress;
+use super::report::model::Report;
+
+/// Everything a part needs.
+pub(crate) struct Run<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) folder: &'a Path,
+    pub(crate) plan: Plan,
+    pub(crate) progress: Progress,
+    pub(crate) report: Report,
+    pub(crate) makers: Makers,
+    pub(crate) processors: Vec<usize>,
+}
+
+impl Run<'_> {
+    /// All parts that are wanted.
+    pub(crate) fn all(&mut self) -> Result<(), String> {
+        // Client and contenders here, servers and pollers there.
+        if let [own, _, ..] = self.processors[..] {
+            if !machine::pin(own) {
+                let note = "this process may not be pinned to a processor";
+                self.report.notes.push(note.into());
+            }
+        }
+        if self.options.wants(Part::Calls) {
+            self.calls()?;
+        }
+        let parts = [Part::Reads, Part::Registered, Part::Outside];
+        if parts.into_iter().any(|part| self.options.wants(part)) {
+            self.file_parts()?;
+        }
+        if self.options.wants(Part::Links) {
+            self.links()?;
+        }
+        if self.options.wants(Part::Echo) {
+            self.echo()?;
+        }
+        if Stop::asked() {
+            return Err(Stop::MESSAGE.into());
+        }
+        Ok(())
+    }
+
+    fn missing(&mut self, line: String) {
+        if !self.report.missing.contains(&line) {
+            self.report.missing.push(line);
+        }
+    }
+
+    fn measure(
+        &mut self,
+        topic: Topic,
+        contenders: &mut [Box<dyn Contender>],
+        plan: Plan,
+    ) -> Result<(), String> {
+        self.progress.expect(contenders.len() * plan.runs());
+        let progress = &mut self.progress;
+        let group = measure(topic, contenders, plan, &mut |title| progress.tick(title))?;
+        self.report.groups.push(group);
+        Ok(())
+    }
+
+    fn file_parts(&mut self) -> Result<(), String> {
+        let data = DataFile::create(self.folder, self.options.size << 20)?;
+        let mut kinds = vec![false];
+        match data.open(true) {
+            Ok(_) => kinds.push(true),
+            Err(why) => self.missing(format!(
+                "direct reads: {why}; --dir names a folder on another file system"
+            )),
+        }
+        if self.options.wants(Part::Reads) {
+            self.reads(&data, &kinds)?;
+        }
+        if self.options.wants(Part::Registered) {
+            self.registered(&data, &kinds)?;
+        }
+        if self.options.wants(Part::Outside) {
+            self.progress.say("system calls, counted by strace");
+            let missing = &mut self.report.missing;
+            self.report.outside = outside::strace(self.folder, self.options, missing);
+            self.progress.say("fio's own engines");
+            let slice = self.plan.slice * 4;
+            self.report.fio = outside::fio(&data, &kinds, slice, missing);
+        }
+        Ok(())
+    }
+
+    fn reads(&mut self, data: &DataFile, kinds: &[bool]) -> Result<(), String> {
+        let depths: &[usize] = if self.options.quick {
+            &[1, 8, 32, 128]
+        } else {
+            &[1, 2, 4, 8, 16, 32, 64, 128, 256]
+        };
+        for &direct in kinds {
+            for &depth in depths {
+                let shape = Shape {
+                    depth,
+                    block: BLOCK,
+                    direct,
+                };
+                self.read(&NAMES, data, shape, depth_topic(shape))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn registered(&mut self, data: &DataFile, kinds: &[bool]) -> Result<(), String> {
+        let sizes: &[usize] = if self.options.quick {
+            &[4, 64, 1024]
+        } else {
+            &[4, 16, 64, 256, 1024]
+        };
+        for &direct in kinds {
+            for kib in sizes {
+                let shape = Shape {
+                    depth: 8,
+                    block: kib << 10,
+                    direct,
+                };
+                self.read(&REGISTERED, data, shape, size_topic(shape))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        names: &[&'static str],
+        data: &DataFile,
+        shape: Shape,
+        topic: Topic,
+    ) -> Result<(), String> {
+        if shape.block as u64 > data.bytes {
+            let what = format!("the file has {} MiB", data.bytes >> 20);
+            return Err(format!("{}: {what}: too small", topic.title));
+        }
+        let missing = &mut self.report.missing;
+        let mut contenders = self.makers.all(names, data, shape, missing)?;
+        // A slow device needs longer turns than the page cache.
+        let mut plan = self.plan;
+        if shape.direct {
+            plan.turns = 2;
+        }
+        self.measure(topic, &mut contenders, plan)
+    }
+
+    fn calls(&mut self) -> Result<(), String> {
+        let plan = Plan {
+            latencies: Latencies::No,
+            ..self.plan
+        };
+        let (topic, mut contenders) = calls::steps(self.makers.peers)?;
+        self.measure(topic, &mut contenders, plan)?;
+        for batch in [1, 8, 32, 128] {
+            let (topic, mut contenders) = calls::nops(batch, self.makers.peers)?;
+            self.measure(topic, &mut contenders, plan)?;
+        }
+        Ok(())
+    }
+
+    fn links(&mut self) -> Result<(), String> {
+        let (topic, mut contenders) = links::chains(self.folder, self.makers.peers)?;
+        // A sync takes a millisecond or more.
+        let plan = Plan {
+            slice: self.plan.slice.max(Duration::from_millis(60)),
+            turns: 2,
+            latencies: Latencies::All,
+            ..self.plan
+        };
+        self.measure(topic, &mut contenders, plan)
+    }
+
+    fn echo(&mut self) -> Result<(), String> {
+        let counts: &[usize] = if self.options.quick {
+            &[1, 32, 256]
+        } else {
+            &[1, 8, 32, 128, 512, 1000]
+        };
+        // Every contender keeps its client's and its server's end open.
+        let each = 2 * echo::SERVERS.len() as u64;
+        let most = counts[counts.len() - 1] as u64;
+        let files = machine::raise_open_files(most * each + 200);
+        for short in [false, true] {
+            for bytes in [64, 4096] {
+                for &connections in counts {
+                    if connections as u64 * each + 200 > files {
+                        self.missing(format!(
+                            "{connections} connections: they need more open files than the limit of {files} allows"
+                        ));
+                        continue;
+                    }
+                    let rate = None;
+                    self.serve(Load {
+                        connections,
+                        bytes,
+                        short,
+                        rate,
+                    })?;
+                }
+            }
+        }
+        // Half of what the slowest can do, whether or not it keeps up.
+        let same = |id: &str| id == "echo-long-64-32";
+        let rows = self.report.groups.iter().filter(|g| same(&g.id));
+        let rates = rows.flat_map(|g| &g.rows).map(|r| r.per_second.median);
+        let rate = rates.fold(f64::INFINITY, f64::min) / 2.0;
+        if rate.is_finite() {
+            self.serve(Load {
+                connections: 32,
+                bytes: 64,
+                short: false,
+                rate: Some(rate),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, load: Load) -> Result<(), String> {
+        let server = self.processors.get(1).copied();
+        let mut contenders = Contenders::new();
+        for name in echo::SERVERS {
+            // Zero copy is for messages that are worth it.
+            if name.ends_with("zero copy") && load.bytes < 4096 {
+                continue;
+            }
+            match Service::start(name, load, server, self.makers.peers) {
+                Ok(service) => contenders.push(Box::new(service)),
+                Err(why) if name == echo::SERVERS[0] => return Err(why),
+                // Libraries that are not there have been reported.
+                Err(why) if why == "not there" => {}
+                Err(why) => self.missing(format!("{name}: {why}")),
+            }
+        }
+        // All connections ask at least once: many need longer turns.
+        let least = Duration::from_millis(if load.connections < 512 { 20 } else { 60 });
+        let plan = Plan {
+            slice: self.plan.slice.max(least),
+            turns: 2,
+            latencies: Latencies::All,
+            ..self.plan
+        };
+        self.measure(echo::topic(load), &mut contenders, plan)
+    }
+}
