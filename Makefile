@@ -127,7 +127,7 @@ run: ## build everything and show the library at work on a real file and a real 
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-bench test-python
+	test-binaries test-bench test-python test-asyncio
 
 .PHONY: test
 test: requirements ## run all tests
@@ -218,6 +218,10 @@ test-python: python ## the Python module
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uvloop || \
 		echo "uvloop cannot be installed; what runs on it is skipped"
 	$(VENV_PYTHON) -m pytest -q
+
+.PHONY: test-asyncio
+test-asyncio: python ## CPython's tests of asyncio on our event loop
+	$(VENV_PYTHON) tests/python/aio/cpython_suite.py
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -25,6 +25,10 @@ const LONGEST: Duration = Duration::from_secs(86400);
 /// Completions of nobody's concern.
 const NOBODY: u64 = u64::MAX - 8;
 
+/// The parts of a poll mask that selectors know.
+const IN: u32 = libc::POLLIN as u32;
+const OUT: u32 = libc::POLLOUT as u32;
+
 /// The ring, reached through `&mut Proactor` only.
 struct Owned(Ring);
 
@@ -62,7 +66,7 @@ struct Slot {
 /// Something to hand out.
 enum Event {
     Done(Kind, Hold, i32),
-    Ready(Py<PyAny>, i32),
+    Ready(i32, u32),
     Received(Py<Stream>, i32, u32),
     Held(Py<Stream>),
 }
@@ -263,8 +267,7 @@ impl Proactor {
                         watch.token = None;
                         if entry.res > 0 {
                             self.rearm.push(fd);
-                            let key = watch.key.clone_ref(py);
-                            self.events.push_back(Event::Ready(key, entry.res));
+                            self.events.push_back(Event::Ready(fd, entry.res as u32));
                         }
                     }
                     Kind::Free | Kind::Nobody | Kind::Receive(_) => {}
@@ -396,9 +399,33 @@ pub(crate) fn blank() -> io_uring_sqe {
     unsafe { std::mem::zeroed() }
 }
 
+/// The keys of watched descriptors that are ready, as selectors have them.
+fn keys<'py>(this: &Bound<'py, Proactor>, ready: &[(i32, u32)]) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(this.py());
+    let proactor = this.try_borrow()?;
+    for (fd, mask) in ready {
+        // Looked up now: callbacks may have changed what is watched.
+        let Some(watch) = proactor.watches.get(fd) else {
+            continue;
+        };
+        // Errors and hang-ups are for readers and writers.
+        let mut events = 0;
+        if watch.mask & IN != 0 && mask & !OUT != 0 {
+            events |= 1;
+        }
+        if watch.mask & OUT != 0 && mask & !IN != 0 {
+            events |= 2;
+        }
+        if events != 0 {
+            list.append((&watch.key, events))?;
+        }
+    }
+    Ok(list)
+}
+
 /// Hands out what was harvested. No ring is borrowed while Python runs; an
 /// exception leaves the rest for the next time.
-fn dispatch<'py>(this: &Bound<'py, Proactor>, ready: &Bound<'py, PyList>) -> PyResult<()> {
+fn dispatch(this: &Bound<'_, Proactor>, ready: &mut Vec<(i32, u32)>) -> PyResult<()> {
     let py = this.py();
     loop {
         let Some(event) = this.try_borrow_mut()?.events.pop_front() else {
@@ -420,7 +447,7 @@ fn dispatch<'py>(this: &Bound<'py, Proactor>, ready: &Bound<'py, PyList>) -> PyR
                 result,
             ) => finish(future.bind(py), convert, name, cancelled, hold, result)?,
             Event::Done(..) => {}
-            Event::Ready(key, mask) => ready.append((key, mask))?,
+            Event::Ready(fd, mask) => ready.push((fd, mask)),
             Event::Received(stream, result, flags) => {
                 aio_stream::received(stream.bind(py), this, result, flags)?;
             }
@@ -533,7 +560,6 @@ impl Proactor {
     #[pyo3(signature = (signalled=false))]
     fn flush(slf: &Bound<'_, Self>, signalled: bool) -> PyResult<()> {
         let py = slf.py();
-        let ready = PyList::empty(py);
         prepare(slf)?;
         {
             let mut this = slf.try_borrow_mut()?;
@@ -558,16 +584,16 @@ impl Proactor {
                 return Err(os_error(-result));
             }
         }
-        dispatch(slf, &ready)
+        dispatch(slf, &mut Vec::new())
     }
 
     /// Submits, waits at most `timeout` seconds (None: for ever) for the first
-    /// completion, finishes what has completed; `[(key, poll mask)]` of the
-    /// watched descriptors that are ready. Empty after a signal.
+    /// completion, finishes what has completed; `[(key, events)]` of
+    /// the watched descriptors that are ready, events as selectors have them.
+    /// Empty after a signal.
     #[pyo3(signature = (timeout=None))]
     fn poll<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
-        let ready = PyList::empty(py);
         prepare(slf)?;
         let result = {
             let mut this = slf.try_borrow_mut()?;
@@ -586,8 +612,17 @@ impl Proactor {
         } else if result < 0 && !temporary(-result) {
             return Err(os_error(-result));
         }
-        dispatch(slf, &ready)?;
-        Ok(ready)
+        let mut ready = Vec::new();
+        dispatch(slf, &mut ready)?;
+        keys(slf, &ready)
+    }
+
+    /// Submits without waiting; finishes nothing.
+    fn submit(slf: &Bound<'_, Self>) -> PyResult<()> {
+        prepare(slf)?;
+        let mut this = slf.try_borrow_mut()?;
+        this.enter(slf.py(), None)?;
+        this.harvest(slf.py())
     }
 
     /// Asks the kernel to end the operation of this token; its future is

@@ -30,6 +30,7 @@ from ._fs import (
     symlink,
     unlink,
 )
+from ._loop import EventLoop, new_event_loop, run
 from ._ops import fsync, poll, read, readinto, sleep, write
 from ._sockets import (
     accept,
@@ -45,6 +46,7 @@ from ._sockets import (
 from ._text import TextFile
 
 __all__ = [
+    "EventLoop",
     "File",
     "TextFile",
     "accept",
@@ -53,6 +55,7 @@ __all__ = [
     "fsync",
     "link",
     "mkdir",
+    "new_event_loop",
     "open",
     "poll",
     "read",
@@ -64,6 +67,7 @@ __all__ = [
     "rename",
     "replace",
     "rmdir",
+    "run",
     "send",
     "sendall",
     "sendto",
@@ -74,3 +78,12 @@ __all__ = [
     "unlink",
     "write",
 ]
+
+
+def __getattr__(name):
+    # Not before they are asked for: policies are on their way out of asyncio.
+    if name in ("EventLoopPolicy", "install"):
+        from . import _policy
+
+        return getattr(_policy, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,13 +7,17 @@ import os
 
 import pytest
 
-LOOPS = ["asyncio", "uvloop"]
+import liburing.aio as aio
+
+LOOPS = ["asyncio", "uvloop", "EventLoop"]
 
 
 def factory(kind):
     """Makes a loop of a kind; skips where there is none."""
     if kind == "asyncio":
         return asyncio.SelectorEventLoop
+    if kind == "EventLoop":
+        return aio.EventLoop
     if importlib.util.find_spec("uvloop") is None:
         pytest.skip("uvloop is not installed")
     import uvloop

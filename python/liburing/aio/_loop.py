@@ -1,0 +1,141 @@
+"""An event loop on a ring."""
+
+import asyncio
+import selectors
+
+from ._ring import Proactor
+from ._transport import StreamTransport
+
+_IN, _OUT = 1, 4
+
+
+class RingSelector(selectors._BaseSelectorImpl):
+    """Readiness of descriptors, asked of a ring: one poll for each descriptor,
+    asked again with the submission after the one that answered. To wait is to
+    submit what the loop has queued and to finish what has completed."""
+
+    def __init__(self, proactor):
+        super().__init__()
+        self._proactor = proactor
+        # Without a Python frame in between.
+        self.select = proactor.poll
+
+    def register(self, fileobj, events, data=None):
+        key = super().register(fileobj, events, data)
+        try:
+            self._watch(key)
+        except BaseException:
+            super().unregister(fileobj)
+            raise
+        return key
+
+    def modify(self, fileobj, events, data=None):
+        key = self.get_key(fileobj)
+        if not events or events & ~(selectors.EVENT_READ | selectors.EVENT_WRITE):
+            raise ValueError(f"Invalid events: {events!r}")
+        if (events, data) != (key.events, key.data):
+            key = key._replace(events=events, data=data)
+            self._watch(key)
+            self._fd_to_key[key.fd] = key
+        return key
+
+    def _watch(self, key):
+        mask = _IN if key.events & selectors.EVENT_READ else 0
+        if key.events & selectors.EVENT_WRITE:
+            mask |= _OUT
+        self._proactor.watch(key.fd, mask, key)
+
+    def unregister(self, fileobj):
+        key = super().unregister(fileobj)
+        self._proactor.unwatch(key.fd)
+        return key
+
+    def select(self, timeout=None):
+        """Submits, waits and finishes; the descriptors that are ready."""
+        return self._proactor.poll(timeout)
+
+    def close(self):
+        self._proactor.close()
+        super().close()
+        # The bound method refers back to the ring.
+        self.__dict__.pop("select", None)
+
+
+class _OwnRing:
+    """The ring of an EventLoop as liburing.aio sees it: what is queued goes
+    with the next submission of the loop."""
+
+    scheduled = True
+
+    def __init__(self, proactor):
+        self.proactor = proactor
+
+    def wake(self, loop):
+        """The loop submits before it waits."""
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """The whole asyncio interface on one io_uring.
+
+        with asyncio.Runner(loop_factory=liburing.aio.EventLoop) as runner:
+            runner.run(main())
+
+    Each turn of the loop is one io_uring_enter(2), which submits what the turn
+    before has queued, waits, and brings all completions. Stream connections
+    receive with one multishot operation from buffers the loop provides, and
+    what they write in a turn is sent with its submission (Linux 6.0; before,
+    and for everything else, with the standard library's transports on polls of
+    the ring). `liburing.aio`'s own operations use the loop's ring.
+
+    Raises OSError if the kernel forbids io_uring (ENOSYS, EPERM) or is older
+    than Linux 5.11.
+    """
+
+    def __init__(self):
+        proactor = Proactor(1024, 16384)
+        self._proactor = proactor
+        self._liburing_ring = _OwnRing(proactor)
+        self._streams = proactor.can_stream()
+        super().__init__(RingSelector(proactor))
+
+    def run_forever(self):
+        """Runs until stop() is called."""
+        try:
+            super().run_forever()
+        finally:
+            # What was written in the last turn is on its way.
+            if not self._proactor.closed:
+                self._proactor.submit()
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, **options):
+        if not self._streams:
+            return super()._make_socket_transport(sock, protocol, waiter, **options)
+        return StreamTransport(self, sock, protocol, waiter, **options)
+
+    def _make_ssl_transport(
+        self, rawsock, protocol, sslcontext, waiter=None, *,
+        server_side=False, server_hostname=None, extra=None, server=None,
+        **options,
+    ):
+        if not self._streams:
+            return super()._make_ssl_transport(
+                rawsock, protocol, sslcontext, waiter, server_side=server_side,
+                server_hostname=server_hostname, extra=extra, server=server, **options,
+            )
+        context = {"context": options.pop("context")} if "context" in options else {}
+        ssl_protocol = asyncio.sslproto.SSLProtocol(
+            self, protocol, sslcontext, waiter, server_side, server_hostname, **options
+        )
+        StreamTransport(self, rawsock, ssl_protocol, extra=extra, server=server, **context)
+        return ssl_protocol._app_transport
+
+
+def new_event_loop():
+    """An EventLoop."""
+    return EventLoop()
+
+
+def run(main, *, debug=None):
+    """asyncio.run on an EventLoop."""
+    with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
+        return runner.run(main)
