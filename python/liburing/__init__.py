@@ -6,25 +6,43 @@ on memory-safe ground. The object tier: `with liburing.Ring(256) as ring`.
 
 from enum import IntEnum as _IntEnum
 
-from . import _liburing, _prep, _queue, _register, _system
+from . import _liburing, _older, _prep, _queue, _register, _structs, _system
 from ._classes import (
     CQE,
+    FUTEX,
     SQE,
+    BufRing,
     Cqe,
+    CqeIter,
     FileIndex,
+    Futex,
     Iovec,
     OpenHow,
+    Param,
     Sockaddr,
+    Sqe,
     Statx,
     Timespec,
-    io_uring,
-    io_uring_cqe,
-    io_uring_cqes,
-    iovec,
     timespec,
 )
 from ._register import Probe
 from ._ring import Operation, Ring
+from ._structs import (
+    Bpf,
+    BufReg,
+    ClockRegister,
+    Cmsghdr,
+    EpollEvent,
+    MemRegionReg,
+    Msghdr,
+    Napi,
+    RecvmsgOut,
+    RegWait,
+    Restriction,
+    SigsetT,
+    SyncCancelReg,
+    ZcrxIfqReg,
+)
 
 __version__ = _liburing.__version__
 
@@ -42,15 +60,37 @@ for _module in (_prep, _queue, _register):
         }
     )
 probe = _queue.probe
+put_sqe = _queue.put_sqe
 trap_error = _queue.trap_error
-globals().update(
-    {
-        name: value
-        for name, value in _liburing.constants().items()
-        if not name.startswith("IORING_OP_")
-    }
-)
+setsockopt = _prep.setsockopt
+getsockopt = _prep.getsockopt
+globals().update(_liburing.constants())
 globals().update(
     {name: value for name, value in vars(_system).items() if name.isupper()}
 )
 AT_FDCWD = -100
+
+# The older releases, where no newer name stands in the way.
+globals().update(_older.CONSTANTS)
+globals().update(
+    {
+        name: value
+        for name, value in vars(_older).items()
+        if getattr(value, "__module__", None) == _older.__name__
+        and not name.startswith("_")
+    }
+)
+from ._older import (  # noqa: E402
+    NULL,
+    get_sqe,
+    get_sqes,
+    io_uring,
+    io_uring_buf_ring,
+    io_uring_cqe,
+    io_uring_cqes,
+    io_uring_prep_getsockopt,
+    io_uring_prep_setsockopt,
+    io_uring_probe,
+    io_uring_put_sqe,
+    io_uring_sqe,
+)

@@ -1,5 +1,6 @@
 """Classes of the function tier: rings, entries, and structs the kernel reads."""
 
+import mmap
 import os
 import socket
 import stat
@@ -32,7 +33,10 @@ class Ring(_liburing.Handle):
         """The descriptor; 0 while there is none."""
         return self._core.fd if self._core else 0
 
-    enter_ring_fd = ring_fd
+    @property
+    def enter_ring_fd(self):
+        """The descriptor, or the number it is registered under."""
+        return self._core.enter_fd if self._core else 0
 
     @property
     def features(self):
@@ -46,8 +50,8 @@ class Ring(_liburing.Handle):
 
     @property
     def int_flags(self):
-        """Flags of the library; none."""
-        return 0
+        """Flags of the library."""
+        return self._core.int_flags if self._core else 0
 
 
 class io_uring(Ring):
@@ -60,12 +64,18 @@ def core(ring):
     """The native ring; RuntimeError when it is not initialised."""
     if not isinstance(ring, Ring):
         raise TypeError(f"a Ring is required, not {type(ring).__name__}")
-    if ring._core is None:
+    native = ring._core
+    if native is None:
         raise RuntimeError("the ring is not initialised")
-    return ring._core
+    return native
 
 
+SQE = _liburing.SQE
+Sqe = _liburing.Sqe
 CQE = _liburing.CQE
+Param = _liburing.Param
+BufRing = _liburing.BufRing
+io_uring_sqe = _liburing.io_uring_sqe
 
 
 class Cqe(_liburing.Found):
@@ -73,19 +83,50 @@ class Cqe(_liburing.Found):
 
     __slots__ = ()
 
-    def __init__(self, no=None):
+    def __init__(self, no=None, /):
         if no is not None:
             raise NotImplementedError("Cqe() takes no count")
 
 
-class io_uring_cqe(Cqe):
+class CqeIter:
+    """Counts on from `index` while there are completions, and moves cqe[0]."""
+
+    __slots__ = ("_ring", "_cqe", "_index")
+
+    def __init__(self, ring, cqe, index=None, /):
+        if not isinstance(cqe, Cqe):
+            raise TypeError(f"a Cqe is required, not {type(cqe).__name__}")
+        core(ring).peek()
+        self._ring, self._cqe = ring, cqe
+        self._index = integer(0 if index is None else index, 0, 2**64 - 1)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        index = self._index
+        if not self._cqe._fill_from(core(self._ring), index):
+            raise StopIteration
+        self._index = index + 1
+        return index
+
+
+class _PlainFound(_liburing.Found):
+    """Negative results are values."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_):
+        return super().__new__(cls, _plain=True)
+
+
+class io_uring_cqe(_PlainFound, Cqe):
     """A completion of the older releases: its own first entry."""
 
     __slots__ = ()
 
     def __init__(self):
-        super().__init__()
-        self._plain = True
+        """A completion that a wait can fill."""
 
     res = property(lambda self: self[0].res, doc="The result, -errno on failure.")
     flags = property(lambda self: self[0].flags, doc="IORING_CQE_F_*.")
@@ -98,13 +139,13 @@ class io_uring_cqes(io_uring_cqe):
     __slots__ = ("_n",)
 
     def __init__(self, n=1):
-        super().__init__()
-        self._all, self._n = True, n
+        self._n = n
 
     def __len__(self):
         return self._count or self._n
 
     def __iter__(self):
+        # All at once: giving one back does not move the others.
         return iter([self[index] for index in range(self._count)])
 
 
@@ -117,15 +158,20 @@ class _Block:
     def __init__(self):
         self._memory = bytearray(self._size)
 
-    def __buffer__(self, flags):
-        return memoryview(self._memory)
+
+def memory(block):
+    """The memory of a struct; MemoryError when it was never given any."""
+    if block._memory is None:
+        raise MemoryError(f"{type(block).__name__}() has no memory")
+    return block._memory
 
 
 def _field(offset, code):
     def read(self):
-        return struct.unpack_from(code, self._memory, offset)[0]
+        return struct.unpack_from(code, memory(self), offset)[0]
 
     def write(self, value):
+        memory(self)
         if not isinstance(value, int):
             raise TypeError("an integer is required")
         try:
@@ -137,10 +183,14 @@ def _field(offset, code):
 
 
 class Timespec(_Block):
-    """Seconds and nanoseconds, made by timespec()."""
+    """Seconds and nanoseconds, made by timespec(); by hand it has no memory."""
 
     __slots__ = ()
     _size = 16
+
+    def __init__(self):
+        self._memory = None
+
     sec = tv_sec = _field(0, "q")
     nsec = tv_nsec = _field(8, "q")
 
@@ -155,6 +205,7 @@ class Timespec(_Block):
 def timespec(second=0, nanoseconds=0):
     """A Timespec of that many seconds."""
     block = Timespec()
+    block._memory = bytearray(16)
     whole = int(second)
     block.sec = whole
     block.nsec = int((second - whole) * 1e9) + nanoseconds
@@ -170,7 +221,7 @@ class OpenHow(_Block):
     mode = _field(8, "Q")
     resolve = _field(16, "Q")
 
-    def __init__(self, flags=0, mode=0, resolve=0):
+    def __init__(self, flags=None, mode=None, resolve=None, /):
         super().__init__()
         self.flags, self.mode, self.resolve = flags or 0, mode or 0, resolve or 0
 
@@ -217,14 +268,16 @@ class Iovec:
 
     __slots__ = ("_items",)
 
-    def __init__(self, items):
+    def __init__(self, items, /):
         if not isinstance(items, list):
             raise TypeError("a list is required")
         if not 1 <= len(items) <= 1024:
             raise ValueError("1 to 1024 buffers")
         for item in items:
-            if not isinstance(item, (bytes, bytearray, memoryview)):
-                raise TypeError(f"not a buffer: {type(item).__name__}")
+            try:
+                memoryview(item).release()
+            except TypeError:
+                raise TypeError(f"not a buffer: {type(item).__name__}") from None
         self._items = list(items)
 
     def __bool__(self):
@@ -234,61 +287,87 @@ class Iovec:
         return len(self._items)
 
 
-def iovec(*buffers):
-    """An Iovec of buffers, or of one list of them."""
-    if len(buffers) == 1 and isinstance(buffers[0], list):
-        return Iovec(buffers[0])
-    return Iovec(list(buffers))
-
-
 class Sockaddr:
-    """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port)."""
+    """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port); without a
+    family room for one that the kernel writes."""
 
-    __slots__ = ("_memory", "_parts")
+    __slots__ = ("_memory", "_length")
 
-    def __init__(self, family=0, addr=None, port=0):
-        family, port = family or 0, integer(port or 0, 0, 65535)
+    def __init__(self, family=None, addr=None, port=None, /):
+        family = integer(family or 0, 0, 65535)
+        port = integer(port or 0, 0, 65535)
         if family and not addr:
             raise ValueError("an address is required")
-        self._parts = (family, os.fspath(addr) if addr else "", port)
+        self._memory, self._length = bytearray(128), 128
         if family == AF_UNIX:
             path = os.fsencode(addr)
             if len(path) > 108:
                 raise ValueError("the path is longer than 108 bytes")
-            packed = struct.pack("H", family) + path + bytes(len(path) < 108)
+            packed = struct.pack("=H", family) + path + bytes(len(path) < 108)
         elif family in (AF_INET, AF_INET6):
+            if not isinstance(addr, str):
+                raise TypeError(f"an address is a str, not {type(addr).__name__}")
             try:
                 number = socket.inet_pton(family, addr)
             except OSError:
                 raise ValueError(f"not an address: {addr!r}") from None
             packed = struct.pack("=HH", family, socket.htons(port))
-            packed += number if family == AF_INET else bytes(4) + number
-            packed += bytes(8 if family == AF_INET else 4)
+            packed += number + bytes(8) if family == AF_INET else bytes(4) + number + bytes(4)
         elif family:
             raise NotImplementedError(f"address family {family}")
         else:
-            packed = bytes(128)
-        self._memory = packed
+            return
+        self._memory[: len(packed)], self._length = packed, len(packed)
+
+    def _is(self, *families):
+        if self.family not in families:
+            raise NotImplementedError("the family has no such part")
 
     @property
     def family(self):
         """AF_UNIX, AF_INET, AF_INET6 or 0."""
-        return int(self._parts[0])
+        return struct.unpack_from("=H", self._memory)[0]
 
-    def _part(self, index, *families):
-        if self._parts[0] not in families:
-            raise NotImplementedError("the family has no such part")
-        return self._parts[index]
+    @property
+    def path(self):
+        """Of AF_UNIX."""
+        self._is(AF_UNIX)
+        return os.fsdecode(bytes(self._memory[2:110]).split(b"\0")[0])
 
-    path = property(lambda self: self._part(1, AF_UNIX), doc="Of AF_UNIX.")
-    ip = property(lambda self: self._part(1, AF_INET), doc="Of AF_INET.")
-    port = property(lambda self: self._part(2, AF_INET, AF_INET6), doc="The port.")
+    @property
+    def ip(self):
+        """Of AF_INET."""
+        self._is(AF_INET)
+        return socket.inet_ntop(AF_INET, bytes(self._memory[4:8]))
+
+    @property
+    def port(self):
+        """Of AF_INET and AF_INET6."""
+        self._is(AF_INET, AF_INET6)
+        return struct.unpack_from("!H", self._memory, 2)[0]
+
+    def _parts(self):
+        """The address as the module `socket` has it."""
+        if self.family == AF_INET:
+            return self.ip, self.port
+        if self.family == AF_INET6:
+            return socket.inet_ntop(AF_INET6, bytes(self._memory[8:24])), self.port
+        return self.path
+
+    @classmethod
+    def _of(cls, family, address):
+        """The reverse."""
+        return cls(family, *address[:2]) if isinstance(address, tuple) else cls(family, address)
 
 
 class FileIndex:
     """A list of descriptors to register."""
 
-    def __init__(self, items):
+    __slots__ = ("_items", "_turn")
+
+    def __init__(self, items, /):
+        if not isinstance(items, list):
+            raise TypeError("a list is required")
         self._items = [integer(item, -(2**31), 2**31 - 1) for item in items]
         self._turn = iter(self._items)
 
@@ -296,16 +375,98 @@ class FileIndex:
         return self._items[index]
 
     def __iter__(self):
-        return iter(self._items)
+        self._turn = iter(self._items)
+        return self
 
     def __next__(self):
         return next(self._turn)
 
-    def update(self, items):
+    def update(self, items, /):
         """Other descriptors, as many."""
         if len(items) != len(self._items):
             raise ValueError("the length cannot change")
         self.__init__(items)
 
 
-SQE = _liburing.Sqe
+class FUTEX:
+    """One word of a Futex."""
+
+    __slots__ = ("_futex", "_index")
+
+    def __init__(self):
+        self._futex, self._index = None, 0
+
+    def _word(self):
+        if self._futex is None:
+            raise MemoryError("FUTEX() has no memory")
+        return self._futex
+
+    @property
+    def state(self):
+        """The word itself, shared with other processes."""
+        return struct.unpack_from("=I", self._word()._words, 4 * self._index)[0]
+
+    @state.setter
+    def state(self, value):
+        value = integer(value, 0, 2**32 - 1)
+        struct.pack_into("=I", self._word()._words, 4 * self._index, value)
+
+    def _wait(self):
+        waits = self._word()._waits
+        if waits is None:
+            raise MemoryError("the Futex was made without vector=True")
+        return waits[self._index]
+
+    @property
+    def val(self):
+        """What a wait on several words expects here."""
+        return self._wait()[0]
+
+    @val.setter
+    def val(self, value):
+        self._wait()[0] = integer(value, 0, 2**64 - 1)
+
+    @property
+    def flags(self):
+        """FUTEX2_* of a wait on several words."""
+        return self._wait()[1]
+
+    @flags.setter
+    def flags(self, value):
+        self._wait()[1] = integer(value, 0, 2**32 - 1)
+
+
+class Futex(FUTEX):
+    """1 to 128 words of 32 bits in memory shared with forked children
+    (private with FUTEX2_PRIVATE); itself word 0."""
+
+    __slots__ = ("_words", "_waits", "_private", "_no")
+
+    def __init__(self, no=None, flags=None, vector=None, /):
+        no = integer(1 if no is None else no, 0, 255)
+        flags = integer(flags or 0, 0, 2**32 - 1)
+        if not 1 <= no <= 128:
+            raise ValueError("1 to 128 words")
+        self._private = bool(flags & 128)
+        kind = mmap.MAP_PRIVATE if self._private else mmap.MAP_SHARED
+        self._words = mmap.mmap(-1, 4 * no, flags=kind | mmap.MAP_ANONYMOUS)
+        self._waits = [[0, flags | 2] for _ in range(no)] if vector else None
+        self._no, self._futex, self._index = no, self, 0
+
+    @property
+    def private(self):
+        """Whether only this process sees the words."""
+        return self._private
+
+    def __bool__(self):
+        return True
+
+    def __len__(self):
+        return self._no
+
+    def __getitem__(self, index):
+        if not 0 <= index < self._no:
+            raise IndexError("no such word")
+        word = FUTEX()
+        word._futex, word._index = self, index
+        return word

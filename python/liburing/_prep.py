@@ -1,38 +1,96 @@
-"""Preparation of entries. Every object given is kept until its operation ends."""
+"""Preparation of entries. Every object given is kept until its operation ends.
 
-import os
+Functions whose older and newer forms differ read their arguments in the older
+order for an `io_uring_sqe`, which rings of the older style hand out.
+"""
 
-from . import _liburing
-from ._classes import Iovec, OpenHow, Sockaddr, Statx, Timespec
-from ._liburing import io_uring_prep_nop, io_uring_prep_read, io_uring_prep_write
+import functools
 
-OP = {name.removeprefix("IORING_OP_"): number for name, number in _liburing.operations()}
-_C = _liburing.constants()
+from . import _liburing as _n
+from ._classes import Futex, Iovec, OpenHow, Sockaddr, Statx, Timespec, io_uring_sqe, memory
+from ._liburing import (
+    io_uring_prep_cancel,
+    io_uring_prep_cancel64,
+    io_uring_prep_cancel_fd,
+    io_uring_prep_close,
+    io_uring_prep_close_direct,
+    io_uring_prep_cmd_discard,
+    io_uring_prep_cmd_zone_reset_all,
+    io_uring_prep_files_update,
+    io_uring_prep_fixed_fd_install,
+    io_uring_prep_fsync,
+    io_uring_prep_ftruncate,
+    io_uring_prep_listen,
+    io_uring_prep_msg_ring,
+    io_uring_prep_msg_ring_fd,
+    io_uring_prep_msg_ring_fd_alloc,
+    io_uring_prep_nop,
+    io_uring_prep_nop128,
+    io_uring_prep_poll_add,
+    io_uring_prep_poll_multishot,
+    io_uring_prep_poll_remove,
+    io_uring_prep_poll_update,
+    io_uring_prep_read,
+    io_uring_prep_recv,
+    io_uring_prep_recv_multishot,
+    io_uring_prep_recvmsg,
+    io_uring_prep_recvmsg_multishot,
+    io_uring_prep_remove_buffers,
+    io_uring_prep_send,
+    io_uring_prep_send_bundle,
+    io_uring_prep_sendmsg,
+    io_uring_prep_sendmsg_zc,
+    io_uring_prep_sendmsg_zc_fixed,
+    io_uring_prep_shutdown,
+    io_uring_prep_socket,
+    io_uring_prep_splice,
+    io_uring_prep_sync_file_range,
+    io_uring_prep_tee,
+    io_uring_prep_timeout_remove,
+    io_uring_prep_uring_cmd,
+    io_uring_prep_uring_cmd128,
+    io_uring_prep_write,
+)
+from ._structs import EpollEvent, SigsetT
+
+OP = {name.removeprefix("IORING_OP_"): number for name, number in _n.operations()}
+_C = _n.constants()
 ALLOC = 2**32 - 1
 
 
-def _path(path):
-    data = os.fsencode(path)
-    if b"\0" in data:
-        raise ValueError("embedded null byte")
-    return data + b"\0"
+def _older(old):
+    """Calls `old` for an entry of the older style."""
+
+    def decorate(new):
+        @functools.wraps(new)
+        def either(sqe, /, *args, **kwargs):
+            if isinstance(sqe, io_uring_sqe):
+                return old(sqe, *args, **kwargs)
+            return new(sqe, *args, **kwargs)
+
+        return either
+
+    return decorate
 
 
 def _memory(block, kind):
     if not isinstance(block, kind):
         raise TypeError(f"a {kind.__name__} is required, not {type(block).__name__}")
-    return block._memory
+    return memory(block)
+
+
+def _address(addr):
+    return _memory(addr, Sockaddr), addr._length
 
 
 def _items(iovec):
     if not isinstance(iovec, Iovec):
-        raise TypeError("an Iovec is required")
+        raise TypeError(f"an Iovec is required, not {type(iovec).__name__}")
     return iovec._items
 
 
-def _slot(file_index):
-    """The field's value: one more than the index, or the request to choose."""
-    return ALLOC if file_index in (None, ALLOC) else file_index + 1
+def _or(value, default):
+    return default if value is None else value
 
 
 def _at(dfd):
@@ -40,315 +98,440 @@ def _at(dfd):
     return -100 if dfd is None else dfd
 
 
-def _sized(buf, nbytes):
-    """At most the first bytes of a buffer, as the older style asks."""
-    if nbytes > len(buf):
-        raise ValueError("the buffer is shorter than the length")
-    return nbytes
+# ---- reads, writes, memory
 
 
-def io_uring_prep_read_fixed(sqe, fd, buff, buf_index, offset=0):
-    """Reads into a registered buffer."""
-    sqe.prep(OP["READ_FIXED"], fd, buff, None, offset or 0, writable=True, buf_index=buf_index)
+def _old_read_fixed(sqe, fd, buf, nbytes, offset, buf_index):
+    _n._read_fixed(sqe, fd, buf, nbytes, offset, buf_index)
 
 
-def io_uring_prep_write_fixed(sqe, fd, buff, buf_index, offset=0):
-    """Writes a registered buffer."""
-    sqe.prep(OP["WRITE_FIXED"], fd, buff, None, offset or 0, buf_index=buf_index)
+def _old_write_fixed(sqe, fd, buf, nbytes, offset, buf_index):
+    _n._write_fixed(sqe, fd, buf, nbytes, offset, buf_index)
 
 
-def io_uring_prep_readv(sqe, fd, iovec, offset=0, flags=0):
-    """Reads into several buffers."""
-    sqe.prep(OP["READV"], fd, _items(iovec), None, offset or 0, flags or 0, writable=True)
+@_older(_old_read_fixed)
+def io_uring_prep_read_fixed(sqe, fd, buff, buf_index, /, offset=0):
+    """Reads into a registered buffer. Kernel 5.1."""
+    _n._read_fixed(sqe, fd, buff, None, _or(offset, 0), buf_index)
 
 
-def io_uring_prep_writev(sqe, fd, iovec, offset=0, flags=0):
-    """Writes several buffers."""
-    sqe.prep(OP["WRITEV"], fd, _items(iovec), None, offset or 0, flags or 0)
+@_older(_old_write_fixed)
+def io_uring_prep_write_fixed(sqe, fd, buff, buf_index, /, offset=0):
+    """Writes a registered buffer. Kernel 5.1."""
+    _n._write_fixed(sqe, fd, buff, None, _or(offset, 0), buf_index)
 
 
-def io_uring_prep_recv(sqe, sockfd, buf=None, *args, flags=0):
-    """Receives: (flags), or (length, flags) as the older releases."""
-    length = None
-    if len(args) == 2:
-        length, flags = _sized(buf, args[0]), args[1]
-    elif args:
-        (flags,) = args
-    sqe.prep(OP["RECV"], sockfd, buf, length, None, flags or 0, writable=True)
+def _vectored(call, lone):
+    """`(fd, iovecs, nr_vecs, offset, flags)`; a lone number is `lone`."""
+
+    def old(sqe, fd, iovecs, *args, nr_vecs=None, offset=None, flags=None):
+        if len(args) == 1 and lone == "offset":
+            (offset,) = args
+        elif args:
+            nr_vecs, offset, flags, *more = (*args, *(offset, flags)[len(args) - 1 :])
+            if more:
+                raise TypeError("too many arguments")
+        call(sqe, fd, _items(iovecs), nr_vecs, offset, flags)
+
+    return old
 
 
-def io_uring_prep_send(sqe, sockfd, buf, *args, flags=0):
-    """Sends: (flags), or (length, flags) as the older releases."""
-    length = None
-    if len(args) == 2:
-        length, flags = _sized(buf, args[0]), args[1]
-    elif args:
-        (flags,) = args
-    sqe.prep(OP["SEND"], sockfd, buf, length, None, flags or 0)
+@_older(_vectored(_n._readv, "offset"))
+def io_uring_prep_readv(sqe, fd, iovec, /, offset=0, flags=0):
+    """Reads into several buffers, with RWF_* flags. Kernel 5.1."""
+    _n._readv(sqe, fd, _items(iovec), None, offset, flags)
 
 
-def io_uring_prep_send_zc(sqe, sockfd, buf, flags=0, zc_flags=0):
-    """Sends without a copy; the buffer is kept until the notification."""
-    sqe.prep(OP["SEND_ZC"], sockfd, buf, None, None, flags or 0, ioprio=zc_flags or 0)
+@_older(_vectored(_n._writev, "nr_vecs"))
+def io_uring_prep_writev(sqe, fd, iovec, /, offset=0, flags=0):
+    """Writes several buffers, with RWF_* flags. Kernel 5.1."""
+    _n._writev(sqe, fd, _items(iovec), None, offset, flags)
 
 
-def io_uring_prep_sendto(sqe, sockfd, buf, addr, flags=0):
-    """Sends to an address."""
-    place = _memory(addr, Sockaddr)
-    sqe.prep(OP["SEND"], sockfd, buf, None, place, flags or 0, addr_len=len(place))
+def io_uring_prep_readv_fixed(sqe, fd, iovec, buf_index, /, offset=0, flags=0):
+    """Reads into several parts of a registered buffer. Kernel 6.15."""
+    _n._readv_fixed(sqe, fd, _items(iovec), None, offset, flags, buf_index)
 
 
-def io_uring_prep_accept(sqe, fd, addr=None, flags=0):
-    """Accepts a connection; addr must be None."""
-    _no_address(addr)
-    sqe.prep(OP["ACCEPT"], fd, op_flags=flags or 0)
+def io_uring_prep_writev_fixed(sqe, fd, iovec, buf_index, /, offset=0, flags=0):
+    """Writes several parts of a registered buffer. Kernel 6.15."""
+    _n._writev_fixed(sqe, fd, _items(iovec), None, offset, flags, buf_index)
 
 
-def io_uring_prep_multishot_accept(sqe, fd, addr=None, flags=0):
-    """Accepts connections until cancelled."""
-    _no_address(addr)
-    sqe.prep(OP["ACCEPT"], fd, op_flags=flags or 0, ioprio=_C["IORING_ACCEPT_MULTISHOT"])
+def _old_read_multishot(sqe, fd, nbytes, offset, buf_group):
+    _n._read_multishot(sqe, fd, nbytes, offset, buf_group)
 
 
-def _no_address(addr):
-    if addr is not None:
-        raise NotImplementedError("ask getpeername() for the address")
+@_older(_old_read_multishot)
+def io_uring_prep_read_multishot(sqe, fd, buf_group, /, nbytes=0, offset=0):
+    """Reads into provided buffers until stopped. Kernel 6.7."""
+    _n._read_multishot(sqe, fd, _or(nbytes, 0), _or(offset, 0), buf_group)
 
 
-def io_uring_prep_connect(sqe, fd, addr):
-    """Connects."""
-    place = _memory(addr, Sockaddr)
-    sqe.prep(OP["CONNECT"], fd, place, 0, len(place))
+def _old_fadvise(sqe, fd, offset, len, advice):
+    _n._fadvise(sqe, fd, offset, len, advice)
 
 
-def io_uring_prep_bind(sqe, fd, addr):
-    """Binds a socket."""
-    place = _memory(addr, Sockaddr)
-    sqe.prep(OP["BIND"], fd, place, 0, len(place))
+@_older(_old_fadvise)
+def io_uring_prep_fadvise(sqe, fd, len, advice, /, offset=0):
+    """Announces how a file will be read. Kernel 5.6."""
+    _n._fadvise(sqe, fd, _or(offset, 0), len, advice)
 
 
-def io_uring_prep_listen(sqe, fd, backlog):
-    """Listens."""
-    sqe.prep(OP["LISTEN"], fd, None, backlog)
+def io_uring_prep_fadvise64(sqe, fd, len, advice, /, offset=0):
+    """The same with a length of 64 bits. Kernel 6.11."""
+    _n._fadvise64(sqe, fd, _or(offset, 0), len, advice)
 
 
-def io_uring_prep_shutdown(sqe, fd, how):
-    """Shuts a socket down."""
-    sqe.prep(OP["SHUTDOWN"], fd, None, how)
+def _old_fallocate(sqe, fd, len, offset=0, mode=0):
+    _n._fallocate(sqe, fd, mode, offset, len)
 
 
-def io_uring_prep_socket(sqe, domain, type, protocol=0, flags=0):
-    """Makes a socket."""
-    sqe.prep(OP["SOCKET"], domain, None, protocol or 0, type, flags or 0)
+@_older(_old_fallocate)
+def io_uring_prep_fallocate(sqe, fd, mode, offset, len, /):
+    """Reserves space. Kernel 5.6."""
+    _n._fallocate(sqe, fd, mode, offset, len)
 
 
-def io_uring_prep_open(sqe, path, flags=0, mode=0o777, dfd=-100):
-    """Opens a file."""
-    sqe.prep(OP["OPENAT"], _at(dfd), _path(path), 0o777 if mode is None else mode, None, flags or 0)
+def io_uring_prep_madvise(sqe, addr, length, advice, /):
+    """Advice on memory: a buffer, or an address for advice that leaves the
+    contents alone. Kernel 5.6."""
+    _n._madvise(sqe, addr, length, advice, False)
 
 
-def io_uring_prep_openat2(sqe, path, how, dfd=-100):
-    """Opens a file as OpenHow says."""
-    sqe.prep(OP["OPENAT2"], _at(dfd), _path(path), 24, _memory(how, OpenHow))
+def io_uring_prep_madvise64(sqe, addr, length, advice, /):
+    """The same with a length of 64 bits. Kernel 6.11."""
+    _n._madvise(sqe, addr, length, advice, True)
 
 
-def io_uring_prep_close(sqe, fd):
-    """Closes a descriptor."""
-    sqe.prep(OP["CLOSE"], fd)
+def io_uring_prep_pipe(sqe, fds, pipe_flags, /):
+    """A pipe; its two descriptors are written to the buffer `fds` (two ints).
+    Kernel 6.16."""
+    _n._pipe(sqe, fds, pipe_flags, None)
 
 
-def io_uring_prep_close_direct(sqe, file_index):
-    """Closes a registered file."""
-    sqe.prep(OP["CLOSE"], 0, file_index=_slot(file_index))
+def io_uring_prep_pipe_direct(sqe, fds, pipe_flags, file_index, /):
+    """The same in slots of the file table. Kernel 6.16."""
+    _n._pipe(sqe, fds, pipe_flags, file_index)
 
 
-def io_uring_prep_statx(sqe, statxbuf, path, flags=0, mask=4095, dfd=-100):
-    """Fills a Statx at completion."""
+def _old_provide_buffers(sqe, addr, len, nr, bgid, bid=0):
+    _n._provide_buffers(sqe, addr, len, nr, bgid, bid)
+
+
+@_older(_old_provide_buffers)
+def io_uring_prep_provide_buffers(sqe, addr, nr, bgid, bid, /):
+    """Gives a buffer to a group; with nr above 1 that many equal parts of it,
+    which the ring keeps. Kernel 5.7."""
+    size = memoryview(addr).nbytes // nr if nr > 0 else 0
+    _n._provide_buffers(sqe, addr, size, nr, bgid, bid)
+
+
+# ---- files and attributes
+
+
+def io_uring_prep_open(sqe, path, /, flags=0, mode=0o777, dfd=-100):
+    """Opens a file. Kernel 5.6."""
+    _n._openat(sqe, _at(dfd), path, _or(flags, 0), _or(mode, 0o777), None)
+
+
+def io_uring_prep_open_direct(sqe, path, /, flags=0, file_index=ALLOC, mode=0o777, dfd=-100):
+    """Opens a file into a slot of the file table. Kernel 5.15."""
+    index = _or(file_index, ALLOC)
+    _n._openat(sqe, _at(dfd), path, _or(flags, 0), _or(mode, 0o777), index)
+
+
+def io_uring_prep_openat2(sqe, path, how, /, dfd=-100):
+    """Opens a file as OpenHow says; (dfd, path, how) too. Kernel 5.6."""
+    if isinstance(path, int):
+        path, how, dfd = how, dfd, path
+    _n._openat2(sqe, _at(dfd), path, _memory(how, OpenHow), None)
+
+
+def io_uring_prep_openat2_direct(sqe, path, how, /, file_index=ALLOC, dfd=-100):
+    """Opens a file as OpenHow says into a slot of the file table. Kernel 5.15."""
+    how = _memory(how, OpenHow)
+    _n._openat2(sqe, _at(dfd), path, how, _or(file_index, ALLOC))
+
+
+def _old_statx(sqe, statxbuf, path, flags=0, mask=0, dfd=-100):
+    if isinstance(statxbuf, int):
+        dfd, path, flags, mask, statxbuf = statxbuf, path, flags, mask, dfd
+    _n._statx(sqe, _at(dfd), path, flags, mask or 4095, _memory(statxbuf, Statx))
+
+
+@_older(_old_statx)
+def io_uring_prep_statx(sqe, statxbuf, path, /, flags=0, mask=4095, dfd=-100):
+    """Fills a Statx at completion. Kernel 5.6."""
     block = _memory(statxbuf, Statx)
-    mask = 4095 if mask is None else mask
-    sqe.prep(OP["STATX"], _at(dfd), _path(path), mask, block, flags or 0, off_writable=True)
+    _n._statx(sqe, _at(dfd), path, _or(flags, 0), _or(mask, 4095), block)
 
 
-def io_uring_prep_mkdir(sqe, path, mode, dfd=-100):
-    """Makes a folder."""
-    sqe.prep(OP["MKDIRAT"], _at(dfd), _path(path), mode)
+def _old_mkdir(sqe, path, mode=0o777, dfd=-100):
+    _n._mkdirat(sqe, _at(dfd), path, mode)
 
 
-def io_uring_prep_unlink(sqe, path, flags=0, dfd=-100):
-    """Removes a name."""
-    sqe.prep(OP["UNLINKAT"], _at(dfd), _path(path), 0, None, flags or 0)
+@_older(_old_mkdir)
+def io_uring_prep_mkdir(sqe, path, mode, /, dfd=-100):
+    """Makes a folder. Kernel 5.15."""
+    _n._mkdirat(sqe, _at(dfd), path, mode)
 
 
-def _two(op, sqe, old, new, flags, olddfd, newdfd):
-    sqe.prep(OP[op], _at(olddfd), _path(old), _at(newdfd) & ALLOC, _path(new), flags or 0)
+def io_uring_prep_unlink(sqe, path, /, flags=0, dfd=-100):
+    """Removes a name. Kernel 5.11."""
+    _n._unlinkat(sqe, _at(dfd), path, _or(flags, 0))
 
 
-def io_uring_prep_rename(sqe, oldpath, newpath, flags=0, olddfd=-100, newdfd=-100):
-    """Renames."""
-    _two("RENAMEAT", sqe, oldpath, newpath, flags, olddfd, newdfd)
+def io_uring_prep_rename(sqe, oldpath, newpath, /, flags=0, olddfd=-100, newdfd=-100):
+    """Renames. Kernel 5.11."""
+    _n._renameat(sqe, _at(olddfd), oldpath, _at(newdfd), newpath, _or(flags, 0))
 
 
-def io_uring_prep_link(sqe, oldpath, newpath, flags=0, olddfd=-100, newdfd=-100):
-    """Makes a hard link."""
-    _two("LINKAT", sqe, oldpath, newpath, flags, olddfd, newdfd)
+def io_uring_prep_link(sqe, oldpath, newpath, /, flags=0, olddfd=-100, newdfd=-100):
+    """Makes a hard link. Kernel 5.15."""
+    _n._linkat(sqe, _at(olddfd), oldpath, _at(newdfd), newpath, _or(flags, 0))
 
 
-def io_uring_prep_symlink(sqe, target, linkpath, newdirfd=-100):
-    """Makes a symbolic link."""
-    sqe.prep(OP["SYMLINKAT"], _at(newdirfd), _path(target), 0, _path(linkpath))
+def io_uring_prep_symlink(sqe, target, linkpath, /, newdirfd=-100):
+    """Makes a symbolic link. Kernel 5.15."""
+    _n._symlinkat(sqe, target, _at(newdirfd), linkpath)
 
 
-def io_uring_prep_fsync(sqe, fd, fsync_flags=0):
-    """Writes a file's data to its device."""
-    sqe.prep(OP["FSYNC"], fd, op_flags=fsync_flags or 0)
+def io_uring_prep_getxattr(sqe, name, value, path, len, /):
+    """Reads an attribute into a buffer; the result is its size. Kernel 5.19."""
+    _n._getxattr(sqe, name, value, _text(path), len)
 
 
-def io_uring_prep_ftruncate(sqe, fd, len=0):
-    """Sets a file's size."""
-    sqe.prep(OP["FTRUNCATE"], fd, None, None, len or 0)
+def io_uring_prep_fgetxattr(sqe, fd, name, value, len, /):
+    """Reads an attribute of an open file. Kernel 5.19."""
+    _n._getxattr(sqe, name, value, _descriptor(fd), len)
 
 
-def io_uring_prep_fallocate(sqe, fd, mode, offset, len):
-    """Reserves space."""
-    sqe.prep(OP["FALLOCATE"], fd, len, mode, offset)
+def _old_setxattr(sqe, name, value, path, len, flags=0):
+    _n._setxattr(sqe, name, value, _text(path), flags, len)
 
 
-def io_uring_prep_fadvise(sqe, fd, len, advice, offset=0):
-    """Announces how a file will be read."""
-    sqe.prep(OP["FADVISE"], fd, None, len, offset or 0, advice)
+@_older(_old_setxattr)
+def io_uring_prep_setxattr(sqe, name, value, path, flags, len, /):
+    """Sets an attribute. Kernel 5.19."""
+    _n._setxattr(sqe, name, value, _text(path), flags, len)
 
 
-def io_uring_prep_poll_add(sqe, fd, poll_mask):
-    """Waits for readiness."""
-    sqe.prep(OP["POLL_ADD"], fd, op_flags=poll_mask)
+def _old_fsetxattr(sqe, fd, name, value, len, flags=0):
+    _n._setxattr(sqe, name, value, _descriptor(fd), flags, len)
 
 
-def io_uring_prep_poll_multishot(sqe, fd, poll_mask):
-    """Reports readiness until cancelled."""
-    sqe.prep(OP["POLL_ADD"], fd, None, _C["IORING_POLL_ADD_MULTI"], None, poll_mask)
+@_older(_old_fsetxattr)
+def io_uring_prep_fsetxattr(sqe, fd, name, value, flags, len, /):
+    """Sets an attribute of an open file. Kernel 5.19."""
+    _n._setxattr(sqe, name, value, _descriptor(fd), flags, len)
 
 
-def io_uring_prep_poll_remove(sqe, user_data):
-    """Ends a poll."""
-    sqe.prep(OP["POLL_REMOVE"], -1, user_data)
+def _text(path):
+    if isinstance(path, int):
+        raise TypeError("a path is required, not int")
+    return path
 
 
-def io_uring_prep_timeout(sqe, ts, count, flags=0):
-    """Completes after a time (res -ETIME) or a count of completions."""
-    sqe.prep(OP["TIMEOUT"], -1, _memory(ts, Timespec), 1, count, flags or 0)
+def _descriptor(fd):
+    if not isinstance(fd, int):
+        raise TypeError(f"an integer is required, not {type(fd).__name__}")
+    return fd
 
 
-def io_uring_prep_link_timeout(sqe, ts, flags=0):
-    """Bounds the operation linked before it."""
-    sqe.prep(OP["LINK_TIMEOUT"], -1, _memory(ts, Timespec), 1, None, flags or 0)
+# ---- sockets
 
 
-def io_uring_prep_timeout_remove(sqe, user_data, flags=0):
-    """Removes a timeout."""
-    sqe.prep(OP["TIMEOUT_REMOVE"], -1, user_data, None, None, flags or 0)
+def _old_send_zc(sqe, sockfd, buf, len, flags=0, zc_flags=0):
+    _n._send_zc(sqe, sockfd, buf, len, flags, zc_flags, None)
 
 
-def io_uring_prep_cancel64(sqe, user_data, flags=0):
-    """Cancels the operation with this tag."""
-    sqe.prep(OP["ASYNC_CANCEL"], -1, user_data, None, None, flags or 0)
+@_older(_old_send_zc)
+def io_uring_prep_send_zc(sqe, sockfd, buf, /, flags=0, zc_flags=0):
+    """Sends without a copy; the buffer is kept until the notification.
+    Kernel 6.0."""
+    _n._send_zc(sqe, sockfd, buf, None, _or(flags, 0), _or(zc_flags, 0), None)
 
 
-io_uring_prep_cancel = io_uring_prep_cancel64
+def _old_send_zc_fixed(sqe, sockfd, buf, len, buf_index, flags=0, zc_flags=0):
+    _n._send_zc(sqe, sockfd, buf, len, flags, zc_flags, buf_index)
 
 
-def io_uring_prep_cancel_fd(sqe, fd, flags=0):
-    """Cancels operations on a descriptor."""
-    flags = (flags or 0) | _C["IORING_ASYNC_CANCEL_FD"]
-    sqe.prep(OP["ASYNC_CANCEL"], fd, op_flags=flags)
+@_older(_old_send_zc_fixed)
+def io_uring_prep_send_zc_fixed(sqe, sockfd, buf, /, buf_index=0, flags=0, zc_flags=0):
+    """Sends a registered buffer without a copy. Kernel 6.0."""
+    index = _or(buf_index, 0)
+    _n._send_zc(sqe, sockfd, buf, None, _or(flags, 0), _or(zc_flags, 0), index)
 
 
-def io_uring_prep_splice(sqe, fd_in, off_in, fd_out, off_out, nbytes, splice_flags):
-    """Moves bytes between a pipe and a descriptor."""
-    mask = 2**64 - 1
-    sqe.prep(
-        OP["SPLICE"], fd_out, off_in & mask, nbytes, off_out & mask, splice_flags, file_index=fd_in
-    )
+def _old_sendto(sqe, sockfd, buf, len, addr, flags=0):
+    _n._sendto(sqe, sockfd, buf, len, flags, *_address(addr))
 
 
-def io_uring_prep_tee(sqe, fd_in, fd_out, nbytes, splice_flags):
-    """Copies bytes between pipes."""
-    sqe.prep(OP["TEE"], fd_out, None, nbytes, None, splice_flags, file_index=fd_in)
+@_older(_old_sendto)
+def io_uring_prep_sendto(sqe, sockfd, buf, addr, /, flags=0):
+    """Sends to an address. Kernel 6.0."""
+    _n._sendto(sqe, sockfd, buf, None, _or(flags, 0), *_address(addr))
 
 
-io_uring_prep_fadvise64 = io_uring_prep_fadvise
+def io_uring_prep_send_set_addr(sqe, dest_addr, /):
+    """Where a prepared send goes. Kernel 6.0."""
+    _n._send_set_addr(sqe, *_address(dest_addr))
 
 
-def io_uring_prep_sync_file_range(sqe, fd, len, offset=0, flags=0):
-    """Writes a range of a file to its device."""
-    sqe.prep(OP["SYNC_FILE_RANGE"], fd, None, len, offset or 0, flags or 0)
+def _room(addr):
+    return None if addr is None else _memory(addr, Sockaddr)
 
 
-def io_uring_prep_timeout_update(sqe, ts, user_data, flags=0):
-    """Gives a timeout in flight another time."""
-    flags = (flags or 0) | _C["IORING_TIMEOUT_UPDATE"]
-    sqe.prep(OP["TIMEOUT_REMOVE"], -1, user_data, 0, _memory(ts, Timespec), flags)
+def io_uring_prep_accept(sqe, fd, /, addr=None, flags=0):
+    """Accepts a connection, its address written to the Sockaddr. Kernel 5.5."""
+    _n._accept(sqe, fd, _room(addr), _or(flags, 0), None, False)
 
 
-def io_uring_prep_readv_fixed(sqe, fd, iovec, buf_index, offset=0, flags=0):
-    """Reads into several parts of a registered buffer."""
-    items = _items(iovec)
-    sqe.prep(
-        OP["READV_FIXED"], fd, items, None, offset or 0, flags or 0,
-        writable=True, buf_index=buf_index,
-    )
+def io_uring_prep_multishot_accept(sqe, fd, /, addr=None, flags=0):
+    """Accepts connections until cancelled. Kernel 5.19."""
+    _n._accept(sqe, fd, _room(addr), _or(flags, 0), None, True)
 
 
-def io_uring_prep_writev_fixed(sqe, fd, iovec, buf_index, offset=0, flags=0):
-    """Writes several parts of a registered buffer."""
-    items = _items(iovec)
-    sqe.prep(OP["WRITEV_FIXED"], fd, items, None, offset or 0, flags or 0, buf_index=buf_index)
+def _old_accept_direct(sqe, fd, addr=None, flags=0, file_index=ALLOC):
+    _n._accept(sqe, fd, _room(addr), flags, file_index, False)
 
 
-def io_uring_prep_send_zc_fixed(sqe, sockfd, buf, buf_index=0, flags=0, zc_flags=0):
-    """Sends a registered buffer without a copy."""
-    zc_flags = (zc_flags or 0) | _C["IORING_RECVSEND_FIXED_BUF"]
-    sqe.prep(
-        OP["SEND_ZC"], sockfd, buf, None, None, flags or 0,
-        ioprio=zc_flags, buf_index=buf_index or 0,
-    )
+@_older(_old_accept_direct)
+def io_uring_prep_accept_direct(sqe, fd, /, addr=None, file_index=ALLOC, flags=0):
+    """Accepts a connection into a slot of the file table. Kernel 5.19."""
+    _n._accept(sqe, fd, _room(addr), _or(flags, 0), _or(file_index, ALLOC), False)
 
 
-def io_uring_prep_msg_ring(sqe, fd, len, data, flags=0):
-    """Posts a completion with this res and tag to another ring."""
-    sqe.prep(OP["MSG_RING"], fd, None, len, data, flags or 0)
+def io_uring_prep_multishot_accept_direct(sqe, fd, /, addr=None, flags=0):
+    """Accepts connections into the file table until cancelled. Kernel 5.19."""
+    _n._accept(sqe, fd, _room(addr), _or(flags, 0), ALLOC, True)
 
 
-def io_uring_prep_open_direct(sqe, path, flags=0, file_index=ALLOC, mode=0o777, dfd=-100):
-    """Opens a file into a slot of the file table."""
-    mode = 0o777 if mode is None else mode
-    sqe.prep(
-        OP["OPENAT"], _at(dfd), _path(path), mode, None, flags or 0, file_index=_slot(file_index)
-    )
+def io_uring_prep_connect(sqe, fd, addr, /):
+    """Connects. Kernel 5.5."""
+    _n._connect(sqe, fd, *_address(addr), False)
 
 
-def io_uring_prep_openat2_direct(sqe, path, how, file_index=ALLOC, dfd=-100):
-    """Opens a file as OpenHow says into a slot of the file table."""
-    memory = _memory(how, OpenHow)
-    sqe.prep(OP["OPENAT2"], _at(dfd), _path(path), 24, memory, file_index=_slot(file_index))
+def io_uring_prep_bind(sqe, fd, addr, /):
+    """Binds a socket. Kernel 6.11."""
+    _n._connect(sqe, fd, *_address(addr), True)
 
 
-def io_uring_prep_socket_direct(sqe, domain, Type, protocol=0, file_index=ALLOC, flags=0):
-    """Makes a socket in a slot of the file table."""
-    sqe.prep(
-        OP["SOCKET"], domain, None, protocol or 0, Type, flags or 0, file_index=_slot(file_index)
-    )
+def io_uring_prep_socket_direct(
+    sqe, domain, Type, /, protocol=0, file_index=ALLOC, flags=0
+):
+    """Makes a socket in a slot of the file table. Kernel 5.19."""
+    index = _or(file_index, ALLOC)
+    _n._socket_direct(sqe, domain, Type, _or(protocol, 0), index, _or(flags, 0))
 
 
-def io_uring_prep_accept_direct(sqe, fd, addr=None, file_index=ALLOC, flags=0):
-    """Accepts a connection into a slot of the file table; addr must be None."""
-    _no_address(addr)
-    sqe.prep(OP["ACCEPT"], fd, op_flags=flags or 0, file_index=_slot(file_index))
+def io_uring_prep_cmd_sock(sqe, cmd_op, fd, level, optname, optval, /):
+    """A socket command (SOCKET_URING_OP_*) with a buffer for the option.
+    Kernel 6.7."""
+    _n._cmd_sock(sqe, cmd_op, fd, level, optname, optval, None)
 
 
-def io_uring_prep_multishot_accept_direct(sqe, fd, addr=None, flags=0):
-    """Accepts connections into the file table until cancelled."""
-    _no_address(addr)
-    sqe.prep(
-        OP["ACCEPT"], fd, op_flags=flags or 0,
-        ioprio=_C["IORING_ACCEPT_MULTISHOT"], file_index=ALLOC,
-    )
+def getsockopt(sqe, sockfd, level, optname, optval, /):
+    """Prepares reading a socket option into a buffer; the result is its size.
+    Kernel 6.7."""
+    op = _C["SOCKET_URING_OP_GETSOCKOPT"]
+    _n._cmd_sock(sqe, op, sockfd, level, optname, optval, None)
+
+
+def setsockopt(sqe, sockfd, level, optname, optval, /):
+    """Prepares setting a socket option. Kernel 6.7."""
+    op = _C["SOCKET_URING_OP_SETSOCKOPT"]
+    _n._cmd_sock(sqe, op, sockfd, level, optname, optval, None)
+
+
+def io_uring_prep_cmd_getsockname(sqe, fd, sockaddr, /, peer=0):
+    """Writes the address of a socket, or of its peer, to a Sockaddr.
+    Kernel 6.19."""
+    _n._getsockname(sqe, fd, _memory(sockaddr, Sockaddr), _or(peer, 0))
+
+
+def _old_msg_ring_cqe_flags(sqe, fd, len, data, cqe_flags, flags=0):
+    _n._msg_ring_cqe_flags(sqe, fd, len, data, flags, cqe_flags)
+
+
+@_older(_old_msg_ring_cqe_flags)
+def io_uring_prep_msg_ring_cqe_flags(sqe, fd, len, data, flags, cqe_flags, /):
+    """Posts a completion with these flags too. Kernel 6.3."""
+    _n._msg_ring_cqe_flags(sqe, fd, len, data, flags, cqe_flags)
+
+
+# ---- timers, epoll, children, futexes
+
+
+def io_uring_prep_timeout(sqe, ts, count, /, flags=0):
+    """Completes after a time (res -ETIME) or a count of completions.
+    Kernel 5.4."""
+    _n._timeout(sqe, _memory(ts, Timespec), count, _or(flags, 0))
+
+
+def io_uring_prep_timeout_update(sqe, ts, user_data, /, flags=0):
+    """Gives a timeout in flight another time. Kernel 5.11."""
+    _n._timeout_update(sqe, _memory(ts, Timespec), user_data, _or(flags, 0))
+
+
+def io_uring_prep_link_timeout(sqe, ts, flags, /):
+    """Bounds the operation linked before it. Kernel 5.5."""
+    _n._link_timeout(sqe, _memory(ts, Timespec), _or(flags, 0))
+
+
+def io_uring_prep_epoll_ctl(sqe, epfd, fd, op, ev, /):
+    """As epoll_ctl(2). Kernel 5.6."""
+    _n._epoll_ctl(sqe, epfd, fd, op, _memory(ev, EpollEvent))
+
+
+def io_uring_prep_epoll_wait(sqe, fd, events, maxevents, /, flags=0):
+    """As epoll_wait(2), into an EpollEvent of that many events. Kernel 6.15."""
+    _n._epoll_wait(sqe, fd, _memory(events, EpollEvent), maxevents, _or(flags, 0))
+
+
+def io_uring_prep_waitid(sqe, idtype, id, infop, options, /, flags=0):
+    """As waitid(2); infop has pid, status and code when it is done.
+    Kernel 6.7."""
+    room = None if infop is None else _memory(infop, SigsetT)
+    _n._waitid(sqe, idtype, id, room, options, _or(flags, 0))
+
+
+def _words(futex):
+    if not isinstance(futex, Futex):
+        raise TypeError(f"a Futex is required, not {type(futex).__name__}")
+    return futex._words
+
+
+def _futex(sqe, futex, val, mask, futex_flags, flags, wake):
+    futex_flags = _or(futex_flags, 0)
+    if not futex_flags & 3:
+        futex_flags |= _FUTEX2_SIZE_U32
+    if futex.private:
+        futex_flags |= _FUTEX2_PRIVATE
+    _n._futex(sqe, _words(futex), val, mask, futex_flags, _or(flags, 0), wake)
+
+
+_FUTEX2_SIZE_U32, _FUTEX2_PRIVATE = 2, 128
+
+
+def io_uring_prep_futex_wait(sqe, futex, val, mask, /, futex_flags=0, flags=0):
+    """Waits until the first word is woken, if it is `val`. Kernel 6.7."""
+    _words(futex)
+    _futex(sqe, futex, val, mask, futex_flags, flags, False)
+
+
+def io_uring_prep_futex_wake(sqe, futex, val, mask, /, futex_flags=0, flags=0):
+    """Wakes `val` waiters of the first word; the result is their number.
+    Kernel 6.7."""
+    _words(futex)
+    _futex(sqe, futex, val, mask, futex_flags, flags, True)
+
+
+def io_uring_prep_futex_waitv(sqe, futex, /, flags=0):
+    """Waits until one of the words is woken; the result is its index.
+    Kernel 6.7."""
+    words = _words(futex)
+    if futex._waits is None:
+        raise ValueError("the Futex was made without vector=True")
+    _n._futex_waitv(sqe, words, [tuple(wait) for wait in futex._waits], _or(flags, 0))

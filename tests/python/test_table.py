@@ -42,8 +42,10 @@ def test_function_takes_the_arguments(record):
     """All positionally; the required ones alone; the optional ones by keyword."""
     signature = inspect.signature(getattr(u, record["name"]))
     params = record.get("params", [])
-    required = [param[0] for param in params if len(param) == 2]
-    optional = [param[0] for param in params if len(param) == 3]
+    # A default in the middle is one in the package's declaration only.
+    last = max((i for i, param in enumerate(params) if len(param) == 2), default=-1)
+    required = [param[0] for param in params[: last + 1]]
+    optional = [param[0] for param in params[last + 1 :]]
     signature.bind(*required)
     signature.bind(*required, *optional)
     signature.bind(*required, **dict.fromkeys(optional))

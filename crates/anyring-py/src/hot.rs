@@ -1,284 +1,423 @@
-//! The calls a program makes for every operation, without Python in between.
+//! The calls a program makes for every operation, without anything between
+//! them and the interpreter: plain C functions in the vectorcall convention.
 
-use std::collections::BTreeMap;
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyring_abi as abi;
-use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBlockingIOError, PyRuntimeError, PyTypeError};
+use pyo3::ffi;
+use pyo3::ffi::{Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::core::{Core, Entry};
-use crate::keep::pin;
-use crate::os_error;
+use crate::args::{Int, U32, wrong_type};
+use crate::cell::Locked;
+use crate::cqe::{Cqe, Found};
+use crate::pycore::Core;
 use crate::sqe::Sqe;
 
 /// What a ring of Python is made of: its native half while it is open.
-#[pyclass(module = "liburing._liburing", subclass)]
+#[pyclass(module = "liburing._liburing", subclass, frozen)]
 pub(crate) struct Handle {
+    core: Locked<Option<Py<Core>>>,
+}
+
+#[pymethods]
+impl Handle {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyAny>>) -> Self {
+        Handle {
+            core: Locked::new(None),
+        }
+    }
+
     /// None before the ring is made and after it is closed.
-    #[pyo3(get, set, name = "_core")]
-    core: Option<Py<Core>>,
-}
-
-#[pymethods]
-impl Handle {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyAny>>) -> Self {
-        Handle { core: None }
-    }
-}
-
-impl Handle {
-    fn open<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Core>> {
-        match &self.core {
-            Some(core) => Ok(core.bind(py).clone()),
-            None => Err(PyRuntimeError::new_err("the ring is not initialised")),
-        }
-    }
-}
-
-/// A copy of one completion; stays readable after it was seen.
-#[pyclass(module = "liburing", name = "CQE", frozen)]
-pub(crate) struct Completion {
-    entry: Entry,
-    plain: bool,
-}
-
-#[pymethods]
-impl Completion {
-    #[new]
-    #[pyo3(signature = (*_args))]
-    fn new(_args: &Bound<'_, PyTuple>) -> PyResult<Self> {
-        Err(PyRuntimeError::new_err("completions come from a ring"))
-    }
-
-    /// The tag.
     #[getter]
-    fn user_data(&self) -> u64 {
-        self.entry.0
+    fn _core(&self, py: Python<'_>) -> PyResult<Option<Py<Core>>> {
+        Ok(self.core.lock(py)?.as_ref().map(|core| core.clone_ref(py)))
     }
 
-    /// The result. While it is negative: an OSError, in the older style the
-    /// number.
-    #[getter]
-    fn res(&self) -> PyResult<i32> {
-        match self.entry.1 {
-            error if error < 0 && !self.plain => Err(os_error(-error)),
-            result => Ok(result),
-        }
-    }
-
-    /// `IORING_CQE_F_*`.
-    #[getter]
-    fn flags(&self) -> u32 {
-        self.entry.2
-    }
-
-    /// Not available.
-    #[getter]
-    fn big_cqe(&self) -> PyResult<u64> {
-        Err(PyRuntimeError::new_err(
-            "the ring has no 32-byte completions",
-        ))
-    }
-}
-
-/// What waits and peeks fill; false until one did.
-#[pyclass(module = "liburing._liburing", subclass)]
-pub(crate) struct Found {
-    core: Option<Py<Core>>,
-    base: usize,
-    entries: BTreeMap<usize, Entry>,
-    /// Negative results are values.
-    #[pyo3(get, set, name = "_plain")]
-    plain: bool,
-    /// All completions are copied at once.
-    #[pyo3(get, set, name = "_all")]
-    all: bool,
-}
-
-#[pymethods]
-impl Found {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyAny>>) -> Self {
-        Found {
-            core: None,
-            base: 0,
-            entries: BTreeMap::new(),
-            plain: false,
-            all: false,
-        }
-    }
-
-    fn __bool__(&self) -> bool {
-        !self.entries.is_empty()
-    }
-
-    fn __getitem__(&mut self, py: Python<'_>, index: isize) -> PyResult<Completion> {
-        let none = || PyIndexError::new_err("no such completion");
-        let index = usize::try_from(index).map_err(|_| none())?;
-        if let Some(entry) = self.entries.get(&index) {
-            return Ok(self.completion(*entry));
-        }
-        let core = self.core.as_ref().ok_or_else(none)?.try_borrow(py)?;
-        let behind = self
-            .base
-            .checked_add(index)
-            .and_then(|place| place.checked_sub(core.head));
-        let entry = behind
-            .and_then(|behind| core.entry(behind))
-            .ok_or_else(none)?;
-        drop(core);
-        self.entries.insert(index, entry);
-        Ok(self.completion(entry))
-    }
-
-    /// How many completions were copied.
-    #[getter]
-    fn _count(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Takes over what is ready.
-    fn _fill(&mut self, core: &Bound<'_, Core>) -> PyResult<()> {
-        self.fill(core, &*core.try_borrow()?);
+    #[setter(_core)]
+    fn set_core(&self, py: Python<'_>, core: Option<Py<Core>>) -> PyResult<()> {
+        let old = std::mem::replace(&mut *self.core.lock(py)?, core);
+        drop(old);
         Ok(())
     }
 }
 
-impl Found {
-    fn completion(&self, entry: Entry) -> Completion {
-        Completion {
-            entry,
-            plain: self.plain,
-        }
-    }
-
-    fn fill(&mut self, object: &Bound<'_, Core>, core: &Core) {
-        self.entries.clear();
-        self.base = core.head;
-        if !self.core.as_ref().is_some_and(|held| held.is(object)) {
-            self.core = Some(object.clone().unbind());
-        }
-        let count = if self.all { usize::MAX } else { 1 };
-        self.entries
-            .extend((0..count).map_while(|index| Some((index, core.entry(index)?))));
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let Some(core) = self.core.get_mut().take() else {
+            return;
+        };
+        // A Cqe may still hold the native half; the ring goes all the same.
+        Python::attach(|py| {
+            if let Ok(mut state) = core.get().lock(py) {
+                state.shut();
+            }
+            drop(core.into_bound(py));
+        });
     }
 }
 
-/// A fresh entry, None when the queue is full.
-#[pyfunction]
-fn io_uring_get_sqe(py: Python<'_>, ring: PyRef<'_, Handle>) -> PyResult<Option<Py<Sqe>>> {
-    ring.open(py)?.try_borrow_mut()?.get_sqe(py)
+#[cold]
+fn not_initialised() -> PyErr {
+    PyRuntimeError::new_err("the ring is not initialised")
 }
 
-/// The native ring; the handle is not borrowed while a call waits.
+/// The native half of a ring.
+#[inline]
 pub(crate) fn native<'py>(ring: &Bound<'py, Handle>) -> PyResult<Bound<'py, Core>> {
-    ring.try_borrow()?.open(ring.py())
-}
-
-/// Submits; the number taken.
-#[pyfunction]
-fn io_uring_submit(ring: &Bound<'_, Handle>) -> PyResult<u32> {
-    native(ring)?.try_borrow_mut()?.submit(ring.py(), 0)
-}
-
-/// Waits for one completion.
-#[pyfunction]
-fn io_uring_wait_cqe(ring: &Bound<'_, Handle>, cqe: &Bound<'_, Found>) -> PyResult<u32> {
-    let object = native(ring)?;
-    let mut core = object.try_borrow_mut()?;
-    core.wait(ring.py(), 1, None)?;
-    cqe.try_borrow_mut()?.fill(&object, &core);
-    Ok(0)
-}
-
-/// Gives the first completion back.
-#[pyfunction]
-fn io_uring_cqe_seen(ring: &Bound<'_, Handle>, cqe: &Bound<'_, PyAny>) -> PyResult<()> {
-    if !cqe.is_instance_of::<Completion>() && !cqe.is_instance_of::<Found>() {
-        return Err(PyTypeError::new_err("a completion is required"));
+    match &*ring.get().core.lock(ring.py())? {
+        Some(core) => Ok(core.bind(ring.py()).clone()),
+        None => Err(not_initialised()),
     }
-    native(ring)?.try_borrow_mut()?.advance(1)
 }
 
-/// Does nothing.
-#[pyfunction]
-fn io_uring_prep_nop(mut sqe: PyRefMut<'_, Sqe>) -> PyResult<()> {
-    sqe.fill(abi::IORING_OP_NOP, -1, 0, 0, 0, Vec::new())
+/// The arguments of a call.
+struct Arguments<'a, 'py> {
+    py: Python<'py>,
+    all: &'a [*mut PyObject],
 }
 
-/// `(offset)`, or `(nbytes, offset)` as in the older releases.
-fn transfer(
-    op: u32,
-    sqe: &mut Sqe,
-    fd: i32,
-    buf: &Bound<'_, PyAny>,
-    args: &Bound<'_, PyTuple>,
-    offset: Option<u64>,
-) -> PyResult<()> {
-    let surplus = args.len() + usize::from(offset.is_some() && !args.is_empty());
-    if surplus > 2 || (args.len() == 1 && offset.is_some()) {
-        return Err(PyTypeError::new_err("too many arguments"));
-    }
-    let mut keep = Vec::with_capacity(1);
-    let (address, found) = pin(buf, op == abi::IORING_OP_READ, &mut keep)?;
-    let (length, offset) = match args.len() {
-        0 => (found, offset),
-        1 => (found, args.get_item(0)?.extract()?),
-        _ => {
-            let length = args.get_item(0)?.extract::<u32>()? as usize;
-            (length, args.get_item(1)?.extract()?)
+impl<'a, 'py> Arguments<'a, 'py> {
+    /// TypeError for another number of arguments.
+    #[inline]
+    fn exactly(&self, count: usize) -> PyResult<()> {
+        if self.all.len() == count {
+            return Ok(());
         }
-    };
-    if length > found {
-        return Err(PyValueError::new_err(
-            "the buffer is shorter than the length",
-        ));
+        let found = self.all.len();
+        Err(PyTypeError::new_err(format!(
+            "{count} arguments are required, not {found}"
+        )))
     }
-    let length = u32::try_from(length)
-        .map_err(|_| PyValueError::new_err("the buffer has more than 4 GiB"))?;
-    sqe.fill(op, fd, address, length, offset.unwrap_or(0), keep)
+
+    #[inline]
+    fn object(&self, index: usize) -> pyo3::Borrowed<'a, 'py, PyAny> {
+        // SAFETY: borrowed from the caller, who holds them through the call.
+        unsafe { pyo3::Borrowed::from_ptr(self.py, self.all[index]) }
+    }
+
+    #[inline]
+    fn ring(&self, index: usize) -> PyResult<Bound<'py, Core>> {
+        let object = self.object(index);
+        native(
+            object
+                .cast::<Handle>()
+                .map_err(|_| wrong_type("a Ring", &object))?,
+        )
+    }
+
+    #[inline]
+    fn number(&self, index: usize) -> PyResult<u32> {
+        Ok(self.object(index).extract::<U32>()?.0)
+    }
 }
 
-/// Reads into a buffer: (offset), or (nbytes, offset) as the older releases.
-#[pyfunction]
-#[pyo3(signature = (sqe, fd, buf, *args, offset=None))]
-fn io_uring_prep_read(
-    mut sqe: PyRefMut<'_, Sqe>,
-    fd: i32,
-    buf: &Bound<'_, PyAny>,
-    args: &Bound<'_, PyTuple>,
-    offset: Option<u64>,
-) -> PyResult<()> {
-    transfer(abi::IORING_OP_READ, &mut sqe, fd, buf, args, offset)
+/// Runs the body of a C function: errors become exceptions, and no panic
+/// leaves it.
+#[inline]
+fn run<'a>(
+    args: *const *mut PyObject,
+    count: usize,
+    body: impl FnOnce(Arguments<'a, 'a>) -> PyResult<*mut PyObject>,
+) -> *mut PyObject {
+    // SAFETY: the interpreter calls with its lock held.
+    let py = unsafe { Python::assume_attached() };
+    let all = if count == 0 {
+        &[]
+    } else {
+        // SAFETY: the interpreter passes that many objects.
+        unsafe { std::slice::from_raw_parts(args, count) }
+    };
+    match catch_unwind(AssertUnwindSafe(|| body(Arguments { py, all }))) {
+        Ok(Ok(object)) => object,
+        Ok(Err(error)) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+        Err(_) => {
+            PyRuntimeError::new_err("liburing failed inside; this is a bug").restore(py);
+            std::ptr::null_mut()
+        }
+    }
 }
 
-/// Writes a buffer: (offset), or (nbytes, offset) as the older releases.
-#[pyfunction]
-#[pyo3(signature = (sqe, fd, buf, *args, offset=None))]
-fn io_uring_prep_write(
-    mut sqe: PyRefMut<'_, Sqe>,
-    fd: i32,
-    buf: &Bound<'_, PyAny>,
-    args: &Bound<'_, PyTuple>,
-    offset: Option<u64>,
-) -> PyResult<()> {
-    transfer(abi::IORING_OP_WRITE, &mut sqe, fd, buf, args, offset)
+#[inline]
+fn none() -> PyResult<*mut PyObject> {
+    // SAFETY: a new reference to a static object.
+    Ok(unsafe {
+        let none = ffi::Py_None();
+        ffi::Py_INCREF(none);
+        none
+    })
 }
+
+#[inline]
+fn int(value: u32) -> PyResult<*mut PyObject> {
+    // SAFETY: makes an object, or NULL with MemoryError set.
+    Ok(unsafe { ffi::PyLong_FromUnsignedLongLong(u64::from(value)) })
+}
+
+unsafe extern "C" fn get_sqe(_: *mut PyObject, ring: *mut PyObject) -> *mut PyObject {
+    run(&raw const ring, 1, |args| {
+        match args.ring(0)?.get().lock(args.py)?.get_sqe(args.py)? {
+            Some(entry) => Ok(entry.into_ptr()),
+            None => none(),
+        }
+    })
+}
+
+unsafe extern "C" fn prep_nop(_: *mut PyObject, sqe: *mut PyObject) -> *mut PyObject {
+    run(&raw const sqe, 1, |args| {
+        let object = args.object(0);
+        let sqe = object
+            .cast::<Sqe>()
+            .map_err(|_| wrong_type("an SQE", &object))?;
+        let mut entry = sqe.get().entry.lock(args.py)?;
+        entry.prepare(Default::default(), anyring::prep::prep_nop)?;
+        none()
+    })
+}
+
+unsafe extern "C" fn submit(_: *mut PyObject, ring: *mut PyObject) -> *mut PyObject {
+    run(&raw const ring, 1, |args| {
+        int(args.ring(0)?.get().lock(args.py)?.submit(args.py, 0)?)
+    })
+}
+
+unsafe extern "C" fn submit_and_wait(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        let wait = args.number(1)?;
+        int(args.ring(0)?.get().lock(args.py)?.submit(args.py, wait)?)
+    })
+}
+
+/// Fills a Cqe when `ready` says that enough is there.
+#[inline]
+fn find(args: &Arguments<'_, '_>, wait: Option<usize>) -> PyResult<*mut PyObject> {
+    let core = args.ring(0)?;
+    let place = args.object(1);
+    let found = place
+        .cast::<Found>()
+        .map_err(|_| wrong_type("a Cqe", &place))?;
+    let mut state = core.get().lock(args.py)?;
+    match wait {
+        Some(count) if state.ready() >= count && count > 0 => {
+            state.queue()?;
+        }
+        Some(count) => {
+            state.wait(args.py, count, None, 0, None)?;
+        }
+        None => {
+            state.peek()?;
+        }
+    }
+    if state.ready() == 0 {
+        if state.is_old() {
+            return int_of(-libc::EAGAIN);
+        }
+        return Err(nothing());
+    }
+    found.get().fill(&core, &mut state)?;
+    int(0)
+}
+
+fn int_of(value: i32) -> PyResult<*mut PyObject> {
+    // SAFETY: makes an object, or NULL with MemoryError set.
+    Ok(unsafe { ffi::PyLong_FromLong(value.into()) })
+}
+
+#[cold]
+fn nothing() -> PyErr {
+    PyBlockingIOError::new_err((libc::EAGAIN, "Resource temporarily unavailable"))
+}
+
+unsafe extern "C" fn wait_cqe(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        find(&args, Some(1))
+    })
+}
+
+unsafe extern "C" fn wait_cqe_nr(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(3)?;
+        let wait = args.number(2)?;
+        find(&args, Some(wait as usize))
+    })
+}
+
+unsafe extern "C" fn peek_cqe(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        find(&args, None)
+    })
+}
+
+unsafe extern "C" fn cqe_seen(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        let cqe = args.object(1);
+        if cqe.cast_exact::<Cqe>().is_err() && cqe.cast::<Found>().is_err() {
+            return Err(wrong_type("a completion", &cqe));
+        }
+        args.ring(0)?.get().lock(args.py)?.advance(1)?;
+        none()
+    })
+}
+
+unsafe extern "C" fn cq_advance(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        let count = args.number(1)?;
+        args.ring(0)?.get().lock(args.py)?.advance(count as usize)?;
+        none()
+    })
+}
+
+unsafe extern "C" fn set_data(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        let object = args.object(0);
+        let sqe = object
+            .cast::<Sqe>()
+            .map_err(|_| wrong_type("an SQE", &object))?;
+        let data = args.object(1).extract::<Int<u64>>()?.0;
+        sqe.get().entry.lock(args.py)?.open()?.raw.user_data = data;
+        none()
+    })
+}
+
+/// One argument, or several.
+#[derive(Clone, Copy)]
+enum Call {
+    One(ffi::PyCFunction),
+    Several(ffi::PyCFunctionFast),
+}
+
+/// Name, call, and documentation with the signature.
+const CALLS: &[(&CStr, Call, &CStr)] = &[
+    (
+        c"io_uring_get_sqe",
+        Call::One(get_sqe),
+        c"io_uring_get_sqe(ring, /)\n--\n\nA fresh entry, None when the queue is full.",
+    ),
+    (
+        c"io_uring_prep_nop",
+        Call::One(prep_nop),
+        c"io_uring_prep_nop(sqe, /)\n--\n\nDoes nothing. Kernel 5.1.",
+    ),
+    (
+        c"io_uring_submit",
+        Call::One(submit),
+        c"io_uring_submit(ring, /)\n--\n\nSubmits what was prepared; the number taken.\n\nRaises OSError as io_uring_enter(2) does.",
+    ),
+    (
+        c"io_uring_submit_and_wait",
+        Call::Several(submit_and_wait),
+        c"io_uring_submit_and_wait(ring, wait_nr, /)\n--\n\nSubmits and waits for completions; the number taken.\n\nRaises OSError as io_uring_enter(2) does, InterruptedError after a signal.",
+    ),
+    (
+        c"io_uring_wait_cqe",
+        Call::Several(wait_cqe),
+        c"io_uring_wait_cqe(ring, cqe, /)\n--\n\nWaits for one completion and fills the Cqe; 0.\n\nRaises InterruptedError after a signal whose handler did not raise.",
+    ),
+    (
+        c"io_uring_wait_cqe_nr",
+        Call::Several(wait_cqe_nr),
+        c"io_uring_wait_cqe_nr(ring, cqe, wait_nr, /)\n--\n\nWaits for that many completions and fills the Cqe; 0.\n\nRaises BlockingIOError for none while none is ready.",
+    ),
+    (
+        c"io_uring_peek_cqe",
+        Call::Several(peek_cqe),
+        c"io_uring_peek_cqe(ring, cqe_ptr, /)\n--\n\nFills the Cqe with what is ready; 0.\n\nRaises BlockingIOError when nothing is; -11 on a ring of the older style.",
+    ),
+    (
+        c"io_uring_cqe_seen",
+        Call::Several(cqe_seen),
+        c"io_uring_cqe_seen(ring, cqe, /)\n--\n\nGives the oldest completion back.",
+    ),
+    (
+        c"io_uring_cq_advance",
+        Call::Several(cq_advance),
+        c"io_uring_cq_advance(ring, nr, /)\n--\n\nGives completions back, no more than are ready.",
+    ),
+    (
+        c"io_uring_sqe_set_data64",
+        Call::Several(set_data),
+        c"io_uring_sqe_set_data64(sqe, data, /)\n--\n\nTags the entry, 0 to 2**64-1.",
+    ),
+    (
+        c"io_uring_sqe_set_data",
+        Call::Several(set_data),
+        c"io_uring_sqe_set_data(sqe, data, /)\n--\n\nTags the entry, 0 to 2**64-1.",
+    ),
+];
 
 /// Adds what this file has to the module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Handle>()?;
-    module.add_class::<Completion>()?;
+    module.add_class::<Cqe>()?;
     module.add_class::<Found>()?;
-    module.add_function(wrap_pyfunction!(io_uring_get_sqe, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_submit, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_wait_cqe, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_cqe_seen, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_prep_nop, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_prep_read, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_prep_write, module)?)
+    let name = module.name()?;
+    for &(function, call, doc) in CALLS {
+        let (pointer, flags) = match call {
+            Call::One(call) => (ffi::PyMethodDefPointer { PyCFunction: call }, ffi::METH_O),
+            Call::Several(call) => (
+                ffi::PyMethodDefPointer {
+                    PyCFunctionFast: call,
+                },
+                ffi::METH_FASTCALL,
+            ),
+        };
+        let text = |text: &'static CStr| -> *const c_char { text.as_ptr() };
+        // The interpreter refers to it as long as the function lives.
+        let definition = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_name: text(function),
+            ml_meth: pointer,
+            ml_flags: flags,
+            ml_doc: text(doc),
+        }));
+        // SAFETY: a definition that is never freed, the module and its name.
+        let object = unsafe {
+            Bound::from_owned_ptr_or_err(
+                module.py(),
+                ffi::PyCFunction_NewEx(definition, module.as_ptr(), name.as_ptr()),
+            )?
+        };
+        module.add(function.to_str()?, object)?;
+    }
+    Ok(())
 }

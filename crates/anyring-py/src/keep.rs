@@ -1,48 +1,195 @@
 //! What an operation in flight keeps alive.
 
-use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use std::cell::UnsafeCell;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
+use pyo3::ffi::{Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 
-/// Memory the kernel may read or write until the operation ends. An exported
-/// buffer can be neither freed nor resized while it is held.
+/// A view of an object's memory. In the stable ABI since Python 3.11, and the
+/// same in 3.10, where PyO3 does not declare it.
+#[repr(C)]
+struct View {
+    buf: *mut c_void,
+    obj: *mut PyObject,
+    len: Py_ssize_t,
+    itemsize: Py_ssize_t,
+    readonly: c_int,
+    ndim: c_int,
+    format: *mut c_char,
+    shape: *mut Py_ssize_t,
+    strides: *mut Py_ssize_t,
+    suboffsets: *mut Py_ssize_t,
+    internal: *mut c_void,
+}
+
+/// One contiguous run of bytes, writable if need be.
+const SIMPLE: c_int = 0;
+const WRITABLE: c_int = 1;
+
+unsafe extern "C" {
+    fn PyObject_GetBuffer(exporter: *mut PyObject, view: *mut View, flags: c_int) -> c_int;
+    fn PyBuffer_Release(view: *mut View);
+}
+
+/// The memory of a Python object, which can be neither freed nor resized
+/// while this lives.
+pub(crate) struct Pinned(View);
+
+impl Pinned {
+    pub(crate) fn address(&self) -> u64 {
+        self.0.buf as u64
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len as usize
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: filled by PyObject_GetBuffer, released once; whatever owns
+        // a Keep drops it with the interpreter lock held.
+        unsafe { PyBuffer_Release(&raw mut self.0) };
+    }
+}
+
+/// Memory the kernel may read or write until the operation ends.
 pub(crate) enum Keep {
-    /// A buffer of Python.
-    Buffer {
-        /// Held, never read.
-        _buffer: PyBuffer<u8>,
+    /// Memory of Python.
+    Pinned(Pinned),
+    /// A path or a name.
+    Text {
+        /// Held for the kernel.
+        _text: CString,
     },
     /// Vectors that point into buffers held beside them.
     Vectors {
         /// Held for the kernel.
         _vectors: Box<[libc::iovec]>,
     },
+    /// Words the kernel reads or writes: times, lengths, lists of descriptors.
+    Words {
+        /// Held for the kernel.
+        _words: Box<[UnsafeCell<u64>]>,
+    },
+    /// A message header and what it points to.
+    Message {
+        /// Held for the kernel.
+        _block: Arc<crate::msg::Block>,
+    },
+    /// Pages shared with the kernel.
+    Pages(crate::queue::Mapping),
+    /// Not memory: what the completion of a poll update changes.
+    Retag {
+        /// The operation whose tag changes.
+        token: u64,
+        /// Its new tag.
+        user_data: u64,
+    },
 }
 
-// SAFETY: the addresses inside are only handed to the kernel; PyBuffer takes
-// the interpreter lock itself when it is dropped.
+// SAFETY: the addresses inside are only handed to the kernel; objects of
+// Python are let go with the interpreter lock held.
 unsafe impl Send for Keep {}
-// SAFETY: nothing is reached through a shared reference.
+// SAFETY: nothing is written through a shared reference but by the kernel,
+// and what it may write is in an UnsafeCell or in memory of Python.
 unsafe impl Sync for Keep {}
 
-/// Pins a buffer: address and length in bytes.
+/// What one operation keeps; copies share it.
+#[derive(Clone, Default)]
+pub(crate) enum Keeps {
+    /// Nothing.
+    #[default]
+    None,
+    /// One thing.
+    One(Arc<Keep>),
+    /// Several.
+    Many(Vec<Arc<Keep>>),
+}
+
+impl From<Keep> for Keeps {
+    fn from(keep: Keep) -> Self {
+        Keeps::One(Arc::new(keep))
+    }
+}
+
+impl From<Vec<Keep>> for Keeps {
+    fn from(keep: Vec<Keep>) -> Self {
+        Keeps::Many(keep.into_iter().map(Arc::new).collect())
+    }
+}
+
+impl Keeps {
+    /// Each thing kept.
+    pub(crate) fn each(&self) -> &[Arc<Keep>] {
+        match self {
+            Keeps::None => &[],
+            Keeps::One(keep) => std::slice::from_ref(keep),
+            Keeps::Many(keep) => keep,
+        }
+    }
+
+    /// Keeps one thing more.
+    pub(crate) fn add(&mut self, keep: Keep) {
+        let mut all = self.each().to_vec();
+        all.push(Arc::new(keep));
+        *self = Keeps::Many(all);
+    }
+}
+
+/// Pins a buffer of bytes: address and length.
 pub(crate) fn pin(
     object: &Bound<'_, PyAny>,
     writable: bool,
     keep: &mut Vec<Keep>,
 ) -> PyResult<(u64, usize)> {
-    let buffer = PyBuffer::<u8>::get(object)?;
-    if !buffer.is_c_contiguous() {
-        return Err(PyBufferError::new_err("the buffer is not contiguous"));
-    }
-    if writable && buffer.readonly() {
-        return Err(PyTypeError::new_err(
-            "the kernel writes into this buffer, and it is read-only",
-        ));
-    }
-    let place = (buffer.buf_ptr() as u64, buffer.len_bytes());
-    keep.push(Keep::Buffer { _buffer: buffer });
+    let pinned = pinned(object, writable)?;
+    let place = (pinned.address(), pinned.len());
+    keep.push(Keep::Pinned(pinned));
     Ok(place)
+}
+
+/// Pins a buffer of bytes.
+///
+/// TypeError when it is read-only and the kernel writes, BufferError when it
+/// is not contiguous.
+pub(crate) fn pinned(object: &Bound<'_, PyAny>, writable: bool) -> PyResult<Pinned> {
+    let get = |flags| {
+        let mut view = View {
+            buf: std::ptr::null_mut(),
+            obj: std::ptr::null_mut(),
+            len: 0,
+            itemsize: 0,
+            readonly: 0,
+            ndim: 0,
+            format: std::ptr::null_mut(),
+            shape: std::ptr::null_mut(),
+            strides: std::ptr::null_mut(),
+            suboffsets: std::ptr::null_mut(),
+            internal: std::ptr::null_mut(),
+        };
+        // SAFETY: an object and a view to fill. Without shape and strides
+        // nothing in the view points into itself, so it can be moved.
+        match unsafe { PyObject_GetBuffer(object.as_ptr(), &raw mut view, flags) } {
+            0 => Ok(Pinned(view)),
+            _ => Err(PyErr::fetch(object.py())),
+        }
+    };
+    if !writable {
+        return get(SIMPLE);
+    }
+    get(WRITABLE).map_err(|error| {
+        let refused = error.is_instance_of::<PyBufferError>(object.py());
+        match get(SIMPLE) {
+            Ok(view) if refused && view.0.readonly != 0 => {
+                PyTypeError::new_err("the kernel writes into this buffer, and it is read-only")
+            }
+            _ => error,
+        }
+    })
 }
 
 /// Pins several buffers and the vectors that describe them: address and count
@@ -52,16 +199,63 @@ pub(crate) fn pin_all(
     writable: bool,
     keep: &mut Vec<Keep>,
 ) -> PyResult<(u64, usize)> {
+    let vectors = vectors(objects, writable, keep)?;
+    let place = (vectors.as_ptr() as u64, vectors.len());
+    keep.push(Keep::Vectors { _vectors: vectors });
+    Ok(place)
+}
+
+/// Pins several buffers; the vectors that describe them.
+pub(crate) fn vectors(
+    objects: &[Bound<'_, PyAny>],
+    writable: bool,
+    keep: &mut Vec<Keep>,
+) -> PyResult<Box<[libc::iovec]>> {
     let mut vectors = Vec::with_capacity(objects.len());
     for object in objects {
         let (address, length) = pin(object, writable, keep)?;
         vectors.push(libc::iovec {
-            iov_base: address as *mut libc::c_void,
+            iov_base: address as *mut c_void,
             iov_len: length,
         });
     }
-    let vectors = vectors.into_boxed_slice();
-    let place = (vectors.as_ptr() as u64, vectors.len());
-    keep.push(Keep::Vectors { _vectors: vectors });
-    Ok(place)
+    Ok(vectors.into_boxed_slice())
+}
+
+/// Pins memory of at least that many bytes.
+pub(crate) fn pin_block(
+    object: &Bound<'_, PyAny>,
+    least: usize,
+    writable: bool,
+) -> PyResult<Pinned> {
+    let pinned = pinned(object, writable)?;
+    if pinned.len() < least {
+        return Err(PyValueError::new_err("the buffer is too small"));
+    }
+    Ok(pinned)
+}
+
+/// A copy of words: their address and what holds them.
+pub(crate) fn words(values: impl IntoIterator<Item = u64>) -> (u64, Keep) {
+    let words: Box<[_]> = values.into_iter().map(UnsafeCell::new).collect();
+    (words.as_ptr() as u64, Keep::Words { _words: words })
+}
+
+/// A copy of the first bytes of an object that is at least that long.
+pub(crate) fn copy(object: &Bound<'_, PyAny>, size: usize) -> PyResult<(u64, Keep)> {
+    let pinned = pin_block(object, size, false)?;
+    // SAFETY: pinned and long enough; copied before anything else runs.
+    let bytes = unsafe { std::slice::from_raw_parts(pinned.address() as *const u8, size) };
+    Ok(words(bytes.chunks(8).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_ne_bytes(word)
+    })))
+}
+
+/// A copy of a path or a name, str, bytes or PathLike, with its end.
+pub(crate) fn text(object: &Bound<'_, PyAny>) -> PyResult<(u64, Keep)> {
+    let bytes = crate::args::fs_bytes(object)?;
+    let text = CString::new(bytes).map_err(|_| PyValueError::new_err("embedded null byte"))?;
+    Ok((text.as_ptr() as u64, Keep::Text { _text: text }))
 }

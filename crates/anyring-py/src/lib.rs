@@ -1,22 +1,38 @@
 //! The native half of the Python package `liburing`.
 //!
-//! A [`core::Core`] owns a ring and everything the kernel may touch on its
+//! A [`pycore::Core`] owns a ring and everything the kernel may touch on its
 //! behalf; a [`sqe::Sqe`] is one entry in memory of its own, copied to the
 //! queue when it is submitted. Python never holds an address of ring memory.
+//!
+//! # Safety
+//! Shared state relies on the interpreter lock (`cell`), so the module refuses
+//! to load where there is none.
 mod aio;
 mod aio_done;
 mod aio_ops;
 mod aio_pool;
 mod aio_stream;
+mod args;
+mod bufring;
+mod cell;
 mod core;
+mod cqe;
+mod fork;
 mod hot;
 mod keep;
+mod msg;
+mod prep;
+mod pycore;
+mod queue;
 mod register;
+mod setup;
 mod sqe;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
 /// An `OSError` of the right subclass.
+#[cold]
 fn os_error(number: i32) -> PyErr {
     let message = std::io::Error::from_raw_os_error(number).to_string();
     let message = message.split(" (os error").next().unwrap_or_default();
@@ -41,15 +57,36 @@ fn operations() -> Vec<(&'static str, u64)> {
         .collect()
 }
 
+/// ImportError on a free-threaded build.
+fn needs_the_lock(py: Python<'_>) -> PyResult<()> {
+    let variable = py
+        .import("sysconfig")?
+        .call_method1("get_config_var", ("Py_GIL_DISABLED",))?;
+    if variable.is_truthy()? {
+        return Err(PyImportError::new_err(
+            "liburing needs an interpreter with a global lock, not a free-threaded build",
+        ));
+    }
+    Ok(())
+}
+
 /// The module `liburing._liburing`.
-#[pymodule]
+#[pymodule(gil_used = true)]
 fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    needs_the_lock(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<core::Core>()?;
+    module.add_class::<pycore::Core>()?;
     module.add_class::<sqe::Sqe>()?;
+    module.add_class::<sqe::SqeArray>()?;
+    module.add_class::<sqe::OldSqe>()?;
+    module.add_class::<msg::Msghdr>()?;
+    module.add_function(wrap_pyfunction!(sqe::_set_buf_group, module)?)?;
     hot::add(module)?;
+    prep::add(module)?;
+    bufring::add(module)?;
     register::add(module)?;
     aio_ops::add(module)?;
+    setup::add(module)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

@@ -1,322 +1,268 @@
-//! One submission entry in memory of its own.
+//! Submission entries in memory of their own.
 
-use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
 
-use crate::keep::{Keep, pin, pin_all};
+use crate::args::{Int, U64};
+use crate::cell::{Held, Locked};
+use crate::keep::Keeps;
 
-/// Operations whose `addr` is a number, not an address.
-const ADDR_IS_NUMBER: &[u32] = &[
-    abi::IORING_OP_NOP,
-    abi::IORING_OP_ASYNC_CANCEL,
-    abi::IORING_OP_TIMEOUT_REMOVE,
-    abi::IORING_OP_POLL_REMOVE,
-    abi::IORING_OP_FALLOCATE,
-    abi::IORING_OP_FADVISE,
-    abi::IORING_OP_SPLICE,
-    abi::IORING_OP_MSG_RING,
-];
-
-/// Operations whose `off` is an address.
-const OFF_IS_ADDRESS: &[u32] = &[
-    abi::IORING_OP_TIMEOUT_REMOVE,
-    abi::IORING_OP_ACCEPT,
-    abi::IORING_OP_STATX,
-    abi::IORING_OP_OPENAT2,
-    abi::IORING_OP_RENAMEAT,
-    abi::IORING_OP_LINKAT,
-    abi::IORING_OP_SYMLINKAT,
-    abi::IORING_OP_SEND,
-    abi::IORING_OP_SEND_ZC,
-    abi::IORING_OP_SETXATTR,
-    abi::IORING_OP_FSETXATTR,
-    abi::IORING_OP_GETXATTR,
-    abi::IORING_OP_FGETXATTR,
-    abi::IORING_OP_WAITID,
-];
-
-/// The operations whose every argument is checked here. Others may hold
-/// addresses this module does not know of, and are refused.
-const KNOWN: &[u32] = &[
-    abi::IORING_OP_NOP,
-    abi::IORING_OP_READV,
-    abi::IORING_OP_WRITEV,
-    abi::IORING_OP_FSYNC,
-    abi::IORING_OP_READ_FIXED,
-    abi::IORING_OP_WRITE_FIXED,
-    abi::IORING_OP_POLL_ADD,
-    abi::IORING_OP_POLL_REMOVE,
-    abi::IORING_OP_TIMEOUT,
-    abi::IORING_OP_TIMEOUT_REMOVE,
-    abi::IORING_OP_ACCEPT,
-    abi::IORING_OP_ASYNC_CANCEL,
-    abi::IORING_OP_LINK_TIMEOUT,
-    abi::IORING_OP_CONNECT,
-    abi::IORING_OP_FALLOCATE,
-    abi::IORING_OP_OPENAT,
-    abi::IORING_OP_CLOSE,
-    abi::IORING_OP_STATX,
-    abi::IORING_OP_READ,
-    abi::IORING_OP_WRITE,
-    abi::IORING_OP_FADVISE,
-    abi::IORING_OP_SEND,
-    abi::IORING_OP_RECV,
-    abi::IORING_OP_OPENAT2,
-    abi::IORING_OP_SPLICE,
-    abi::IORING_OP_TEE,
-    abi::IORING_OP_SHUTDOWN,
-    abi::IORING_OP_RENAMEAT,
-    abi::IORING_OP_UNLINKAT,
-    abi::IORING_OP_MKDIRAT,
-    abi::IORING_OP_SYMLINKAT,
-    abi::IORING_OP_LINKAT,
-    abi::IORING_OP_SOCKET,
-    abi::IORING_OP_SEND_ZC,
-    abi::IORING_OP_FTRUNCATE,
-    abi::IORING_OP_BIND,
-    abi::IORING_OP_LISTEN,
-    abi::IORING_OP_SYNC_FILE_RANGE,
-    abi::IORING_OP_READV_FIXED,
-    abi::IORING_OP_WRITEV_FIXED,
-    abi::IORING_OP_MSG_RING,
-];
-
-/// Bytes the kernel reads or writes at `addr` and `off` whatever the length.
-fn least(op: u32, op_flags: u32) -> (usize, usize) {
-    match op {
-        abi::IORING_OP_TIMEOUT_REMOVE
-            if op_flags & (abi::IORING_TIMEOUT_UPDATE | abi::IORING_LINK_TIMEOUT_UPDATE) != 0 =>
-        {
-            (0, 16)
-        }
-        abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => (16, 0),
-        abi::IORING_OP_STATX => (1, 256),
-        abi::IORING_OP_OPENAT2 => (1, 24),
-        _ => (0, 0),
-    }
+/// What may be done with an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `SQE()`: of no ring.
+    Unbound,
+    /// Filled, or to be filled.
+    Open,
+    /// Submitted, or its ring is closed.
+    Spent,
 }
 
-/// A submission entry: filled, then submitted, then spent.
-#[pyclass(module = "liburing._liburing", subclass)]
-pub(crate) struct Sqe {
+/// The entry itself. Never shown to Python as memory.
+pub(crate) struct Entry {
     pub(crate) raw: io_uring_sqe,
-    pub(crate) keep: Vec<Keep>,
-    pub(crate) spent: bool,
+    pub(crate) keep: Keeps,
+    pub(crate) phase: Phase,
 }
 
-impl Sqe {
+impl Entry {
     /// A NOP that holds nothing.
-    pub(crate) fn blank() -> Self {
-        Sqe {
+    pub(crate) fn blank(phase: Phase) -> Self {
+        Entry {
             // SAFETY: all zeroes is a NOP.
             raw: unsafe { std::mem::zeroed() },
-            keep: Vec::new(),
-            spent: false,
+            keep: Keeps::None,
+            phase,
         }
     }
 
-    fn open(&mut self) -> PyResult<&mut Self> {
-        if self.spent {
-            return Err(PyRuntimeError::new_err(
-                "this entry was submitted or its ring was closed",
-            ));
-        }
-        Ok(self)
+    /// Makes it as new.
+    #[inline]
+    pub(crate) fn renew(&mut self) {
+        // SAFETY: all zeroes is a NOP.
+        self.raw = unsafe { std::mem::zeroed() };
+        self.phase = Phase::Open;
     }
 
-    /// Fills the entry with an operation whose arguments were checked: `keep`
-    /// holds what `addr` points to.
-    pub(crate) fn fill(
+    #[inline]
+    pub(crate) fn open(&mut self) -> PyResult<&mut Self> {
+        if self.phase == Phase::Open {
+            Ok(self)
+        } else {
+            Err(not_open(self.phase))
+        }
+    }
+
+    /// Prepares an operation. What a program set by hand (tag, flags, buffer
+    /// group, personality) stays, as in C; `keep` holds all that it points to.
+    #[inline]
+    pub(crate) fn prepare(
         &mut self,
-        op: u32,
-        fd: i32,
-        addr: u64,
-        len: u32,
-        off: u64,
-        keep: Vec<Keep>,
+        keep: Keeps,
+        fill: impl FnOnce(&mut io_uring_sqe),
     ) -> PyResult<()> {
         let this = self.open()?;
         // SAFETY: all zeroes is a NOP.
         let mut raw: io_uring_sqe = unsafe { std::mem::zeroed() };
-        raw.opcode = op as u8;
-        raw.fd = fd;
-        raw.addr = addr;
-        raw.len = len;
-        raw.off = off;
         raw.user_data = this.raw.user_data;
+        raw.flags = this.raw.flags;
+        raw.buf_index = this.raw.buf_index;
+        raw.personality = this.raw.personality;
+        fill(&mut raw);
         this.raw = raw;
         this.keep = keep;
         Ok(())
     }
 }
 
-/// A number, a buffer or a list of buffers: the value and a length.
-fn place(
-    object: Option<&Bound<'_, PyAny>>,
-    writable: bool,
-    number_allowed: bool,
-    keep: &mut Vec<Keep>,
-) -> PyResult<(u64, usize)> {
-    let Some(object) = object else {
-        return Ok((0, 0));
-    };
-    if let Ok(list) = object.cast::<PyList>() {
-        return pin_all(&list.iter().collect::<Vec<_>>(), writable, keep);
-    }
-    if object.is_instance_of::<pyo3::types::PyInt>() {
-        let number: u64 = object.extract()?;
-        if number != 0 && !number_allowed {
-            return Err(PyValueError::new_err("an object is wanted, not an address"));
+#[cold]
+fn not_open(phase: Phase) -> PyErr {
+    PyRuntimeError::new_err(match phase {
+        Phase::Unbound => "this entry is of no ring: use io_uring_get_sqe() or Sqe()",
+        _ => "this entry was submitted or its ring was closed",
+    })
+}
+
+/// One entry of the submission queue, from io_uring_get_sqe: prepared, then
+/// submitted, then spent (RuntimeError).
+#[pyclass(module = "liburing", name = "SQE", subclass, frozen)]
+pub(crate) struct Sqe {
+    pub(crate) entry: Locked<Entry>,
+}
+
+impl Sqe {
+    pub(crate) fn new(phase: Phase) -> Self {
+        Sqe {
+            entry: Locked::new(Entry::blank(phase)),
         }
-        return Ok((number, 0));
     }
-    pin(object, writable, keep)
+
+    fn known(&self, py: Python<'_>) -> PyResult<io_uring_sqe> {
+        let entry = self.entry.lock(py)?;
+        match entry.phase {
+            Phase::Unbound => Err(not_open(Phase::Unbound)),
+            _ => Ok(entry.raw),
+        }
+    }
 }
 
 #[pymethods]
 impl Sqe {
-    /// Fills the entry. `addr` and `off` are numbers, buffers or lists of
-    /// buffers, as the operation has them; without `length` it is that of
-    /// `addr`.
-    ///
-    /// Raises TypeError for a read-only buffer the kernel would write,
-    /// ValueError for an address given as a number, RuntimeError when spent.
-    #[pyo3(signature = (opcode, fd=-1, addr=None, length=None, off=None, op_flags=0, *, writable=false, off_writable=false, ioprio=0, buf_index=0, file_index=0, addr_len=None))]
-    fn prep(
-        &mut self,
-        opcode: u8,
-        fd: i32,
-        addr: Option<&Bound<'_, PyAny>>,
-        length: Option<u32>,
-        off: Option<&Bound<'_, PyAny>>,
-        op_flags: u32,
-        writable: bool,
-        off_writable: bool,
-        ioprio: u16,
-        buf_index: u16,
-        file_index: u32,
-        addr_len: Option<u16>,
-    ) -> PyResult<()> {
-        let this = self.open()?;
-        let op = u32::from(opcode);
-        if !KNOWN.contains(&op) {
-            return Err(PyValueError::new_err("this operation is not built here"));
-        }
-        let mut keep = Vec::new();
-        let (address, found) = place(addr, writable, ADDR_IS_NUMBER.contains(&op), &mut keep)?;
-        let (offset, off_len) = place(off, off_writable, !OFF_IS_ADDRESS.contains(&op), &mut keep)?;
-        let buffers = !addr.is_some_and(|object| object.is_instance_of::<PyList>());
-        let bounded = [
-            abi::IORING_OP_READ,
-            abi::IORING_OP_WRITE,
-            abi::IORING_OP_RECV,
-            abi::IORING_OP_SEND,
-            abi::IORING_OP_SEND_ZC,
-            abi::IORING_OP_READ_FIXED,
-            abi::IORING_OP_WRITE_FIXED,
-        ]
-        .contains(&op);
-        if address != 0 && bounded && length.is_some_and(|length| length as usize > found) {
-            return Err(PyValueError::new_err(
-                "the buffer is shorter than the length",
-            ));
-        }
-        if !buffers && length.is_some_and(|length| length as usize > found) {
-            return Err(PyValueError::new_err("fewer buffers than the count"));
-        }
-        let (addr_least, off_least) = least(op, op_flags);
-        if found < addr_least || off_len < off_least {
-            return Err(PyValueError::new_err("the buffer is too small"));
-        }
-        let named = matches!(op, abi::IORING_OP_CONNECT | abi::IORING_OP_BIND);
-        if named && offset > found as u64
-            || addr_len.is_some_and(|length| usize::from(length) > off_len)
-        {
-            return Err(PyValueError::new_err(
-                "the address is shorter than its length",
-            ));
-        }
-        let length = match length {
-            Some(length) => length,
-            None => u32::try_from(found)
-                .map_err(|_| PyValueError::new_err("the buffer has more than 4 GiB"))?,
-        };
-        let user_data = this.raw.user_data;
-        // SAFETY: all zeroes is a NOP.
-        let mut raw: io_uring_sqe = unsafe { std::mem::zeroed() };
-        raw.opcode = opcode;
-        raw.fd = fd;
-        raw.ioprio = ioprio;
-        raw.len = length;
-        raw.user_data = user_data;
-        raw.addr = address;
-        raw.off = offset;
-        raw.op_flags = op_flags;
-        raw.buf_index = buf_index;
-        // The length of an address shares the word, in its first two bytes.
-        raw.file_index = addr_len.map_or(file_index, |length| {
-            let [low, high] = length.to_ne_bytes();
-            u32::from_ne_bytes([low, high, 0, 0])
-        });
-        this.raw = raw;
-        this.keep = keep;
-        Ok(())
+    #[new]
+    #[pyo3(signature = ())]
+    fn make() -> Self {
+        Sqe::new(Phase::Unbound)
     }
 
     /// The opcode, `IORING_OP_*`.
     #[getter]
-    fn opcode(&self) -> u8 {
-        self.raw.opcode
+    fn opcode(&self, py: Python<'_>) -> PyResult<u8> {
+        Ok(self.known(py)?.opcode)
     }
 
     /// The file descriptor or index.
     #[getter]
-    fn fd(&self) -> i32 {
-        self.raw.fd
+    fn fd(&self, py: Python<'_>) -> PyResult<i32> {
+        Ok(self.known(py)?.fd)
     }
 
     /// Bytes, or what the operation uses the field for.
     #[getter]
-    fn len(&self) -> u32 {
-        self.raw.len
+    fn len(&self, py: Python<'_>) -> PyResult<u32> {
+        Ok(self.known(py)?.len)
     }
 
     /// The priority, or flags of the operation.
     #[getter]
-    fn ioprio(&self) -> u16 {
-        self.raw.ioprio
+    fn ioprio(&self, py: Python<'_>) -> PyResult<u16> {
+        Ok(self.known(py)?.ioprio)
     }
 
     /// The personality the operation runs under.
     #[getter]
-    fn personality(&self) -> u16 {
-        self.raw.personality
+    fn personality(&self, py: Python<'_>) -> PyResult<u16> {
+        Ok(self.known(py)?.personality)
     }
 
     /// `IOSQE_*`.
     #[getter]
-    fn flags(&self) -> u8 {
-        self.raw.flags
+    fn flags(&self, py: Python<'_>) -> PyResult<u8> {
+        Ok(self.known(py)?.flags)
     }
 
     #[setter]
-    fn set_flags(&mut self, flags: u8) -> PyResult<()> {
-        self.open()?.raw.flags = flags;
+    fn set_flags(&self, py: Python<'_>, flags: Int<u8>) -> PyResult<()> {
+        self.entry.lock(py)?.open()?.raw.flags = flags.0;
         Ok(())
     }
 
-    /// What the completion is tagged with.
+    /// What the completion is tagged with, 0 to 2**64-1.
     #[getter]
-    fn user_data(&self) -> u64 {
-        self.raw.user_data
+    fn user_data(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.known(py)?.user_data)
     }
 
     #[setter]
-    fn set_user_data(&mut self, user_data: u64) -> PyResult<()> {
-        self.open()?.raw.user_data = user_data;
+    fn set_user_data(&self, py: Python<'_>, user_data: U64) -> PyResult<()> {
+        self.entry.lock(py)?.open()?.raw.user_data = user_data.0;
         Ok(())
     }
+}
+
+/// Entries of the program's own, for put_sqe: `Sqe()` is one, `Sqe(n)` n;
+/// itself entry 0. They can be put again and again.
+#[pyclass(module = "liburing", name = "Sqe", extends = Sqe, subclass, frozen)]
+pub(crate) struct SqeArray {
+    more: Vec<Py<Sqe>>,
+}
+
+/// Entries the kernel allows in a queue.
+const MOST: usize = 32768;
+
+impl SqeArray {
+    fn make(py: Python<'_>, count: usize) -> PyResult<PyClassInitializer<Self>> {
+        if count == 0 {
+            return Err(PyRuntimeError::new_err("no entry at all"));
+        }
+        if count > MOST {
+            return Err(PyMemoryError::new_err("more entries than a queue can have"));
+        }
+        let more = (1..count)
+            .map(|_| Py::new(py, Sqe::new(Phase::Open)))
+            .collect::<PyResult<_>>()?;
+        Ok(PyClassInitializer::from(Sqe::new(Phase::Open)).add_subclass(SqeArray { more }))
+    }
+
+    /// Every entry, the first included.
+    pub(crate) fn each<'py>(object: &Bound<'py, Self>) -> Vec<Bound<'py, Sqe>> {
+        let py = object.py();
+        let first = object.as_super().clone();
+        let more = object.get().more.iter().map(|entry| entry.bind(py).clone());
+        std::iter::once(first).chain(more).collect()
+    }
+}
+
+#[pymethods]
+impl SqeArray {
+    #[new]
+    #[pyo3(signature = (no=None, /))]
+    fn py_new(py: Python<'_>, no: Option<U64>) -> PyResult<PyClassInitializer<Self>> {
+        SqeArray::make(py, no.map_or(1, |no| no.0 as usize))
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __len__(&self) -> usize {
+        self.more.len() + 1
+    }
+
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: isize) -> PyResult<Bound<'py, Sqe>> {
+        match index {
+            0 => Ok(slf.as_super().clone()),
+            _ => usize::try_from(index - 1)
+                .ok()
+                .and_then(|index| slf.get().more.get(index))
+                .map(|entry| entry.bind(slf.py()).clone())
+                .ok_or_else(|| PyIndexError::new_err("no such entry")),
+        }
+    }
+}
+
+/// An entry of the older releases: prep functions read their arguments in the
+/// older order for it.
+#[pyclass(module = "liburing", name = "io_uring_sqe", extends = SqeArray, subclass, frozen)]
+pub(crate) struct OldSqe;
+
+#[pymethods]
+impl OldSqe {
+    #[new]
+    #[pyo3(signature = (no=None, /))]
+    fn py_new(py: Python<'_>, no: Option<U64>) -> PyResult<PyClassInitializer<Self>> {
+        Ok(SqeArray::make(py, no.map_or(1, |no| no.0 as usize))?.add_subclass(OldSqe))
+    }
+}
+
+/// A fresh entry for a queue, in the style of its ring.
+pub(crate) fn fresh(py: Python<'_>, old: bool) -> PyResult<Py<Sqe>> {
+    if old {
+        let entry = Bound::new(py, SqeArray::make(py, 1)?.add_subclass(OldSqe))?;
+        return Ok(entry.into_super().into_super().unbind());
+    }
+    Py::new(py, Sqe::new(Phase::Open))
+}
+
+/// The entry of an argument.
+#[inline]
+pub(crate) fn entry<'a>(sqe: &'a Bound<'_, Sqe>) -> PyResult<Held<'a, Entry>> {
+    sqe.get().entry.lock(sqe.py())
+}
+
+/// Sets the group of provided buffers.
+#[pyfunction]
+pub(crate) fn _set_buf_group(sqe: &Bound<'_, Sqe>, bgid: i32) -> PyResult<()> {
+    anyring::prep::sqe_set_buf_group(&mut entry(sqe)?.open()?.raw, bgid);
+    Ok(())
 }

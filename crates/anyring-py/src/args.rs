@@ -1,0 +1,90 @@
+//! Arguments as the interface takes them.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyInt, PyString};
+
+/// An integer of Python: no float, no None, no `__index__`.
+#[derive(Clone, Copy)]
+pub(crate) struct Int<T>(pub(crate) T);
+
+impl<'py, T: FromPyObject<'py>> FromPyObject<'py> for Int<T> {
+    #[inline]
+    fn extract_bound(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if !object.is_instance_of::<PyInt>() {
+            return Err(not_an_integer(object));
+        }
+        Ok(Int(object.extract()?))
+    }
+}
+
+#[cold]
+fn not_an_integer(object: &Bound<'_, PyAny>) -> PyErr {
+    let name = object.get_type().name().map(|name| name.to_string());
+    PyTypeError::new_err(format!(
+        "an integer is required, not {}",
+        name.unwrap_or_default()
+    ))
+}
+
+pub(crate) type I32 = Int<i32>;
+pub(crate) type U32 = Int<u32>;
+pub(crate) type I64 = Int<i64>;
+pub(crate) type U64 = Int<u64>;
+pub(crate) type U16 = Int<u16>;
+
+/// Any object, for its truth.
+pub(crate) struct Truth(pub(crate) bool);
+
+impl<'py> FromPyObject<'py> for Truth {
+    fn extract_bound(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Ok(Truth(object.is_truthy()?))
+    }
+}
+
+/// The value of an optional argument; None and nothing are zero.
+pub(crate) fn or_zero<T: Default>(value: Option<Int<T>>) -> T {
+    value.map(|value| value.0).unwrap_or_default()
+}
+
+/// The bytes of a path: str in the file system's encoding, bytes, PathLike.
+pub(crate) fn fs_bytes(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().to_vec());
+    }
+    let plain = object.cast_exact::<PyString>().ok();
+    if let Some(text) = plain.and_then(|text| text.extract::<String>().ok()) {
+        return Ok(text.into_bytes());
+    }
+    // `os.fsencode` knows the rest.
+    let encoded = object
+        .py()
+        .import("os")?
+        .call_method1("fsencode", (object,))?;
+    Ok(encoded.cast::<PyBytes>()?.as_bytes().to_vec())
+}
+
+/// A length in bytes as the kernel takes it: that of the buffer, or the given
+/// one if that is not longer.
+pub(crate) fn length(found: usize, wanted: Option<u64>) -> PyResult<u32> {
+    let length = match wanted {
+        Some(wanted) if wanted > found as u64 => {
+            return Err(PyValueError::new_err(
+                "the buffer is shorter than the length",
+            ));
+        }
+        Some(wanted) => wanted,
+        None => found as u64,
+    };
+    u32::try_from(length).map_err(|_| PyValueError::new_err("the buffer has more than 4 GiB"))
+}
+
+/// An object of a class is required.
+#[cold]
+pub(crate) fn wrong_type(wanted: &str, object: &Bound<'_, PyAny>) -> PyErr {
+    let name = object.get_type().name().map(|name| name.to_string());
+    PyTypeError::new_err(format!(
+        "{wanted} is required, not {}",
+        name.unwrap_or_default()
+    ))
+}

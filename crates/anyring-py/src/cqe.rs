@@ -1,0 +1,257 @@
+//! Completions.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::{PyIndexError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::cell::Locked;
+use crate::core::State;
+use crate::os_error;
+use crate::pycore::Core;
+
+/// `(user_data, res, flags)`.
+pub(crate) type Completed = (u64, i32, u32);
+
+/// A copy of one completion; stays readable after it was seen. After
+/// io_uring_queue_exit it raises RuntimeError.
+#[pyclass(module = "liburing", name = "CQE", frozen)]
+pub(crate) struct Cqe {
+    entry: Cell<Completed>,
+    plain: bool,
+    /// Whether its ring is closed; None for `CQE()`.
+    closed: Option<Arc<AtomicBool>>,
+}
+
+// SAFETY: reached with the interpreter lock held.
+unsafe impl Sync for Cqe {}
+
+impl Cqe {
+    #[inline]
+    fn known(&self) -> PyResult<Completed> {
+        match &self.closed {
+            Some(closed) if !closed.load(Ordering::Relaxed) => Ok(self.entry.get()),
+            closed => Err(gone(closed.is_some())),
+        }
+    }
+}
+
+#[cold]
+fn gone(was_open: bool) -> PyErr {
+    PyRuntimeError::new_err(if was_open {
+        "the ring of this completion is closed"
+    } else {
+        "completions come from a ring"
+    })
+}
+
+#[pymethods]
+impl Cqe {
+    #[new]
+    #[pyo3(signature = ())]
+    fn new() -> Self {
+        Cqe {
+            entry: Cell::new((0, 0, 0)),
+            plain: false,
+            closed: None,
+        }
+    }
+
+    /// The tag.
+    #[getter]
+    pub(crate) fn user_data(&self) -> PyResult<u64> {
+        Ok(self.known()?.0)
+    }
+
+    /// The result. While it is negative: an OSError, in the older style the
+    /// number.
+    #[getter]
+    fn res(&self) -> PyResult<i32> {
+        match self.known()?.1 {
+            error if error < 0 && !self.plain => Err(os_error(-error)),
+            result => Ok(result),
+        }
+    }
+
+    /// `IORING_CQE_F_*`.
+    #[getter]
+    fn flags(&self) -> PyResult<u32> {
+        Ok(self.known()?.2)
+    }
+
+    /// RuntimeError: completions of 32 bytes are read as those of 16.
+    #[getter]
+    fn big_cqe(&self) -> PyResult<u64> {
+        Err(PyRuntimeError::new_err(
+            "the second half of 32-byte completions is not read",
+        ))
+    }
+}
+
+/// Where a Cqe looks.
+struct Window {
+    core: Option<Py<Core>>,
+    closed: Arc<AtomicBool>,
+    /// Number of the first completion when it was filled.
+    base: u64,
+    first: Completed,
+    filled: bool,
+    /// Views handed out last, to be used again when nobody holds them.
+    spare: [Option<Py<Cqe>>; 2],
+}
+
+/// What waits and peeks fill; false until one did. `[i]` counts from the
+/// first completion at that moment.
+#[pyclass(module = "liburing._liburing", subclass, frozen)]
+pub(crate) struct Found {
+    window: Locked<Window>,
+    plain: bool,
+}
+
+#[pymethods]
+impl Found {
+    #[new]
+    #[pyo3(signature = (*_args, _plain=false, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _plain: bool, _kwargs: Option<&Bound<'_, PyAny>>) -> Self {
+        let window = Window {
+            core: None,
+            closed: Arc::new(AtomicBool::new(false)),
+            base: 0,
+            first: (0, 0, 0),
+            filled: false,
+            spare: [None, None],
+        };
+        Found {
+            window: Locked::new(window),
+            plain: _plain,
+        }
+    }
+
+    fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.window.lock(py)?.filled)
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, Cqe>> {
+        let mut window = self.window.lock(py)?;
+        if index == 0 && window.filled {
+            let first = window.first;
+            return window.view(py, first, self.plain);
+        }
+        let index = u64::try_from(index).map_err(|_| none())?;
+        let entry = window.entry(py, index)?.ok_or_else(none)?;
+        window.view(py, entry, self.plain)
+    }
+
+    /// How many completions were ready when it was filled, less those
+    /// forgotten since.
+    #[getter]
+    fn _count(&self, py: Python<'_>) -> PyResult<u64> {
+        let window = self.window.lock(py)?;
+        let mut count = 0;
+        while window.entry(py, count)?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Takes over what is ready.
+    fn _fill(&self, core: &Bound<'_, Core>) -> PyResult<()> {
+        let mut state = core.get().lock(core.py())?;
+        self.fill(core, &mut state)
+    }
+
+    /// Takes over what is ready from the `index`th completion on.
+    fn _fill_from(&self, core: &Bound<'_, Core>, index: u64) -> PyResult<bool> {
+        let state = core.get().lock(core.py())?;
+        let number = state.head.saturating_add(index);
+        let Some(entry) = state.entry(number) else {
+            return Ok(false);
+        };
+        self.window
+            .lock(core.py())?
+            .open(core, &state, number, entry);
+        Ok(true)
+    }
+}
+
+#[cold]
+fn none() -> PyErr {
+    PyIndexError::new_err("no such completion")
+}
+
+impl Found {
+    /// Looks at the completions from the first on that is not given back.
+    #[inline]
+    pub(crate) fn fill(&self, core: &Bound<'_, Core>, state: &mut State) -> PyResult<()> {
+        state.forget_seen();
+        let mut window = self.window.lock(core.py())?;
+        let base = state.head;
+        match state.entry(base) {
+            Some(entry) => window.open(core, state, base, entry),
+            None => window.filled = false,
+        }
+        Ok(())
+    }
+}
+
+impl Window {
+    #[inline]
+    fn open(&mut self, core: &Bound<'_, Core>, state: &State, base: u64, entry: Completed) {
+        if !self.core.as_ref().is_some_and(|held| held.is(core)) {
+            let old = self.core.replace(core.clone().unbind());
+            self.closed = state.closed.clone();
+            let spare = std::mem::take(&mut self.spare);
+            drop(old.map(|old| old.into_bound(core.py())));
+            for view in spare.into_iter().flatten() {
+                drop(view.into_bound(core.py()));
+            }
+        }
+        self.base = base;
+        self.first = entry;
+        self.filled = true;
+    }
+
+    fn entry(&self, py: Python<'_>, index: u64) -> PyResult<Option<Completed>> {
+        let Some(core) = self.core.as_ref().filter(|_| self.filled) else {
+            return Ok(None);
+        };
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(gone(true));
+        }
+        let state = core.get().lock(py)?;
+        Ok(self.base.checked_add(index).and_then(|i| state.entry(i)))
+    }
+
+    #[inline]
+    fn view<'py>(
+        &mut self,
+        py: Python<'py>,
+        entry: Completed,
+        plain: bool,
+    ) -> PyResult<Bound<'py, Cqe>> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(gone(true));
+        }
+        self.spare.swap(0, 1);
+        if let Some(view) = &self.spare[0] {
+            // SAFETY: a live object. Nobody else holds it, so nobody sees it
+            // change.
+            if unsafe { pyo3::ffi::Py_REFCNT(view.as_ptr()) } == 1 {
+                view.get().entry.set(entry);
+                return Ok(view.bind(py).clone());
+            }
+        }
+        let view = Cqe {
+            entry: Cell::new(entry),
+            plain,
+            closed: Some(self.closed.clone()),
+        };
+        let view = Bound::new(py, view)?;
+        let old = self.spare[0].replace(view.clone().unbind());
+        drop(old.map(|old| old.into_bound(py)));
+        Ok(view)
+    }
+}

@@ -1,0 +1,321 @@
+//! Reads, writes and memory.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+
+use anyring::prep;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+use super::vectors;
+use crate::args::{I32, U32, U64, length, or_zero, wrong_type};
+use crate::keep::{Keep, pin_block, pinned};
+use crate::sqe::{OldSqe, Sqe, entry};
+
+/// `(offset)` with a new entry, `(nbytes, offset)` with an old one or where
+/// five arguments decide.
+#[inline]
+fn part(
+    sqe: &Bound<'_, Sqe>,
+    third: Option<U64>,
+    fourth: Option<U64>,
+    offset: Option<U64>,
+    nbytes: Option<U64>,
+) -> PyResult<(Option<u64>, u64)> {
+    let (length, place) = if fourth.is_some() || sqe.is_instance_of::<OldSqe>() {
+        (third, fourth)
+    } else {
+        (None, third)
+    };
+    if (place.is_some() && offset.is_some()) || (length.is_some() && nbytes.is_some()) {
+        return Err(PyTypeError::new_err("an argument was given twice"));
+    }
+    Ok((
+        length.or(nbytes).map(|length| length.0),
+        or_zero(place.or(offset)),
+    ))
+}
+
+/// Reads into a buffer: `(offset)`, or `(nbytes, offset)` as the older
+/// releases; offset in bytes, 2**64-1 is the file position. Kernel 5.6.
+#[pyfunction]
+#[pyo3(
+    signature = (sqe, fd, buf, third=None, fourth=None, /, *, offset=None, nbytes=None),
+    text_signature = "(sqe, fd, buf, /, offset=0)"
+)]
+fn io_uring_prep_read(
+    sqe: &Bound<'_, Sqe>,
+    fd: I32,
+    buf: &Bound<'_, PyAny>,
+    third: Option<U64>,
+    fourth: Option<U64>,
+    offset: Option<U64>,
+    nbytes: Option<U64>,
+) -> PyResult<()> {
+    let (wanted, offset) = part(sqe, third, fourth, offset, nbytes)?;
+    let pinned = pinned(buf, true)?;
+    let (place, len) = (pinned.address(), length(pinned.len(), wanted)?);
+    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {
+        prep::prep_read(raw, fd.0, place as *mut c_void, len, offset);
+    })
+}
+
+/// Writes a buffer: `(offset)`, or `(nbytes, offset)` as the older releases;
+/// offset in bytes, 2**64-1 is the file position. Kernel 5.6.
+#[pyfunction]
+#[pyo3(
+    signature = (sqe, fd, buf, third=None, fourth=None, /, *, offset=None, nbytes=None),
+    text_signature = "(sqe, fd, buf, /, offset=0)"
+)]
+fn io_uring_prep_write(
+    sqe: &Bound<'_, Sqe>,
+    fd: I32,
+    buf: &Bound<'_, PyAny>,
+    third: Option<U64>,
+    fourth: Option<U64>,
+    offset: Option<U64>,
+    nbytes: Option<U64>,
+) -> PyResult<()> {
+    let (wanted, offset) = part(sqe, third, fourth, offset, nbytes)?;
+    let pinned = pinned(buf, false)?;
+    let (place, len) = (pinned.address(), length(pinned.len(), wanted)?);
+    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {
+        prep::prep_write(raw, fd.0, place as *const c_void, len, offset);
+    })
+}
+
+/// `(fd, buf, nbytes, offset, buf_index)`: reads into a registered buffer.
+#[pyfunction]
+fn _read_fixed(
+    sqe: &Bound<'_, Sqe>,
+    fd: I32,
+    buf: &Bound<'_, PyAny>,
+    nbytes: Option<U64>,
+    offset: U64,
+    buf_index: I32,
+) -> PyResult<()> {
+    let pinned = pinned(buf, true)?;
+    let wanted = nbytes.map(|nbytes| nbytes.0);
+    let (place, len) = (pinned.address(), length(pinned.len(), wanted)?);
+    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {
+        let place = place as *mut c_void;
+        prep::prep_read_fixed(raw, fd.0, place, len, offset.0, buf_index.0);
+    })
+}
+
+/// `(fd, buf, nbytes, offset, buf_index)`: writes a registered buffer.
+#[pyfunction]
+fn _write_fixed(
+    sqe: &Bound<'_, Sqe>,
+    fd: I32,
+    buf: &Bound<'_, PyAny>,
+    nbytes: Option<U64>,
+    offset: U64,
+    buf_index: I32,
+) -> PyResult<()> {
+    let pinned = pinned(buf, false)?;
+    let wanted = nbytes.map(|nbytes| nbytes.0);
+    let (place, len) = (pinned.address(), length(pinned.len(), wanted)?);
+    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {
+        let place = place as *const c_void;
+        prep::prep_write_fixed(raw, fd.0, place, len, offset.0, buf_index.0);
+    })
+}
+
+/// As many vectors as asked for, or all.
+fn count(found: u32, wanted: Option<U32>) -> PyResult<u32> {
+    match wanted {
+        Some(wanted) if wanted.0 > found => {
+            Err(PyValueError::new_err("fewer buffers than the count"))
+        }
+        Some(wanted) => Ok(wanted.0),
+        None => Ok(found),
+    }
+}
+
+/// Operations on vectors.
+macro_rules! vectored {
+    ($($(#[$doc:meta])* $name:ident(writable: $writable:expr, $($arg:ident: $kind:ty),*) => $core:ident;)*) => {
+        $($(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (sqe, fd, vecs, nr_vecs, offset, flags, $($arg),*))]
+        fn $name(
+            sqe: &Bound<'_, Sqe>,
+            fd: I32,
+            vecs: &Bound<'_, PyAny>,
+            nr_vecs: Option<U32>,
+            offset: Option<U64>,
+            flags: Option<I32>,
+            $($arg: $kind),*
+        ) -> PyResult<()> {
+            let (place, found, keep) = vectors(vecs, $writable)?;
+            let (count, offset, flags) = (count(found, nr_vecs)?, or_zero(offset), or_zero(flags));
+            entry(sqe)?.prepare(keep, |raw| {
+                prep::$core(raw, fd.0, place, count, offset, flags $(, $arg.0)*);
+            })
+        })*
+
+        fn add_vectored(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            $(module.add_function(wrap_pyfunction!($name, module)?)?;)*
+            Ok(())
+        }
+    };
+}
+
+vectored! {
+    /// `(fd, list, nr_vecs, offset, flags)`: reads into several buffers.
+    _readv(writable: true,) => prep_readv2;
+    /// `(fd, list, nr_vecs, offset, flags)`: writes several buffers.
+    _writev(writable: false,) => prep_writev2;
+    /// `(fd, list, nr_vecs, offset, flags, buf_index)`: reads into parts of a
+    /// registered buffer.
+    _readv_fixed(writable: true, buf_index: I32) => prep_readv_fixed;
+    /// `(fd, list, nr_vecs, offset, flags, buf_index)`: writes parts of a
+    /// registered buffer.
+    _writev_fixed(writable: false, buf_index: I32) => prep_writev_fixed;
+}
+
+/// Advice that leaves memory as it is, whoever's it is.
+const HARMLESS: &[i32] = &[
+    libc::MADV_NORMAL,
+    libc::MADV_RANDOM,
+    libc::MADV_SEQUENTIAL,
+    libc::MADV_WILLNEED,
+    libc::MADV_COLD,
+    libc::MADV_PAGEOUT,
+    libc::MADV_HUGEPAGE,
+    libc::MADV_NOHUGEPAGE,
+    libc::MADV_DODUMP,
+    libc::MADV_DONTDUMP,
+    libc::MADV_MERGEABLE,
+    libc::MADV_UNMERGEABLE,
+    libc::MADV_POPULATE_READ,
+    libc::MADV_POPULATE_WRITE,
+];
+
+/// `(addr, length, advice, long)`: advice on memory. `addr` is a buffer, and
+/// any advice is possible for whole pages inside it; or a number, and only
+/// advice that leaves the contents as they are.
+///
+/// Raises ValueError for anything else.
+#[pyfunction]
+fn _madvise(
+    sqe: &Bound<'_, Sqe>,
+    addr: &Bound<'_, PyAny>,
+    length: U64,
+    advice: I32,
+    long: bool,
+) -> PyResult<()> {
+    let harmless = HARMLESS.contains(&advice.0);
+    let (place, keep) = if addr.is_instance_of::<PyInt>() {
+        if !harmless {
+            return Err(PyValueError::new_err(
+                "this advice changes memory: give a buffer, not an address",
+            ));
+        }
+        (addr.extract::<U64>()?.0, Default::default())
+    } else {
+        let size = usize::try_from(length.0)?;
+        let pinned = pin_block(addr, size, !harmless)?;
+        let place = pinned.address();
+        // SAFETY: asks for a number.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+        if !harmless && (place % page != 0 || length.0 % page != 0) {
+            return Err(PyValueError::new_err(
+                "this advice changes memory: give whole pages",
+            ));
+        }
+        (place, Keep::Pinned(pinned).into())
+    };
+    let place = place as *mut c_void;
+    if long {
+        let length = i64::try_from(length.0)?;
+        return entry(sqe)?.prepare(keep, |raw| {
+            prep::prep_madvise64(raw, place, length, advice.0);
+        });
+    }
+    let length = u32::try_from(length.0)?;
+    entry(sqe)?.prepare(keep, |raw| {
+        prep::prep_madvise(raw, place, length, advice.0);
+    })
+}
+
+/// `(fds, pipe_flags, file_index)`: a pipe, its descriptors written to the
+/// first eight bytes of `fds`. Kernel 6.16.
+#[pyfunction]
+fn _pipe(
+    sqe: &Bound<'_, Sqe>,
+    fds: &Bound<'_, PyAny>,
+    pipe_flags: I32,
+    file_index: Option<U32>,
+) -> PyResult<()> {
+    if fds.is_instance_of::<PyInt>() {
+        return Err(wrong_type("a buffer of eight bytes", fds));
+    }
+    let pinned = pin_block(fds, 8, true)?;
+    let place = pinned.address() as *mut i32;
+    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| match file_index {
+        Some(index) => prep::prep_pipe_direct(raw, place, pipe_flags.0, index.0),
+        None => prep::prep_pipe(raw, place, pipe_flags.0),
+    })
+}
+
+/// Replaces registered files by a list of descriptors, from a slot on; the
+/// result is their number. Kernel 5.6.
+#[pyfunction]
+#[pyo3(signature = (sqe, fds, /, offset = None), text_signature = "(sqe, fds, /, offset=0)")]
+fn io_uring_prep_files_update(
+    sqe: &Bound<'_, Sqe>,
+    fds: Vec<I32>,
+    offset: Option<I32>,
+) -> PyResult<()> {
+    let count = fds.len() as u32;
+    let mut bytes: Vec<u8> = fds.iter().flat_map(|fd| fd.0.to_ne_bytes()).collect();
+    bytes.resize(bytes.len().next_multiple_of(8).max(8), 0);
+    let words: Box<[_]> = bytes
+        .chunks_exact(8)
+        .map(|word| UnsafeCell::new(u64::from_ne_bytes(word.try_into().unwrap_or_default())))
+        .collect();
+    let place = words.as_ptr() as *mut i32;
+    let offset = or_zero(offset);
+    entry(sqe)?.prepare(Keep::Words { _words: words }.into(), |raw| {
+        prep::prep_files_update(raw, place, count, offset);
+    })
+}
+
+/// `(buf, len, nr, bgid, bid)`: gives `nr` buffers of `len` bytes, one behind
+/// the other in `buf`, to a group; the ring keeps them from then on.
+/// Kernel 5.7.
+#[pyfunction]
+fn _provide_buffers(
+    sqe: &Bound<'_, Sqe>,
+    buf: &Bound<'_, PyAny>,
+    len: I32,
+    nr: I32,
+    bgid: I32,
+    bid: I32,
+) -> PyResult<()> {
+    let pinned = pinned(buf, true)?;
+    let all = u64::try_from(len.0).ok().zip(u64::try_from(nr.0).ok());
+    if all.is_none_or(|(len, nr)| len * nr > pinned.len() as u64) {
+        return Err(PyValueError::new_err("the buffer is too small for them"));
+    }
+    let place = pinned.address() as *mut c_void;
+    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {
+        prep::prep_provide_buffers(raw, place, len.0, nr.0, bgid.0, bid.0);
+    })
+}
+
+/// Adds what this file has to the module.
+pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    add_vectored(module)?;
+    module.add_function(wrap_pyfunction!(io_uring_prep_read, module)?)?;
+    module.add_function(wrap_pyfunction!(io_uring_prep_write, module)?)?;
+    module.add_function(wrap_pyfunction!(_read_fixed, module)?)?;
+    module.add_function(wrap_pyfunction!(_write_fixed, module)?)?;
+    module.add_function(wrap_pyfunction!(_madvise, module)?)?;
+    module.add_function(wrap_pyfunction!(_pipe, module)?)?;
+    module.add_function(wrap_pyfunction!(io_uring_prep_files_update, module)?)?;
+    module.add_function(wrap_pyfunction!(_provide_buffers, module)?)
+}
