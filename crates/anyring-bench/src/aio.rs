@@ -110,7 +110,7 @@ impl Aio {
         Ok(calls)
     }
 
-    /// Waits for one completion at least.
+    /// Waits for one completion at least; none after a signal.
     pub(crate) fn wait(&mut self) -> io::Result<&[IoEvent]> {
         // SAFETY: room for as many events as are given.
         let found = check(unsafe {
@@ -122,8 +122,11 @@ impl Aio {
                 self.events.as_mut_ptr(),
                 ptr::null::<libc::timespec>(),
             )
-        })?;
-        Ok(&self.events[..found])
+        });
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(&[]),
+            found => Ok(&self.events[..found?]),
+        }
     }
 }
 

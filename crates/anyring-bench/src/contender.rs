@@ -58,6 +58,8 @@ pub struct Sample {
     pub elapsed: Duration,
     /// CPU time, of all that worked for it.
     pub cpu: Duration,
+    /// Time in which this thread could have run and another one did.
+    pub waited: Duration,
     /// System calls; `None`: they cannot be counted from inside.
     pub calls: Option<u64>,
     /// Of every operation, in nanoseconds, if it was asked for.
@@ -70,6 +72,7 @@ impl Sample {
         self.operations += other.operations;
         self.elapsed += other.elapsed;
         self.cpu += other.cpu;
+        self.waited += other.waited;
         self.calls = self.calls.zip(other.calls).map(|(a, b)| a + b);
         match (&mut self.latency, other.latency) {
             (Some(all), Some(more)) => {
@@ -85,6 +88,7 @@ impl Sample {
 pub struct Clock {
     start: Instant,
     cpu: Duration,
+    waited: Duration,
     calls: u64,
     budget: Budget,
     looked: u64,
@@ -94,6 +98,7 @@ impl Clock {
     /// Starts now.
     pub fn start(budget: Budget) -> Self {
         Clock {
+            waited: machine::thread_waited(),
             cpu: machine::process_cpu(),
             calls: counted::calls(),
             start: Instant::now(),
@@ -129,6 +134,7 @@ impl Clock {
             operations,
             elapsed,
             cpu: machine::process_cpu().saturating_sub(self.cpu),
+            waited: machine::thread_waited().saturating_sub(self.waited),
             calls: counts.then(|| counted::calls() - self.calls),
             latency: None,
         }

@@ -80,6 +80,15 @@ impl DataFile {
         &self.path
     }
 
+    /// Whether it is in memory: such files have no device, and io_uring hands
+    /// their reads to worker threads.
+    pub fn is_in_memory(&self) -> bool {
+        const TMPFS: u64 = 0x0102_1994;
+        const RAMFS: u64 = 0x8584_58f6;
+        rustix::fs::statfs(&self.path)
+            .is_ok_and(|found| [TMPFS, RAMFS].contains(&(found.f_type as u64)))
+    }
+
     /// Opens it for reading; `direct`: with O_DIRECT.
     ///
     /// # Errors

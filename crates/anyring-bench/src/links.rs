@@ -70,13 +70,16 @@ struct Ours {
 
 impl Ours {
     fn finish(&mut self, count: u32) -> Result<(), String> {
-        // SAFETY: the block outlives the wait, which is for all.
-        unsafe { self.ring.submit_and_wait(count) }.map_err(text)?;
-        let found: Vec<_> = self
-            .ring
-            .completions()
-            .map(|c| (c.user_data, c.res))
-            .collect();
+        let mut found = Vec::new();
+        while found.len() < count as usize {
+            let rest = count - found.len() as u32;
+            // SAFETY: the block outlives the wait, which is for all.
+            match unsafe { self.ring.submit_and_wait(rest) } {
+                // A signal ends a wait early.
+                Err(error) if error.0 != libc::EINTR => return Err(text(error)),
+                _ => found.extend(self.ring.completions().map(|c| (c.user_data, c.res))),
+            }
+        }
         check(&found, count as usize)
     }
 }
@@ -111,11 +114,21 @@ impl Crate {
     }
 
     fn finish(&mut self, count: usize) -> Result<(), String> {
-        note(1);
-        let done = self.ring.submit_and_wait(count);
-        done.map_err(|e| e.to_string())?;
-        let found = self.ring.completion().map(|c| (c.user_data(), c.result()));
-        check(&found.collect::<Vec<_>>(), count)
+        let mut found = Vec::new();
+        while found.len() < count {
+            note(1);
+            match self.ring.submit_and_wait(count - found.len()) {
+                // A signal ends a wait early.
+                Err(error) if error.raw_os_error() != Some(libc::EINTR) => {
+                    return Err(error.to_string());
+                }
+                _ => {
+                    let all = self.ring.completion();
+                    found.extend(all.map(|c| (c.user_data(), c.result())));
+                }
+            }
+        }
+        check(&found, count)
     }
 }
 

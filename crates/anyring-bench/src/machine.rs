@@ -29,6 +29,14 @@ pub fn thread_cpu(thread: i32) -> Result<Duration, String> {
     Ok(time.into())
 }
 
+/// Time this thread has spent ready to run while another one ran; zero where
+/// the kernel does not tell.
+pub fn thread_waited() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = text.split_whitespace().nth(1).and_then(|w| w.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
+}
+
 /// CPU time of this process, workers and SQPOLL threads of the kernel included.
 pub fn process_cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);

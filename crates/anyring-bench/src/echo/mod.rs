@@ -3,21 +3,12 @@
 //! The protocol is the same for all: whatever arrives is sent back in order;
 //! the end of the stream closes the connection.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
-use std::thread::JoinHandle;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
-use anyring::Ring;
-use io_uring::IoUring;
-
 use crate::contender::{Budget, Clock, Contender, Sample};
-use crate::counted::{self, Counted};
-use crate::peer::{Echo, Library};
-use crate::{Peers, Topic, machine};
+use crate::{Peers, Topic};
 
 mod bundle;
 mod client;
@@ -27,8 +18,12 @@ mod plain;
 mod poll;
 mod pool;
 mod queue;
+mod server;
 
 pub use client::Load;
+pub use server::{Plan, Server};
+
+use server::Site;
 
 /// Servers, the baseline first.
 pub const SERVERS: [&str; 11] = [
@@ -74,160 +69,6 @@ fn split(data: u64) -> (u64, RawFd, u16) {
     )
 }
 
-/// Kept up to date by a server's thread.
-#[derive(Default)]
-struct Meter {
-    calls: AtomicU64,
-    thread: AtomicI32,
-}
-
-impl Meter {
-    /// Called once a round of the server's loop.
-    fn update(&self) {
-        self.calls.store(counted::calls(), Ordering::Relaxed);
-    }
-
-    /// System calls and CPU time so far.
-    fn read(&self) -> Result<(u64, Duration), String> {
-        let cpu = machine::thread_cpu(self.thread.load(Ordering::Relaxed))?;
-        Ok((self.calls.load(Ordering::Relaxed), cpu))
-    }
-}
-
-/// What a server is given.
-struct Site {
-    listener: TcpListener,
-    stop: Arc<OwnedFd>,
-    meter: Arc<Meter>,
-}
-
-/// Which server, for how many connections, on which processor.
-#[derive(Clone, Copy)]
-pub struct Plan {
-    /// One of [`SERVERS`].
-    pub name: &'static str,
-    /// Connections at a time.
-    pub connections: usize,
-    /// The processor of its thread.
-    pub cpu: Option<usize>,
-}
-
-fn in_c(
-    site: &Site,
-    ready: &Sender<()>,
-    library: Option<Library>,
-    plan: Plan,
-) -> Result<(), String> {
-    let library = library.ok_or("not there")?;
-    let multishot = plan.name.ends_with("multishot");
-    let entries = plain::entries(plan.connections);
-    let (listener, stop) = (site.listener.as_fd(), site.stop.as_fd());
-    let mut echo = Echo::new(library, listener, stop, multishot, entries)?;
-    let _ = ready.send(());
-    echo.run(&site.meter.calls)
-}
-
-fn serve(site: &Site, ready: &Sender<()>, peers: Peers, plan: Plan) -> Result<(), String> {
-    let connections = plan.connections;
-    match plan.name {
-        "epoll" => epoll::serve(site, ready),
-        "anyring, plain" => plain::serve::<Ring<Counted>>(site, ready, connections),
-        "anyring, multishot" => multishot::serve::<Ring<Counted>>(site, ready, false),
-        "anyring, multishot + bundles" => bundle::serve(site, ready),
-        "anyring, multishot + zero copy" => multishot::serve::<Ring<Counted>>(site, ready, true),
-        "anyring in C, plain" | "anyring in C, multishot" => in_c(site, ready, peers.own, plan),
-        "liburing, plain" | "liburing, multishot" => in_c(site, ready, peers.liburing, plan),
-        "io-uring crate, plain" => plain::serve::<IoUring>(site, ready, connections),
-        "io-uring crate, multishot" => multishot::serve::<IoUring>(site, ready, false),
-        _ => Err("no such server".into()),
-    }
-}
-
-/// A server in a thread, which ends with it.
-pub struct Server {
-    name: &'static str,
-    address: SocketAddr,
-    stop: Arc<OwnedFd>,
-    meter: Arc<Meter>,
-    thread: Option<JoinHandle<Result<(), String>>>,
-}
-
-impl Server {
-    /// Starts one; it is ready when this returns.
-    ///
-    /// # Errors
-    /// Why it cannot take part.
-    pub fn start(plan: Plan, peers: Peers) -> Result<Self, String> {
-        let listener =
-            poll::listener(4096).map_err(|e| format!("cannot listen on loopback: {e}"))?;
-        let address = listener.local_addr().map_err(|e| e.to_string())?;
-        let stop = Arc::new(poll::event().map_err(|e| format!("eventfd: {e}"))?);
-        let meter = Arc::new(Meter::default());
-        let site = Site {
-            listener,
-            stop: stop.clone(),
-            meter: meter.clone(),
-        };
-        let (ready, started) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            if let Some(cpu) = plan.cpu {
-                machine::pin(cpu);
-            }
-            site.meter
-                .thread
-                .store(machine::thread(), Ordering::Relaxed);
-            serve(&site, &ready, peers, plan)
-        });
-        let mut server = Server {
-            name: plan.name,
-            address,
-            stop,
-            meter,
-            thread: Some(thread),
-        };
-        if started.recv().is_err() {
-            let why = server.end().err();
-            return Err(why.unwrap_or_else(|| "the server did not start".into()));
-        }
-        Ok(server)
-    }
-
-    /// The port it listens on, on loopback.
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
-    /// System calls it has made so far.
-    pub fn calls(&self) -> u64 {
-        self.meter.calls.load(Ordering::Relaxed)
-    }
-
-    fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// Ends it; its clients are gone before.
-    ///
-    /// # Errors
-    /// What went wrong while it served.
-    pub fn end(&mut self) -> Result<(), String> {
-        poll::wake(&self.stop).map_err(|e| e.to_string())?;
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err("the server panicked".into()),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            eprintln!("{}: {error}", self.name);
-        }
-    }
-}
-
 /// A client's requests to a server on this machine, without looking into it.
 ///
 /// # Errors
@@ -262,7 +103,7 @@ impl Service {
             cpu,
         };
         let server = Server::start(plan, peers)?;
-        let client = client::Client::new(server.address, load)?;
+        let client = client::Client::new(server.address(), load)?;
         Ok(Service { client, server })
     }
 
@@ -279,7 +120,7 @@ impl Service {
 
 impl Contender for Service {
     fn name(&self) -> String {
-        self.server.name.into()
+        self.server.name().into()
     }
 
     fn run(&mut self, budget: Budget, _latency: bool) -> Result<Sample, String> {
@@ -287,13 +128,13 @@ impl Contender for Service {
             let why = self.server.end().err();
             return Err(why.unwrap_or_else(|| "the server ended".into()));
         }
-        let (calls, cpu) = self.server.meter.read()?;
+        let (calls, cpu) = self.server.spent()?;
         let mut clock = Clock::start(budget);
         let answered = self.client.run(&mut clock)?;
         let mut sample = clock.stop(answered.requests, false);
         // The server goes to sleep after the last answer and then is counted.
         std::thread::sleep(Duration::from_millis(2));
-        let (calls_after, cpu_after) = self.server.meter.read()?;
+        let (calls_after, cpu_after) = self.server.spent()?;
         sample.calls = Some(calls_after - calls);
         sample.cpu = cpu_after - cpu;
         sample.latency = Some(answered.latency);

@@ -18,20 +18,27 @@ static void queue(struct peer *peer, int sync, unsigned long long offset, int li
 static int finish(struct peer *peer, unsigned count)
 {
 	struct io_uring_cqe *cqe;
-	unsigned head, found = 0;
-	int failed = 0, ret = io_uring_submit_and_wait(&peer->ring, count);
+	unsigned head, all = 0;
+	int failed = 0;
 
-	if (ret < 0)
-		return ret;
-	io_uring_for_each_cqe(&peer->ring, head, cqe) {
-		int sync = io_uring_cqe_get_data64(cqe) != 0;
+	/* A signal ends a wait early. */
+	while (all < count) {
+		unsigned found = 0;
+		int ret = io_uring_submit_and_wait(&peer->ring, count - all);
 
-		found++;
-		if (cqe->res != (sync ? 0 : (int) peer->block))
-			failed = cqe->res < 0 ? cqe->res : -EIO;
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+		io_uring_for_each_cqe(&peer->ring, head, cqe) {
+			int sync = io_uring_cqe_get_data64(cqe) != 0;
+
+			found++;
+			if (cqe->res != (sync ? 0 : (int) peer->block))
+				failed = cqe->res < 0 ? cqe->res : -EIO;
+		}
+		io_uring_cq_advance(&peer->ring, found);
+		all += found;
 	}
-	io_uring_cq_advance(&peer->ring, found);
-	return failed ? failed : found == count ? 0 : -EIO;
+	return failed ? failed : all == count ? 0 : -EIO;
 }
 
 int peer_chain(struct peer *peer, unsigned long long offset, int linked)

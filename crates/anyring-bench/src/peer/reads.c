@@ -22,7 +22,7 @@ int peer_exchange(struct peer *peer, unsigned *slots, int *results, unsigned roo
 	unsigned head, found = 0;
 	int ret = io_uring_submit_and_wait(&peer->ring, 1);
 
-	if (ret < 0)
+	if (ret < 0 && ret != -EINTR)
 		return ret;
 	io_uring_for_each_cqe(&peer->ring, head, cqe) {
 		if (found == room)

@@ -165,7 +165,12 @@ impl Queue for Crate {
 
     fn exchange(&mut self, done: &mut Vec<Done>) -> Result<(), String> {
         note(1);
-        self.ring.submit_and_wait(1).map_err(|e| e.to_string())?;
+        match self.ring.submit_and_wait(1) {
+            Err(error) if error.raw_os_error() != Some(libc::EINTR) => {
+                return Err(error.to_string());
+            }
+            _ => {}
+        }
         done.extend(self.ring.completion().map(|c| Done {
             slot: c.user_data() as usize,
             result: c.result(),

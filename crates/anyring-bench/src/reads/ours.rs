@@ -99,6 +99,18 @@ impl Ours {
     }
 }
 
+/// Submits and waits; a signal ends the wait.
+///
+/// # Safety
+/// What was queued is valid until it is done.
+unsafe fn wait_for_one(ring: &mut Ring<Counted>) -> Result<(), String> {
+    // SAFETY: a condition of this function.
+    match unsafe { ring.submit_and_wait(1) } {
+        Err(error) if error.0 != libc::EINTR => Err(text(error)),
+        _ => Ok(()),
+    }
+}
+
 impl Queue for Ours {
     const COUNTED: bool = true;
 
@@ -134,7 +146,7 @@ impl Queue for Ours {
                 let patience = Instant::now();
                 while self.ring.cq_ready() == 0 {
                     if patience.elapsed() > Duration::from_micros(200) {
-                        self.ring.submit_and_wait(1).map_err(text)?;
+                        wait_for_one(&mut self.ring)?;
                         break;
                     }
                     for _ in 0..64 {
@@ -142,7 +154,7 @@ impl Queue for Ours {
                     }
                 }
             } else {
-                self.ring.submit_and_wait(1).map_err(text)?;
+                wait_for_one(&mut self.ring)?;
             }
         }
         done.extend(self.ring.completions().map(|c| Done {

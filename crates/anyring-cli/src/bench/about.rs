@@ -49,10 +49,16 @@ pub(crate) fn notes(report: &mut Report) {
         .collect();
     if !noisy.is_empty() {
         notes.push(format!(
-            "too noisy in {} of {} groups: there the same contender, run twice in a row, differs by more than 20 % between the quartiles, and smaller differences mean nothing: {}",
+            "too noisy in {} of {} groups: there the quartiles of what should be 1, or of most comparisons, are more than 0.2 apart, and smaller differences mean nothing: {}",
             noisy.len(),
             report.groups.len(),
             noisy.join(", ")
+        ));
+    }
+    let again: usize = report.groups.iter().map(|group| group.again).sum();
+    if again > 0 {
+        notes.push(format!(
+            "{again} turns were repeated, because other programs had the processor for more than 2 % of the time"
         ));
     }
     if report.quick {

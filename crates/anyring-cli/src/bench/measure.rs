@@ -16,6 +16,9 @@ pub(crate) struct Plan {
     /// Turns a repetition is made of: machines get slower and faster all the
     /// time, and short turns have all contenders see the same of it.
     pub(crate) turns: usize,
+    /// Turns in which other programs had the processor are repeated, but only
+    /// so many in a group.
+    pub(crate) repeats: usize,
     /// Repetitions for latencies, apart from the others: clocks cost time.
     pub(crate) latencies: Latencies,
 }
@@ -55,6 +58,18 @@ pub(crate) fn spread(mut values: Vec<f64>) -> Spread {
         median: at(0.5),
         high: at(0.75),
     }
+}
+
+/// How often a disturbed turn is repeated.
+const TRIES: usize = 3;
+
+/// The part of a turn in which other programs had the processor.
+fn waited(sample: &Sample) -> f64 {
+    sample.waited.as_secs_f64() / sample.elapsed.as_secs_f64()
+}
+
+fn disturbed(sample: &Sample) -> bool {
+    waited(sample) > 0.02
 }
 
 fn rate(sample: &Sample) -> f64 {
@@ -108,6 +123,7 @@ pub(crate) fn measure(
         Latencies::Apart(count) => count,
         _ => 0,
     };
+    let mut again = 0;
     let mut found: Vec<Found> = contenders.iter().map(|_| Found::default()).collect();
     for repetition in 0..plan.repetitions + apart {
         let for_latency = repetition >= plan.repetitions;
@@ -116,7 +132,18 @@ pub(crate) fn measure(
         for number in 0..plan.turns {
             fastrand::shuffle(&mut order);
             for &index in &order {
-                let sample = run(&mut contenders[index], latency)?;
+                let mut sample = run(&mut contenders[index], latency)?;
+                // Other programs had the processor: once more, and the better one counts.
+                for _ in 0..TRIES {
+                    if !disturbed(&sample) || again == plan.repeats {
+                        break;
+                    }
+                    again += 1;
+                    let other = run(&mut contenders[index], latency)?;
+                    if waited(&other) < waited(&sample) {
+                        sample = other;
+                    }
+                }
                 if !for_latency {
                     found[index].turns.push(rate(&sample));
                 }
@@ -136,6 +163,7 @@ pub(crate) fn measure(
     }
     let names: Vec<String> = contenders.iter().map(|c| c.name()).collect();
     Ok(Group {
+        again,
         noise: noise(&found[0].turns),
         against: against(&topic, &names, &found),
         rows: names
@@ -235,7 +263,8 @@ mod tests {
     struct Fake {
         name: &'static str,
         rate: u64,
-        runs: u64,
+        /// Milliseconds of a second in which others had the processor.
+        waited: u64,
     }
 
     impl Contender for Fake {
@@ -244,7 +273,6 @@ mod tests {
         }
 
         fn run(&mut self, _: Budget, latency: bool) -> Result<Sample, String> {
-            self.runs += 1;
             let mut histogram = Histogram::new(3).unwrap();
             for value in 1..=2000 {
                 histogram.record(value).unwrap();
@@ -253,6 +281,7 @@ mod tests {
                 operations: self.rate,
                 elapsed: Duration::from_secs(1),
                 cpu: Duration::from_nanos(self.rate * 5),
+                waited: Duration::from_millis(self.waited),
                 calls: Some(self.rate / 2),
                 latency: latency.then_some(histogram),
             })
@@ -264,7 +293,7 @@ mod tests {
             Box::new(Fake {
                 name,
                 rate,
-                runs: 0,
+                waited: 0,
             })
         };
         vec![fake("slow", 100), fake("ours", 300), fake("theirs", 200)]
@@ -286,6 +315,7 @@ mod tests {
             repetitions: 3,
             slice: Duration::from_millis(1),
             turns: 2,
+            repeats: 0,
             latencies: Latencies::Apart(2),
         };
         let mut ticks = 0;
@@ -306,6 +336,30 @@ mod tests {
         assert_eq!(group.noise.median, 1.0);
     }
 
+    /// Disturbed turns are repeated, but not for ever.
+    #[test]
+    fn disturbed_turns_are_repeated() {
+        let mut plan = Plan {
+            repetitions: 3,
+            slice: Duration::from_millis(1),
+            turns: 2,
+            repeats: 1000,
+            latencies: Latencies::No,
+        };
+        let fake = |waited| -> Vec<Box<dyn Contender>> {
+            vec![Box::new(Fake {
+                name: "slow",
+                rate: 100,
+                waited,
+            })]
+        };
+        for (waited, repeats, again) in [(10, 1000, 0), (500, 1000, 6 * TRIES), (500, 4, 4)] {
+            plan.repeats = repeats;
+            let group = measure(topic(), &mut fake(waited), plan, &mut |_| ()).unwrap();
+            assert_eq!(group.again, again);
+        }
+    }
+
     /// Failures say whose they are.
     #[test]
     fn errors_name_the_contender() {
@@ -322,6 +376,7 @@ mod tests {
             repetitions: 3,
             slice: Duration::from_millis(1),
             turns: 1,
+            repeats: 0,
             latencies: Latencies::No,
         };
         let mut all: Vec<Box<dyn Contender>> = vec![Box::new(Broken)];
@@ -330,7 +385,7 @@ mod tests {
         let mut idle: Vec<Box<dyn Contender>> = vec![Box::new(Fake {
             name: "idle",
             rate: 0,
-            runs: 0,
+            waited: 0,
         })];
         let error = measure(topic(), &mut idle, plan, &mut |_| ())
             .err()

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use anyring::Ring;
 use anyring_bench::peer::{LIBURING, Library, OWN};
@@ -100,6 +100,7 @@ pub(crate) fn main(options: &Options) -> Result<(), String> {
         report,
         makers,
         processors,
+        started: Instant::now(),
     };
     run.all()?;
     let Run {

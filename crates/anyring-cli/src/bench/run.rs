@@ -1,7 +1,7 @@
 //! The parts of a run: which groups, with which contenders.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyring_bench::data::{BLOCK, DataFile};
 use anyring_bench::echo::{self, Load, Service};
@@ -14,6 +14,8 @@ use super::outside;
 use super::progress::Progress;
 use super::report::model::Report;
 
+const ELSEWHERE: &str = "--dir names a folder on another file system";
+
 /// Everything a part needs.
 pub(crate) struct Run<'a> {
     pub(crate) options: &'a Options,
@@ -23,6 +25,7 @@ pub(crate) struct Run<'a> {
     pub(crate) report: Report,
     pub(crate) makers: Makers,
     pub(crate) processors: Vec<usize>,
+    pub(crate) started: Instant,
 }
 
 impl Run<'_> {
@@ -66,6 +69,10 @@ impl Run<'_> {
         contenders: &mut [Box<dyn Contender>],
         plan: Plan,
     ) -> Result<(), String> {
+        let mut plan = plan;
+        if self.options.quick && self.started.elapsed() > Duration::from_secs(25) {
+            plan.repeats = 0; // a busy machine: there is no time for it
+        }
         self.progress.expect(contenders.len() * plan.runs());
         let progress = &mut self.progress;
         let group = measure(topic, contenders, plan, &mut |title| progress.tick(title))?;
@@ -76,11 +83,17 @@ impl Run<'_> {
     fn file_parts(&mut self) -> Result<(), String> {
         let data = DataFile::create(self.folder, self.options.size << 20)?;
         let mut kinds = vec![false];
+        if data.is_in_memory() {
+            self.report.notes.push(format!(
+                "the test data is on a file system in memory: io_uring hands its reads to worker threads; {ELSEWHERE}"
+            ));
+        }
         match data.open(true) {
-            Ok(_) => kinds.push(true),
-            Err(why) => self.missing(format!(
-                "direct reads: {why}; --dir names a folder on another file system"
+            Ok(_) if data.is_in_memory() => self.missing(format!(
+                "direct reads: a file system in memory has no device; {ELSEWHERE}"
             )),
+            Ok(_) => kinds.push(true),
+            Err(why) => self.missing(format!("direct reads: {why}; {ELSEWHERE}")),
         }
         if self.options.wants(Part::Reads) {
             self.reads(&data, &kinds)?;
@@ -101,7 +114,7 @@ impl Run<'_> {
 
     fn reads(&mut self, data: &DataFile, kinds: &[bool]) -> Result<(), String> {
         let depths: &[usize] = if self.options.quick {
-            &[1, 8, 32, 128]
+            &[1, 16, 128]
         } else {
             &[1, 2, 4, 8, 16, 32, 64, 128, 256]
         };
@@ -155,6 +168,10 @@ impl Run<'_> {
         if shape.direct {
             plan.turns = 2;
         }
+        // Looks at the clock are nothing beside a large read.
+        if shape.block > BLOCK {
+            plan.latencies = Latencies::All;
+        }
         self.measure(topic, &mut contenders, plan)
     }
 
@@ -176,7 +193,7 @@ impl Run<'_> {
         let (topic, mut contenders) = links::chains(self.folder, self.makers.peers)?;
         // A sync takes a millisecond or more.
         let plan = Plan {
-            slice: self.plan.slice.max(Duration::from_millis(60)),
+            slice: self.plan.slice.max(Duration::from_millis(30)),
             turns: 2,
             latencies: Latencies::All,
             ..self.plan
@@ -186,14 +203,14 @@ impl Run<'_> {
 
     fn echo(&mut self) -> Result<(), String> {
         let counts: &[usize] = if self.options.quick {
-            &[1, 32, 256]
+            &[1, 256]
         } else {
             &[1, 8, 32, 128, 512, 1000]
         };
         // Every contender keeps its client's and its server's end open.
         let each = 2 * echo::SERVERS.len() as u64;
-        let most = counts[counts.len() - 1] as u64;
-        let files = machine::raise_open_files(most * each + 200);
+        let all = counts[counts.len() - 1] as u64;
+        let files = machine::raise_open_files(all * each + 200);
         for short in [false, true] {
             for bytes in [64, 4096] {
                 for &connections in counts {
@@ -214,13 +231,16 @@ impl Run<'_> {
             }
         }
         // Half of what the slowest can do, whether or not it keeps up.
-        let same = |id: &str| id == "echo-long-64-32";
-        let rows = self.report.groups.iter().filter(|g| same(&g.id));
+        let groups = &self.report.groups;
+        let same = |connections: usize| format!("echo-long-64-{connections}");
+        let most = counts.iter().rev().find(|&&count| count <= 256);
+        let most = most.copied().unwrap_or(1);
+        let rows = groups.iter().filter(|g| g.id == same(most));
         let rates = rows.flat_map(|g| &g.rows).map(|r| r.per_second.median);
         let rate = rates.fold(f64::INFINITY, f64::min) / 2.0;
         if rate.is_finite() {
             self.serve(Load {
-                connections: 32,
+                connections: most,
                 bytes: 64,
                 short: false,
                 rate: Some(rate),
@@ -246,7 +266,11 @@ impl Run<'_> {
             }
         }
         // All connections ask at least once: many need longer turns.
-        let least = Duration::from_millis(if load.connections < 512 { 20 } else { 60 });
+        let least = Duration::from_millis(match load.connections {
+            ..64 => 12,
+            64..512 => 24,
+            _ => 60,
+        });
         let plan = Plan {
             slice: self.plan.slice.max(least),
             turns: 2,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::chart::{DARK, LIGHT, charts};
 use super::model::Report;
-use super::table::{TITLES, cells};
+use super::table::{TITLES, cells, comparisons, fio_cells, outside_cells};
 
 const STYLE: &str = "
 :root{color-scheme:light dark;--paper:#f6f8fa;--card:#fff;--ink:#24292f;--faint:#d0d7de;--soft:#57606a}
@@ -17,6 +17,7 @@ p.soft{color:var(--soft);margin:0 0 20px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:13px}
 th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--faint);vertical-align:top}
 tr:last-child td{border-bottom:0}th{color:var(--soft);font-weight:600}
+p.pairs{margin:12px 10px 0;color:var(--soft);font-size:13px}p.pairs b{color:var(--ink);font-weight:500}
 svg{max-width:100%;height:auto;display:block;margin:auto}.dark{display:none}
 @media(prefers-color-scheme:dark){.dark{display:block}.light{display:none}}
 ";
@@ -50,13 +51,14 @@ pub(crate) fn page(report: &Report) -> String {
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>uring bench</title><style>{STYLE}</style><main><h1>uring bench</h1>\
-         <p class=\"soft\">{} · Linux {} {} · {} · {} processors · load {:.2}<br>Medians with quartiles over interleaved repetitions in random order.</p>",
+         <p class=\"soft\">{} · Linux {} {} · {} · {} processors · load {:.2}<br>{}<br>Medians with quartiles over interleaved repetitions in random order.</p>",
         escape(&report.date),
         escape(&m.kernel),
         escape(&m.architecture),
         escape(&m.cpu),
         m.processors,
-        m.load
+        m.load,
+        escape(&report.peers.join(" · "))
     );
     out.push_str("<h2>Claims</h2><div class=\"card\">");
     table(
@@ -93,6 +95,23 @@ pub(crate) fn page(report: &Report) -> String {
             &TITLES,
             group.rows.iter().map(|row| cells(row).to_vec()),
         );
+        out.push_str("<p class=\"pairs\">");
+        for [pair, ratio] in comparisons(group) {
+            let _ = write!(out, "{}: <b>{}</b><br>", escape(&pair), escape(&ratio));
+        }
+        out.push_str("</p>");
+        out.push_str("</div>");
+    }
+    if !report.outside.is_empty() {
+        out.push_str("<h2>System calls, counted from outside</h2><div class=\"card\">");
+        let titles = ["", "by strace", "inside, in the same runs"];
+        table(&mut out, &titles, report.outside.iter().map(outside_cells));
+        out.push_str("</div>");
+    }
+    if !report.fio.is_empty() {
+        out.push_str("<h2>fio on the same file, as a sanity check</h2><div class=\"card\">");
+        let titles = ["engine", "reads/s"];
+        table(&mut out, &titles, report.fio.iter().map(fio_cells));
         out.push_str("</div>");
     }
     for (title, list) in [("Missing", &report.missing), ("Notes", &report.notes)] {

@@ -12,6 +12,13 @@ pub(crate) struct Spread {
     pub(crate) high: f64,
 }
 
+impl Spread {
+    /// Of a ratio: whether it says little.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.high - self.low > 0.2
+    }
+}
+
 /// Nanoseconds below which so many operations stayed, over repetitions.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Latency {
@@ -55,6 +62,8 @@ pub(crate) struct Group {
     pub(crate) repetitions: usize,
     pub(crate) rows: Vec<Row>,
     pub(crate) against: Vec<Against>,
+    /// Turns that were repeated because other programs had the processor.
+    pub(crate) again: usize,
     /// The first row against itself, turn by turn.
     pub(crate) noise: Spread,
 }
@@ -62,7 +71,8 @@ pub(crate) struct Group {
 impl Group {
     /// Whether a ratio of this group says little.
     pub(crate) fn is_noisy(&self) -> bool {
-        self.noise.high - self.noise.low > 0.2
+        self.noise.is_wide()
+            || self.against.iter().filter(|a| a.ratio.is_wide()).count() * 2 > self.against.len()
     }
 
     pub(crate) fn row(&self, contender: &str) -> Option<&Row> {

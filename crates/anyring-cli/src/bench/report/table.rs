@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Group, Outside, Report, Row, Spread};
+use super::model::{Fio, Group, Outside, Report, Row, Spread};
 
 /// A number with a unit prefix, three digits.
 pub(crate) fn short(value: f64) -> String {
@@ -44,14 +44,28 @@ fn four(value: f64) -> String {
     format!("{value:.4}")
 }
 
-/// What was counted from outside.
-pub(crate) fn outside_of(o: &Outside) -> String {
+/// What strace counted, and what was counted inside.
+pub(crate) fn outside_cells(o: &Outside) -> Vec<String> {
     let many = if o.operation == "read" {
         "depth"
     } else {
         "connections"
     };
-    format!("a {} by {}, {many} {}", o.operation, o.contender, o.depth)
+    let inside = o.inside.map(|inside| with(&inside, four));
+    vec![
+        format!("a {} by {}, {many} {}", o.operation, o.contender, o.depth),
+        with(&o.calls, four),
+        inside.unwrap_or_else(|| "not counted".into()),
+    ]
+}
+
+/// A figure of fio.
+pub(crate) fn fio_cells(f: &Fio) -> Vec<String> {
+    let kind = if f.direct { "direct" } else { "cached" };
+    vec![
+        format!("{} {kind}, depth {}", f.engine, f.depth),
+        with(&f.per_second, short),
+    ]
 }
 
 /// The titles of [`cells`].
@@ -84,18 +98,17 @@ pub(crate) fn cells(row: &Row) -> [String; 6] {
 
 /// Ours against theirs, and the noise beside it.
 pub(crate) fn comparisons(group: &Group) -> Vec<[String; 2]> {
-    let ratio = |s: &Spread| with(s, |v| format!("{v:.2}"));
+    let ratio = |s: &Spread| {
+        let note = if s.is_wide() { ": too noisy" } else { "" };
+        with(s, |v| format!("{v:.2}")) + note
+    };
     let mut all: Vec<[String; 2]> = group
         .against
         .iter()
         .map(|a| [format!("{} : {}", a.ours, a.theirs), ratio(&a.ratio)])
         .collect();
     let first = group.rows.first().map_or("", |row| &row.contender);
-    let note = if group.is_noisy() { ": too noisy" } else { "" };
-    all.push([
-        format!("{first} : itself, the noise"),
-        format!("{}{note}", ratio(&group.noise)),
-    ]);
+    all.push([format!("{first} : itself, the noise"), ratio(&group.noise)]);
     all
 }
 
@@ -141,29 +154,13 @@ pub(crate) fn text(report: &Report) -> String {
     }
     if !report.outside.is_empty() {
         out.push_str("\nSystem calls for each operation, counted by strace and from inside\n");
-        for o in &report.outside {
-            let _ = writeln!(
-                out,
-                "  {}: {} outside, {} inside",
-                outside_of(o),
-                with(&o.calls, four),
-                o.inside
-                    .map_or("not counted".into(), |inside| with(&inside, four)),
-            );
-        }
+        let rows: Vec<_> = report.outside.iter().map(outside_cells).collect();
+        lines(&mut out, &rows);
     }
     if !report.fio.is_empty() {
         out.push_str("\nfio on the same file, as a sanity check\n");
-        for f in &report.fio {
-            let kind = if f.direct { "direct" } else { "cached" };
-            let _ = writeln!(
-                out,
-                "  {} {kind}, depth {}: {}/s",
-                f.engine,
-                f.depth,
-                with(&f.per_second, short)
-            );
-        }
+        let rows: Vec<_> = report.fio.iter().map(fio_cells).collect();
+        lines(&mut out, &rows);
     }
     out.push_str("\nClaims\n");
     for claim in &report.claims {
