@@ -96,6 +96,7 @@ pub(crate) struct Proactor {
     silent: Vec<u32>,
     pool: Option<Pool>,
     eventfd: i32,
+    interrupted: bool,
 }
 
 impl Proactor {
@@ -503,6 +504,7 @@ impl Proactor {
             silent: Vec::new(),
             pool: None,
             eventfd: -1,
+            interrupted: false,
         })
     }
 
@@ -588,33 +590,56 @@ impl Proactor {
     }
 
     /// Submits, waits at most `timeout` seconds (None: for ever) for the first
-    /// completion, finishes what has completed; `[(key, events)]` of
-    /// the watched descriptors that are ready, events as selectors have them.
+    /// completion, finishes what has completed; `[(key, events)]` of the
+    /// watched descriptors that are ready, events as selectors have them.
     /// Empty after a signal.
-    #[pyo3(signature = (timeout=None))]
-    fn poll<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+    ///
+    /// With the loop's queue of handles and heap of timers, and without a
+    /// timeout, all that again until there is something in one of them, or
+    /// something to return, or `interrupt` was called.
+    #[pyo3(signature = (timeout=None, queue=None, timers=None))]
+    fn poll<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+        queue: Option<&Bound<'py, PyAny>>,
+        timers: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
-        prepare(slf)?;
-        let result = {
-            let mut this = slf.try_borrow_mut()?;
-            let limit = match timeout {
-                Some(time) if time <= 0.0 => None,
-                _ if !this.events.is_empty() => None,
-                Some(time) => Some(Duration::try_from_secs_f64(time).unwrap_or(LONGEST)),
-                None => Some(LONGEST),
-            };
-            let result = this.enter(py, limit)?;
-            this.harvest(py)?;
-            result
-        };
-        if result == -libc::EINTR {
-            py.check_signals()?;
-        } else if result < 0 && !temporary(-result) {
-            return Err(os_error(-result));
-        }
         let mut ready = Vec::new();
-        dispatch(slf, &mut ready)?;
-        keys(slf, &ready)
+        loop {
+            prepare(slf)?;
+            let result = {
+                let mut this = slf.try_borrow_mut()?;
+                let limit = match timeout {
+                    Some(time) if time <= 0.0 => None,
+                    _ if !this.events.is_empty() || this.interrupted => None,
+                    Some(time) => Some(Duration::try_from_secs_f64(time).unwrap_or(LONGEST)),
+                    None => Some(LONGEST),
+                };
+                let result = this.enter(py, limit)?;
+                this.harvest(py)?;
+                result
+            };
+            if result < 0 && !temporary(-result) {
+                return Err(os_error(-result));
+            }
+            py.check_signals()?;
+            dispatch(slf, &mut ready)?;
+            let again = match (timeout, queue, timers) {
+                (None, Some(queue), Some(timers)) => {
+                    ready.is_empty() && queue.len()? == 0 && timers.len()? == 0
+                }
+                _ => false,
+            };
+            if std::mem::take(&mut slf.try_borrow_mut()?.interrupted) || !again {
+                return keys(slf, &ready);
+            }
+        }
+    }
+
+    /// Has `poll` return instead of beginning again.
+    fn interrupt(&mut self) {
+        self.interrupted = true;
     }
 
     /// Submits without waiting; finishes nothing.

@@ -1,7 +1,9 @@
 """An event loop on a ring."""
 
 import asyncio
+import heapq
 import selectors
+from asyncio.events import Handle
 
 from ._ring import Proactor
 from ._transport import StreamTransport
@@ -97,6 +99,50 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._liburing_ring = _OwnRing(proactor)
         self._streams = proactor.can_stream()
         super().__init__(RingSelector(proactor))
+
+    # ---- a turn of the loop, without what only debugging needs
+
+    def call_soon(self, callback, *args, context=None):
+        """Has callback(*args) called in the next turn of the loop."""
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)
+        handle = Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def stop(self):
+        """Stops run_forever after this turn."""
+        super().stop()
+        self._proactor.interrupt()
+
+    def _run_once(self):
+        if self._debug or self._timer_cancelled_count > 50:
+            return super()._run_once()
+        ready, timers = self._ready, self._scheduled
+        while timers and timers[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(timers)._scheduled = False
+        if ready or self._stopping:
+            timeout = 0
+        elif timers:
+            timeout = max(timers[0]._when - self.time(), 0)
+        else:
+            timeout = None
+        events = self._proactor.poll(timeout, ready, timers)
+        if events:
+            self._process_events(events)
+        if timers:
+            now = self.time() + self._clock_resolution
+            while timers and timers[0]._when < now:
+                handle = heapq.heappop(timers)
+                handle._scheduled = False
+                ready.append(handle)
+        # Handles that these add are for the next turn.
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+        handle = None
 
     def run_forever(self):
         """Runs until stop() is called."""

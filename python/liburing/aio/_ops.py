@@ -5,20 +5,23 @@ import select
 
 from ._ring import native, start
 
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
+
 
 def descriptor(file):
     """The number of a descriptor or of an object with fileno()."""
     return file if isinstance(file, int) else file.fileno()
 
 
-async def retry(mask, fd, function, *args):
-    """An operation, again when the descriptor is ready if the kernel says it
-    would block (descriptors that are non-blocking themselves)."""
+async def again(mask, fd, function, *args):
+    """An operation that would have blocked, because its descriptor is itself
+    non-blocking: again each time the descriptor is ready."""
     while True:
+        await start(native.poll, fd, mask)
         try:
             return await start(function, fd, *args)
         except BlockingIOError:
-            await start(native.poll, fd, mask)
+            pass
 
 
 async def read(file, size, offset=-1):
@@ -27,7 +30,11 @@ async def read(file, size, offset=-1):
 
     `file` is a descriptor or has fileno(). Raises OSError as read(2). Linux 5.6.
     """
-    return await retry(select.EPOLLIN, descriptor(file), native.read, size, offset)
+    fd = file if isinstance(file, int) else file.fileno()
+    try:
+        return await start(native.read, fd, size, offset)
+    except BlockingIOError:
+        return await again(IN, fd, native.read, size, offset)
 
 
 async def readinto(file, buffer, offset=-1):
@@ -37,9 +44,11 @@ async def readinto(file, buffer, offset=-1):
     The buffer can be neither resized nor freed until the kernel is through.
     Raises OSError as read(2), TypeError for a read-only buffer. Linux 5.6.
     """
-    return await retry(
-        select.EPOLLIN, descriptor(file), native.read_into, buffer, offset
-    )
+    fd = file if isinstance(file, int) else file.fileno()
+    try:
+        return await start(native.read_into, fd, buffer, offset)
+    except BlockingIOError:
+        return await again(IN, fd, native.read_into, buffer, offset)
 
 
 async def write(file, data, offset=-1):
@@ -48,7 +57,11 @@ async def write(file, data, offset=-1):
 
     Raises OSError as write(2). Linux 5.6.
     """
-    return await retry(select.EPOLLOUT, descriptor(file), native.write, data, offset)
+    fd = file if isinstance(file, int) else file.fileno()
+    try:
+        return await start(native.write, fd, data, offset)
+    except BlockingIOError:
+        return await again(OUT, fd, native.write, data, offset)
 
 
 async def fsync(file, *, data_only=False):

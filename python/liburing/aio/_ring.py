@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from asyncio import get_running_loop
 
 from .. import _liburing
 
@@ -13,15 +14,17 @@ class Operation(asyncio.Future):
     """One operation in flight. Cancelling it asks the kernel to end it; it is
     cancelled when the kernel has."""
 
-    _ring = _token = _message = None
+    _token = _message = None
 
     def cancel(self, msg=None):
         """Asks the kernel to end the operation; False if it has ended."""
         if self.done() or self._token is None:
             return False
         self._message = msg
-        if self._ring.proactor.cancel(self._token):
-            self._ring.wake(self.get_loop())
+        loop = self.get_loop()
+        ring = ring_of(loop)
+        if ring.proactor.cancel(self._token):
+            ring.wake(loop)
         return True
 
     def _finish_cancel(self):
@@ -71,11 +74,13 @@ def ring_of(loop):
 
 def start(function, *args):
     """Queues an operation on the ring of the running loop; its future."""
-    loop = asyncio.get_running_loop()
-    ring = getattr(loop, "_liburing_ring", None) or ring_of(loop)
+    loop = get_running_loop()
+    try:
+        ring = loop._liburing_ring
+    except AttributeError:
+        ring = ring_of(loop)
     operation = Operation(loop=loop)
     operation._token = function(ring.proactor, operation, *args)
-    operation._ring = ring
     if not ring.scheduled:
         ring.wake(loop)
     return operation

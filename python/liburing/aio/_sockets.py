@@ -2,14 +2,18 @@
 
 import asyncio
 import os
-import select
 import socket
 import struct
 
-from ._ops import retry
+from ._ops import IN, OUT, again
 from ._ring import native, start
 
-_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+
+async def _retry(mask, fd, function, *args):
+    try:
+        return await start(function, fd, *args)
+    except BlockingIOError:
+        return await again(mask, fd, function, *args)
 
 
 def pack_address(family, address):
@@ -83,7 +87,7 @@ async def accept(sock):
     A connection that arrives while the task is being cancelled is closed.
     Raises OSError as accept(2). Linux 5.5.
     """
-    fd = await retry(_IN, sock.fileno(), native.accept)
+    fd = await _retry(IN, sock.fileno(), native.accept)
     connection = socket.socket(sock.family, sock.type, sock.proto, fileno=fd)
     connection.setblocking(False)
     try:
@@ -103,7 +107,7 @@ async def connect(sock, address):
     try:
         await start(native.connect, sock.fileno(), raw)
     except (BlockingIOError, InterruptedError):
-        await start(native.poll, sock.fileno(), _OUT)
+        await start(native.poll, sock.fileno(), OUT)
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             failure = OSError(error, f"connect: {os.strerror(error)}")
@@ -117,7 +121,10 @@ async def recv(sock, size, flags=0):
     Data that arrives while the task is being cancelled is lost. Raises OSError
     as recv(2). Linux 5.6.
     """
-    return await retry(_IN, sock.fileno(), native.recv, size, flags)
+    try:
+        return await start(native.recv, sock.fileno(), size, flags)
+    except BlockingIOError:
+        return await again(IN, sock.fileno(), native.recv, size, flags)
 
 
 async def recv_into(sock, buffer, nbytes=0, flags=0):
@@ -132,7 +139,7 @@ async def recv_into(sock, buffer, nbytes=0, flags=0):
         if not 0 < nbytes <= len(view):
             raise ValueError("nbytes is greater than the length of the buffer")
         buffer = view[:nbytes]
-    return await retry(_IN, sock.fileno(), native.recv_into, buffer, flags)
+    return await _retry(IN, sock.fileno(), native.recv_into, buffer, flags)
 
 
 async def recvfrom(sock, size, flags=0):
@@ -140,7 +147,7 @@ async def recvfrom(sock, size, flags=0):
 
     Raises OSError as recvmsg(2). Linux 5.3.
     """
-    data, raw = await retry(_IN, sock.fileno(), native.recvfrom, size, flags)
+    data, raw = await _retry(IN, sock.fileno(), native.recvfrom, size, flags)
     return data, unpack_address(raw)
 
 
@@ -149,7 +156,7 @@ async def send(sock, data, flags=0):
 
     Raises OSError as send(2). Linux 5.6.
     """
-    return await retry(_OUT, sock.fileno(), native.send, data, flags)
+    return await _retry(OUT, sock.fileno(), native.send, data, flags)
 
 
 async def sendall(sock, data, flags=0):
@@ -159,11 +166,11 @@ async def sendall(sock, data, flags=0):
     Raises OSError as send(2). Linux 5.6.
     """
     flags |= socket.MSG_WAITALL
-    sent = await retry(_OUT, sock.fileno(), native.send, data, flags)
+    sent = await _retry(OUT, sock.fileno(), native.send, data, flags)
     with memoryview(data) as whole, whole.cast("B") as view:
         while sent < len(view):
             with view[sent:] as rest:
-                sent += await retry(_OUT, sock.fileno(), native.send, rest, flags)
+                sent += await _retry(OUT, sock.fileno(), native.send, rest, flags)
 
 
 async def sendto(sock, data, address, flags=0):
@@ -172,7 +179,7 @@ async def sendto(sock, data, address, flags=0):
     Raises OSError as sendmsg(2). Linux 5.3.
     """
     raw = await _resolve(sock, address)
-    return await retry(_OUT, sock.fileno(), native.sendto, data, flags, raw)
+    return await _retry(OUT, sock.fileno(), native.sendto, data, flags, raw)
 
 
 async def shutdown(sock, how):

@@ -725,10 +725,7 @@ def test_loop_run_in_another_thread(loop_factory):
         loop.call_soon(print)
 
 
-def test_operations_of_aio_share_the_ring(loop_factory, tmp_path):
-    if loop_factory is not aio.EventLoop:
-        pytest.skip("asyncio's loop has no ring of its own")
-
+def test_operations_of_aio_share_the_ring(tmp_path):
     async def main():
         before = rings()
         async with aio.open(tmp_path / "f", "wb") as f:

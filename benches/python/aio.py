@@ -1,0 +1,185 @@
+"""Concurrent 4 KiB file reads: liburing.aio, aiofiles, run_in_executor.
+
+    python aio.py [--rounds N] [--seconds S] [--json FILE] [--check]
+
+100 tasks read blocks at random places of a 16 MiB file in the page cache, each
+awaiting one read at a time; every block is checked by its first word. The ways
+take turns; what is shown is the median of the rounds with quartiles, and the
+median of each round's ratio to run_in_executor's.
+
+aiofiles has no positioned read, so each of its tasks has the file open and
+seeks first; `aiofiles, read only` leaves the seek out.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import statistics
+import struct
+import tempfile
+import time
+
+import liburing.aio as aio
+
+TASKS, BLOCK, BLOCKS = 100, 4096, 4096
+
+
+WORDS = [struct.pack("<Q", block) for block in range(BLOCKS)]
+
+
+def check(data, block):
+    if len(data) != BLOCK or data[:8] != WORDS[block]:
+        raise AssertionError("not the block that was asked for")
+
+
+PLACES = random.Random(7).sample(range(BLOCKS), BLOCKS)
+
+
+async def drive(task, seconds):
+    """Operations a second of TASKS tasks that await `task(block, number)`."""
+    count, ended = 0, False
+
+    async def worker(number):
+        nonlocal count
+        at = number * 37
+        while not ended:
+            at += 1
+            await task(PLACES[at % BLOCKS], number)
+            count += 1
+
+    start = time.perf_counter()
+    workers = asyncio.gather(*(worker(number) for number in range(TASKS)))
+    await asyncio.sleep(seconds)
+    ended = True
+    await workers
+    return count / (time.perf_counter() - start)
+
+
+async def with_aio(path, seconds):
+    async with aio.open(path, "rb") as f:
+
+        async def task(block, number):
+            check(await f.read(BLOCK, block * BLOCK), block)
+
+        return await drive(task, seconds)
+
+
+async def with_readinto(path, seconds):
+    buffers = [bytearray(BLOCK) for _ in range(TASKS)]
+    async with aio.open(path, "rb") as f:
+
+        async def task(block, number):
+            if await aio.readinto(f, buffers[number], block * BLOCK) != BLOCK:
+                raise AssertionError("short read")
+            check(buffers[number], block)
+
+        return await drive(task, seconds)
+
+
+async def with_executor(path, seconds):
+    loop = asyncio.get_running_loop()
+    fd = os.open(path, os.O_RDONLY)
+
+    async def task(block, number):
+        check(await loop.run_in_executor(None, os.pread, fd, BLOCK, block * BLOCK), block)
+
+    try:
+        return await drive(task, seconds)
+    finally:
+        os.close(fd)
+
+
+async def with_aiofiles(path, seconds, seek=True):
+    import aiofiles
+
+    files = [await aiofiles.open(path, "rb", buffering=0) for _ in range(TASKS)]
+    at = [0] * TASKS
+
+    async def task(block, number):
+        if seek:
+            await files[number].seek(block * BLOCK)
+        else:
+            block, at[number] = at[number], at[number] + 1
+            if block == BLOCKS:
+                await files[number].seek(0)
+                block, at[number] = 0, 1
+        check(await files[number].read(BLOCK), block)
+
+    try:
+        return await drive(task, seconds)
+    finally:
+        for file in files:
+            await file.close()
+
+
+async def with_aiofiles_read_only(path, seconds):
+    return await with_aiofiles(path, seconds, seek=False)
+
+
+def own_loop():
+    return aio.EventLoop()
+
+
+WAYS = {
+    "run_in_executor": (with_executor, None),
+    "aiofiles": (with_aiofiles, None),
+    "aiofiles, read only": (with_aiofiles_read_only, None),
+    "liburing.aio": (with_aio, None),
+    "liburing.aio, EventLoop": (with_aio, own_loop),
+    "liburing.aio, readinto": (with_readinto, None),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--json")
+    parser.add_argument("--check", action="store_true", help="briefly, for tests")
+    options = parser.parse_args()
+    rounds, seconds = (1, 0.05) if options.check else (options.rounds, options.seconds)
+    ways = dict(WAYS)
+    try:
+        import aiofiles  # noqa: F401
+    except ImportError as error:
+        print(f"aiofiles is not there: {error}")
+        ways = {name: way for name, way in ways.items() if "aiofiles" not in name}
+    found = {name: [] for name in ways}
+    with tempfile.NamedTemporaryFile() as file:
+        for block in range(BLOCKS):
+            file.write(struct.pack("<Q", block).ljust(BLOCK, b"."))
+        file.flush()
+        for turn in range(rounds + 1):
+            order = list(ways)
+            order = order[turn % len(order) :] + order[: turn % len(order)]
+            for name in order:
+                way, loop_factory = ways[name]
+                with asyncio.Runner(loop_factory=loop_factory) as runner:
+                    rate = runner.run(way(file.name, seconds))
+                # The first turn warms up.
+                if turn or options.check:
+                    found[name].append(rate)
+    print(
+        f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} CPUs;"
+        f" {TASKS} tasks, {BLOCK}-byte reads"
+    )
+    for name, rates in found.items():
+        low, middle, high = (
+            statistics.quantiles(rates, n=4) if len(rates) > 1 else rates[:1] * 3
+        )
+        line = f"  {name:24} {middle:9,.0f}/s ({low:,.0f} to {high:,.0f})"
+        for base in ("run_in_executor", "aiofiles"):
+            if base in found:
+                ratios = [rate / b for rate, b in zip(rates, found[base])]
+                line += f"  {statistics.median(ratios):5.2f} of {base}'s"
+        print(line)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"machine": platform.uname()._asdict(), "rounds": found}, file)
+
+
+if __name__ == "__main__":
+    main()
