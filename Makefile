@@ -223,6 +223,13 @@ test-python: python ## the Python module
 test-asyncio: python ## CPython's tests of asyncio on our event loop
 	$(VENV_PYTHON) tests/python/aio/cpython_suite.py
 
+.PHONY: bench-asyncio
+bench-asyncio: python ## compare liburing.aio with aiofiles, run_in_executor and uvloop
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check aiofiles uvloop || \
+		echo "a peer cannot be installed; the comparison goes without it"
+	$(VENV_PYTHON) benches/python/aio.py
+	$(VENV_PYTHON) benches/python/echo.py
+
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf $(TARGET)

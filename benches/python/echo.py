@@ -65,6 +65,7 @@ async def serve(style):
         if not os.read(0, 100):
             ended.set_result(None)
             loop.remove_reader(0)
+            return
         used = resource.getrusage(resource.RUSAGE_SELF)
         print(used.ru_utime + used.ru_stime, flush=True)
 
@@ -74,7 +75,7 @@ async def serve(style):
 
 
 class Server:
-    def __init__(self, kind, style, connections, size):
+    def __init__(self, kind, style, connections, size, warm_up):
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, "--serve", kind, style],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -84,7 +85,7 @@ class Server:
         for s in self.sockets:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.message = os.urandom(size)
-        self.run(0.2)
+        self.run(warm_up)
 
     def cpu(self):
         self.process.stdin.write("?\n")
@@ -118,7 +119,7 @@ class Server:
 
 
 def compare(style, connections, size, rounds, seconds, kinds):
-    servers = {kind: Server(kind, style, connections, size) for kind in kinds}
+    servers = {kind: Server(kind, style, connections, size, seconds / 2) for kind in kinds}
     found = {kind: [] for kind in kinds}
     try:
         for turn in range(rounds):
