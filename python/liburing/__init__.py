@@ -45,6 +45,7 @@ from ._structs import (
 )
 
 __version__ = _liburing.__version__
+_liburing._usual(Ring, Cqe)
 
 io_uring_op = _IntEnum(
     "io_uring_op",

@@ -78,7 +78,7 @@ BufRing = _liburing.BufRing
 io_uring_sqe = _liburing.io_uring_sqe
 
 
-class Cqe(_liburing.Found):
+class Cqe(_liburing.Window):
     """Out-parameter of waits and peeks; false until one filled it."""
 
     __slots__ = ()
@@ -111,7 +111,7 @@ class CqeIter:
         return index
 
 
-class _PlainFound(_liburing.Found):
+class _PlainFound(_liburing.Window):
     """Negative results are values."""
 
     __slots__ = ()
@@ -202,14 +202,16 @@ class Timespec(_Block):
         return min(total, 2**63)
 
 
-def timespec(second=0, nanoseconds=0):
+class timespec(Timespec):
     """A Timespec of that many seconds."""
-    block = Timespec()
-    block._memory = bytearray(16)
-    whole = int(second)
-    block.sec = whole
-    block.nsec = int((second - whole) * 1e9) + nanoseconds
-    return block
+
+    __slots__ = ()
+
+    def __init__(self, second=0, nanoseconds=0, /):
+        self._memory = bytearray(16)
+        whole = int(second)
+        self.sec = whole
+        self.nsec = int((second - whole) * 1e9) + nanoseconds
 
 
 class OpenHow(_Block):

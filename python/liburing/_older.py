@@ -54,9 +54,15 @@ def _enum(name, prefix, *more):
 
 ShutdownHow = _enum("ShutdownHow", "SHUT_")
 SocketFamily = _enum("SocketFamily", "AF_")
-SocketProto = _enum("SocketProto", "IPPROTO_", "IPPROTO_ETHERNET", "IPPROTO_RAW")
+SocketProto = _enum("SocketProto", "IPPROTO_")
 SocketType = _enum("SocketType", "SOCK_")
-io_uring_register_op = _enum("io_uring_register_op", ("IORING_REGISTER_", "IORING_UNREGISTER_"))
+io_uring_register_op = _enum(
+    "io_uring_register_op",
+    ("IORING_REGISTER_", "IORING_UNREGISTER_"),
+    "IORING_REGISTER_FILES_SKIP",
+    "IORING_REGISTER_SRC_REGISTERED",
+    "IORING_REGISTER_DST_REPLACE",
+)
 io_uring_restriction_op = _enum("io_uring_restriction_op", "IORING_RESTRICTION_")
 io_uring_register_pbuf_ring_flags = _enum("io_uring_register_pbuf_ring_flags", "IOU_PBUF_RING_MMAP")
 io_uring_msg_ring_flags = IntEnum(
@@ -73,7 +79,9 @@ CONSTANTS = {
     )
 }
 CONSTANTS |= {
-    "AI_IDN": 64, "AI_CANONIDN": 128, "NI_IDN": 32, "SC_IOV_MAX": os.sysconf("SC_IOV_MAX"),
+    "AI_IDN": 64, "AI_CANONIDN": 128, "NI_IDN": 32, "STATX_ALL": 4095,
+    # The name for sysconf(3), not the limit.
+    "SC_IOV_MAX": os.sysconf_names["SC_IOV_MAX"],
     "FUTEX2_SIZE_U8": 0, "FUTEX2_SIZE_U16": 1, "FUTEX2_SIZE_U64": 3,
 }
 for _kind in (io_uring_msg_ring_flags, io_wq_type, _register.io_uring_socket_op):

@@ -258,15 +258,16 @@ impl State {
         let count = self.pending.len().min(room);
         let mut pending = std::mem::take(&mut self.pending);
         for entry in pending.drain(..count) {
-            let held = entry.get().entry.lock(py).map(|mut sqe| {
-                sqe.phase = Phase::Spent;
-                (sqe.raw, std::mem::take(&mut sqe.keep))
-            });
-            // An entry that another call is filling right now goes as a NOP.
-            // SAFETY: all zeroes is one.
-            let nop = || (unsafe { std::mem::zeroed() }, Keeps::None);
-            let (raw, keep) = held.unwrap_or_else(|_| nop());
-            self.stage_one(raw, keep)?;
+            match entry.get().entry.lock(py) {
+                Ok(mut sqe) => {
+                    sqe.phase = Phase::Spent;
+                    let keep = std::mem::take(&mut sqe.keep);
+                    self.stage_one(&sqe.raw, keep)?;
+                }
+                // One that another call is filling right now goes as a NOP.
+                // SAFETY: all zeroes is one.
+                Err(_) => self.stage_one(&unsafe { std::mem::zeroed() }, Keeps::None)?,
+            }
             if self.pool.len() >= POOL {
                 drop(self.pool.pop_front().map(|entry| entry.into_bound(py)));
             }
@@ -279,16 +280,16 @@ impl State {
     }
 
     #[inline]
-    fn stage_one(&mut self, mut raw: io_uring_sqe, keep: Keeps) -> PyResult<()> {
-        let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
-        let hide = raw.flags & skip != 0;
-        raw.flags &= !skip;
+    fn stage_one(&mut self, raw: &io_uring_sqe, keep: Keeps) -> PyResult<()> {
         match u32::from(raw.opcode) {
-            abi::IORING_OP_ASYNC_CANCEL => return self.stage_cancel(raw, hide),
+            abi::IORING_OP_ASYNC_CANCEL => return self.stage_cancel(raw),
             abi::IORING_OP_TIMEOUT_REMOVE => {
+                let mut raw = *raw;
                 raw.addr = self.tokens_of(raw.addr, false)[0];
+                return self.push(&raw, keep, 0);
             }
             abi::IORING_OP_POLL_REMOVE => {
+                let mut raw = *raw;
                 let token = self.tokens_of(raw.addr, false)[0];
                 raw.addr = token;
                 if raw.len & abi::IORING_POLL_UPDATE_USER_DATA != 0 {
@@ -296,13 +297,14 @@ impl State {
                     // the update completes.
                     let user_data = std::mem::replace(&mut raw.off, token);
                     let keep = Keeps::from(Keep::Retag { token, user_data });
-                    return self.push(raw, keep, hide, 0);
+                    return self.push(&raw, keep, 0);
                 }
+                return self.push(&raw, keep, 0);
             }
             abi::IORING_OP_PROVIDE_BUFFERS => self.provide(raw.buf_index, &keep),
             _ => {}
         }
-        self.push(raw, keep, hide, 0)
+        self.push(raw, keep, 0)
     }
 
     /// Buffers of a group stay in use when the request that gave them is over.
@@ -316,17 +318,21 @@ impl State {
     }
 
     /// A cancellation by tag means our tokens with that tag, one request each.
-    fn stage_cancel(&mut self, mut raw: io_uring_sqe, hide: bool) -> PyResult<()> {
+    fn stage_cancel(&mut self, raw: &io_uring_sqe) -> PyResult<()> {
+        let mut raw = *raw;
         let (by_tag, all) = cancels_by_tag(raw.op_flags);
         if !by_tag {
-            return self.push(raw, Keeps::None, hide, 0);
+            return self.push(&raw, Keeps::None, 0);
         }
         let mut tokens = self.tokens_of(raw.addr, all);
         tokens.truncate(self.queue()?.ring().sq_space_left() as usize);
         if tokens.len() < 2 {
             raw.addr = tokens.first().copied().unwrap_or(u64::MAX - 1);
-            return self.push(raw, Keeps::None, hide, 0);
+            return self.push(&raw, Keeps::None, 0);
         }
+        let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
+        let hide = raw.flags & skip != 0;
+        raw.flags &= !skip;
         let group = Group {
             user_data: raw.user_data,
             left: tokens.len() as u32,
@@ -342,14 +348,20 @@ impl State {
         }
         for token in tokens {
             raw.addr = token;
-            self.push(raw, Keeps::None, false, number as u32 + 1)?;
+            self.push(&raw, Keeps::None, number as u32 + 1)?;
         }
         Ok(())
     }
 
-    fn push(&mut self, mut raw: io_uring_sqe, keep: Keeps, hide: bool, group: u32) -> PyResult<()> {
-        raw.user_data = self.take_slot(raw.user_data, keep, hide, group);
-        if self.queue()?.push(&raw) {
+    #[inline]
+    fn push(&mut self, raw: &io_uring_sqe, keep: Keeps, group: u32) -> PyResult<()> {
+        let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
+        let hide = raw.flags & skip != 0;
+        let token = self.take_slot(raw.user_data, keep, hide, group);
+        let Some(queue) = self.queue.as_mut() else {
+            return Err(is_closed());
+        };
+        if queue.push(raw, token, raw.flags & !skip) {
             return Ok(());
         }
         Err(PyRuntimeError::new_err("the queue is full"))
@@ -620,8 +632,7 @@ impl State {
             cancel.opcode = abi::IORING_OP_ASYNC_CANCEL as u8;
             cancel.fd = -1;
             cancel.op_flags = abi::IORING_ASYNC_CANCEL_ANY | abi::IORING_ASYNC_CANCEL_ALL;
-            cancel.user_data = u64::MAX - 2;
-            queue.push(&cancel);
+            queue.push(&cancel, u64::MAX - 2, 0);
             let result = queue.ring().submit();
             if result < 0 && result != -libc::EBUSY {
                 break;

@@ -1,13 +1,18 @@
 //! Completions.
 
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError};
+use pyo3::ffi;
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::attribute::{Attribute, number, run_get, signed};
 use crate::cell::Locked;
 use crate::core::State;
 use crate::os_error;
@@ -30,6 +35,7 @@ pub(crate) struct Cqe {
 unsafe impl Sync for Cqe {}
 
 impl Cqe {
+    /// The tag, the result and the flags.
     #[inline]
     fn known(&self) -> PyResult<Completed> {
         match &self.closed {
@@ -60,28 +66,6 @@ impl Cqe {
         }
     }
 
-    /// The tag.
-    #[getter]
-    pub(crate) fn user_data(&self) -> PyResult<u64> {
-        Ok(self.known()?.0)
-    }
-
-    /// The result. While it is negative: an OSError, in the older style the
-    /// number.
-    #[getter]
-    fn res(&self) -> PyResult<i32> {
-        match self.known()?.1 {
-            error if error < 0 && !self.plain => Err(os_error(-error)),
-            result => Ok(result),
-        }
-    }
-
-    /// `IORING_CQE_F_*`.
-    #[getter]
-    fn flags(&self) -> PyResult<u32> {
-        Ok(self.known()?.2)
-    }
-
     /// RuntimeError: completions of 32 bytes are read as those of 16.
     #[getter]
     fn big_cqe(&self) -> PyResult<u64> {
@@ -90,6 +74,48 @@ impl Cqe {
         ))
     }
 }
+
+unsafe extern "C" fn user_data(slf: *mut PyObject, _: *mut c_void) -> *mut PyObject {
+    // SAFETY: the descriptor is for this class.
+    unsafe { run_get::<Cqe>(slf, |_, cqe| number(cqe.known()?.0)) }
+}
+
+unsafe extern "C" fn res(slf: *mut PyObject, _: *mut c_void) -> *mut PyObject {
+    // SAFETY: the descriptor is for this class.
+    unsafe {
+        run_get::<Cqe>(slf, |_, cqe| match cqe.known()?.1 {
+            error if error < 0 && !cqe.plain => Err(os_error(-error)),
+            result => signed(result),
+        })
+    }
+}
+
+unsafe extern "C" fn flags(slf: *mut PyObject, _: *mut c_void) -> *mut PyObject {
+    // SAFETY: the descriptor is for this class.
+    unsafe { run_get::<Cqe>(slf, |_, cqe| number(cqe.known()?.2.into())) }
+}
+
+/// Attributes that every operation touches.
+pub(crate) const ATTRIBUTES: &[Attribute] = &[
+    Attribute {
+        name: c"user_data",
+        get: user_data,
+        set: None,
+        doc: c"The tag.",
+    },
+    Attribute {
+        name: c"res",
+        get: res,
+        set: None,
+        doc: c"The result. While it is negative: an OSError, in the older style the number.",
+    },
+    Attribute {
+        name: c"flags",
+        get: flags,
+        set: None,
+        doc: c"`IORING_CQE_F_*`.",
+    },
+];
 
 /// Where a Cqe looks.
 struct Window {
@@ -134,17 +160,6 @@ impl Found {
         Ok(self.window.lock(py)?.filled)
     }
 
-    fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, Cqe>> {
-        let mut window = self.window.lock(py)?;
-        if index == 0 && window.filled {
-            let first = window.first;
-            return window.view(py, first, self.plain);
-        }
-        let index = u64::try_from(index).map_err(|_| none())?;
-        let entry = window.entry(py, index)?.ok_or_else(none)?;
-        window.view(py, entry, self.plain)
-    }
-
     /// How many completions were ready when it was filled, less those
     /// forgotten since.
     #[getter]
@@ -183,6 +198,18 @@ fn none() -> PyErr {
 }
 
 impl Found {
+    #[inline]
+    fn item<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, Cqe>> {
+        let mut window = self.window.lock(py)?;
+        if index == 0 && window.filled {
+            let first = window.first;
+            return window.view(py, first, self.plain);
+        }
+        let index = u64::try_from(index).map_err(|_| none())?;
+        let entry = window.entry(py, index)?.ok_or_else(none)?;
+        window.view(py, entry, self.plain)
+    }
+
     /// Looks at the completions from the first on that is not given back.
     #[inline]
     pub(crate) fn fill(&self, core: &Bound<'_, Core>, state: &mut State) -> PyResult<()> {
@@ -253,5 +280,49 @@ impl Window {
         let old = self.spare[0].replace(view.clone().unbind());
         drop(old.map(|old| old.into_bound(py)));
         Ok(view)
+    }
+}
+
+unsafe extern "C" fn item(slf: *mut PyObject, index: *mut PyObject) -> *mut PyObject {
+    // SAFETY: an object; TypeError for any but an integer.
+    let index = unsafe { ffi::PyLong_AsSsize_t(index) };
+    let read = |py: Python<'_>, found: &Found| {
+        // SAFETY: the interpreter lock is held.
+        if index == -1 && !unsafe { ffi::PyErr_Occurred() }.is_null() {
+            return Err(PyErr::fetch(py));
+        }
+        Ok(found.item(py, index)?.into_ptr())
+    };
+    // SAFETY: the slot is that of a class derived from Found.
+    unsafe { run_get::<Found>(slf, read) }
+}
+
+/// The class Cqe derives from: `Found` with `[i]` as the interpreter calls it.
+pub(crate) fn indexed(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let mut slots = [
+        ffi::PyType_Slot {
+            slot: ffi::Py_mp_subscript,
+            pfunc: item as *mut c_void,
+        },
+        ffi::PyType_Slot {
+            slot: 0,
+            pfunc: std::ptr::null_mut(),
+        },
+    ];
+    let mut spec = ffi::PyType_Spec {
+        name: c"liburing._liburing.Window".as_ptr(),
+        // As that of its base.
+        basicsize: 0,
+        itemsize: 0,
+        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE) as u32,
+        slots: slots.as_mut_ptr(),
+    };
+    let base = Found::type_object(py);
+    // SAFETY: a spec without memory of its own; the interpreter copies it.
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            py,
+            ffi::PyType_FromSpecWithBases(&raw mut spec, base.as_ptr()),
+        )
     }
 }

@@ -2,15 +2,17 @@
 //! them and the interpreter: plain C functions in the vectorcall convention.
 
 use std::ffi::{CStr, c_char};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyBlockingIOError, PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::ffi::{Py_ssize_t, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyType};
 
 use crate::args::{Int, U32, wrong_type};
+use crate::attribute::{guarded, number, signed};
 use crate::cell::Locked;
 use crate::cqe::{Cqe, Found};
 use crate::pycore::Core;
@@ -75,6 +77,57 @@ pub(crate) fn native<'py>(ring: &Bound<'py, Handle>) -> PyResult<Bound<'py, Core
     }
 }
 
+/// The class most arguments of one kind have: a look at it spares the walk
+/// through its bases.
+struct Usual(AtomicPtr<ffi::PyTypeObject>);
+
+impl Usual {
+    #[inline]
+    fn is(&self, object: pyo3::Borrowed<'_, '_, PyAny>) -> bool {
+        // SAFETY: a live object. The class noted is never freed, so no other
+        // can have its address.
+        unsafe { ffi::Py_TYPE(object.as_ptr()) == self.0.load(Ordering::Relaxed) }
+    }
+
+    /// Notes a class that derives from `T`, for ever.
+    fn note<T: PyTypeInfo>(&self, class: &Bound<'_, PyType>) -> PyResult<()> {
+        if !class.is_subclass_of::<T>()? {
+            return Err(PyTypeError::new_err("another class is required"));
+        }
+        let class = class.clone().into_ptr().cast();
+        self.0.store(class, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+static RING: Usual = Usual(AtomicPtr::new(std::ptr::null_mut()));
+static FOUND: Usual = Usual(AtomicPtr::new(std::ptr::null_mut()));
+static SQE: Usual = Usual(AtomicPtr::new(std::ptr::null_mut()));
+static CQE: Usual = Usual(AtomicPtr::new(std::ptr::null_mut()));
+
+/// Notes the classes of most rings and of most Cqe.
+#[pyfunction]
+fn _usual(ring: &Bound<'_, PyType>, cqe: &Bound<'_, PyType>) -> PyResult<()> {
+    RING.note::<Handle>(ring)?;
+    FOUND.note::<Found>(cqe)?;
+    SQE.note::<Sqe>(&Sqe::type_object(ring.py()))?;
+    CQE.note::<Cqe>(&Cqe::type_object(ring.py()))
+}
+
+/// An argument as an object of a class or one derived from it.
+#[inline]
+fn of<'x, 'py, T: PyTypeInfo>(
+    object: &'x pyo3::Borrowed<'_, 'py, PyAny>,
+    usual: &Usual,
+    wanted: &str,
+) -> PyResult<&'x Bound<'py, T>> {
+    if usual.is(*object) || object.is_instance_of::<T>() {
+        // SAFETY: of the class.
+        return Ok(unsafe { object.cast_unchecked() });
+    }
+    Err(wrong_type(wanted, object))
+}
+
 /// The arguments of a call.
 struct Arguments<'a, 'py> {
     py: Python<'py>,
@@ -102,12 +155,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
 
     #[inline]
     fn ring(&self, index: usize) -> PyResult<Bound<'py, Core>> {
-        let object = self.object(index);
-        native(
-            object
-                .cast::<Handle>()
-                .map_err(|_| wrong_type("a Ring", &object))?,
-        )
+        native(of::<Handle>(&self.object(index), &RING, "a Ring")?)
     }
 
     #[inline]
@@ -119,30 +167,18 @@ impl<'a, 'py> Arguments<'a, 'py> {
 /// Runs the body of a C function: errors become exceptions, and no panic
 /// leaves it.
 #[inline]
-fn run<'a>(
+fn run(
     args: *const *mut PyObject,
     count: usize,
-    body: impl FnOnce(Arguments<'a, 'a>) -> PyResult<*mut PyObject>,
+    body: impl FnOnce(Arguments<'_, '_>) -> PyResult<*mut PyObject>,
 ) -> *mut PyObject {
-    // SAFETY: the interpreter calls with its lock held.
-    let py = unsafe { Python::assume_attached() };
     let all = if count == 0 {
         &[]
     } else {
         // SAFETY: the interpreter passes that many objects.
         unsafe { std::slice::from_raw_parts(args, count) }
     };
-    match catch_unwind(AssertUnwindSafe(|| body(Arguments { py, all }))) {
-        Ok(Ok(object)) => object,
-        Ok(Err(error)) => {
-            error.restore(py);
-            std::ptr::null_mut()
-        }
-        Err(_) => {
-            PyRuntimeError::new_err("liburing failed inside; this is a bug").restore(py);
-            std::ptr::null_mut()
-        }
-    }
+    guarded(std::ptr::null_mut(), |py| body(Arguments { py, all }))
 }
 
 #[inline]
@@ -153,12 +189,6 @@ fn none() -> PyResult<*mut PyObject> {
         ffi::Py_INCREF(none);
         none
     })
-}
-
-#[inline]
-fn int(value: u32) -> PyResult<*mut PyObject> {
-    // SAFETY: makes an object, or NULL with MemoryError set.
-    Ok(unsafe { ffi::PyLong_FromUnsignedLongLong(u64::from(value)) })
 }
 
 unsafe extern "C" fn get_sqe(_: *mut PyObject, ring: *mut PyObject) -> *mut PyObject {
@@ -173,9 +203,7 @@ unsafe extern "C" fn get_sqe(_: *mut PyObject, ring: *mut PyObject) -> *mut PyOb
 unsafe extern "C" fn prep_nop(_: *mut PyObject, sqe: *mut PyObject) -> *mut PyObject {
     run(&raw const sqe, 1, |args| {
         let object = args.object(0);
-        let sqe = object
-            .cast::<Sqe>()
-            .map_err(|_| wrong_type("an SQE", &object))?;
+        let sqe = of::<Sqe>(&object, &SQE, "an SQE")?;
         let mut entry = sqe.get().entry.lock(args.py)?;
         entry.prepare(Default::default(), anyring::prep::prep_nop)?;
         none()
@@ -184,7 +212,13 @@ unsafe extern "C" fn prep_nop(_: *mut PyObject, sqe: *mut PyObject) -> *mut PyOb
 
 unsafe extern "C" fn submit(_: *mut PyObject, ring: *mut PyObject) -> *mut PyObject {
     run(&raw const ring, 1, |args| {
-        int(args.ring(0)?.get().lock(args.py)?.submit(args.py, 0)?)
+        number(
+            args.ring(0)?
+                .get()
+                .lock(args.py)?
+                .submit(args.py, 0)?
+                .into(),
+        )
     })
 }
 
@@ -196,7 +230,13 @@ unsafe extern "C" fn submit_and_wait(
     run(args, count as usize, |args| {
         args.exactly(2)?;
         let wait = args.number(1)?;
-        int(args.ring(0)?.get().lock(args.py)?.submit(args.py, wait)?)
+        number(
+            args.ring(0)?
+                .get()
+                .lock(args.py)?
+                .submit(args.py, wait)?
+                .into(),
+        )
     })
 }
 
@@ -205,9 +245,7 @@ unsafe extern "C" fn submit_and_wait(
 fn find(args: &Arguments<'_, '_>, wait: Option<usize>) -> PyResult<*mut PyObject> {
     let core = args.ring(0)?;
     let place = args.object(1);
-    let found = place
-        .cast::<Found>()
-        .map_err(|_| wrong_type("a Cqe", &place))?;
+    let found = of::<Found>(&place, &FOUND, "a Cqe")?;
     let mut state = core.get().lock(args.py)?;
     match wait {
         Some(count) if state.ready() >= count && count > 0 => {
@@ -222,17 +260,12 @@ fn find(args: &Arguments<'_, '_>, wait: Option<usize>) -> PyResult<*mut PyObject
     }
     if state.ready() == 0 {
         if state.is_old() {
-            return int_of(-libc::EAGAIN);
+            return signed(-libc::EAGAIN);
         }
         return Err(nothing());
     }
     found.get().fill(&core, &mut state)?;
-    int(0)
-}
-
-fn int_of(value: i32) -> PyResult<*mut PyObject> {
-    // SAFETY: makes an object, or NULL with MemoryError set.
-    Ok(unsafe { ffi::PyLong_FromLong(value.into()) })
+    signed(0)
 }
 
 #[cold]
@@ -282,8 +315,8 @@ unsafe extern "C" fn cqe_seen(
     run(args, count as usize, |args| {
         args.exactly(2)?;
         let cqe = args.object(1);
-        if cqe.cast_exact::<Cqe>().is_err() && cqe.cast::<Found>().is_err() {
-            return Err(wrong_type("a completion", &cqe));
+        if !CQE.is(cqe) && !cqe.is_instance_of::<Cqe>() {
+            of::<Found>(&cqe, &FOUND, "a completion")?;
         }
         args.ring(0)?.get().lock(args.py)?.advance(1)?;
         none()
@@ -311,9 +344,7 @@ unsafe extern "C" fn set_data(
     run(args, count as usize, |args| {
         args.exactly(2)?;
         let object = args.object(0);
-        let sqe = object
-            .cast::<Sqe>()
-            .map_err(|_| wrong_type("an SQE", &object))?;
+        let sqe = of::<Sqe>(&object, &SQE, "an SQE")?;
         let data = args.object(1).extract::<Int<u64>>()?.0;
         sqe.get().entry.lock(args.py)?.open()?.raw.user_data = data;
         none()
@@ -391,6 +422,8 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Handle>()?;
     module.add_class::<Cqe>()?;
     module.add_class::<Found>()?;
+    module.add("Window", crate::cqe::indexed(module.py())?)?;
+    module.add_function(wrap_pyfunction!(_usual, module)?)?;
     let name = module.name()?;
     for &(function, call, doc) in CALLS {
         let (pointer, flags) = match call {

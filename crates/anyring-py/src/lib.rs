@@ -13,6 +13,7 @@ mod aio_ops;
 mod aio_pool;
 mod aio_stream;
 mod args;
+mod attribute;
 mod bufring;
 mod cell;
 mod core;
@@ -82,6 +83,8 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<msg::Msghdr>()?;
     module.add_function(wrap_pyfunction!(sqe::_set_buf_group, module)?)?;
     hot::add(module)?;
+    attribute::add::<sqe::Sqe>(module.py(), sqe::ATTRIBUTES)?;
+    attribute::add::<cqe::Cqe>(module.py(), cqe::ATTRIBUTES)?;
     prep::add(module)?;
     bufring::add(module)?;
     register::add(module)?;

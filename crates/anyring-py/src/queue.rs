@@ -147,9 +147,10 @@ impl Queue {
         Some((user_data, res, flags))
     }
 
-    /// Copies an entry to the queue; false when it is full.
+    /// Copies an entry to the queue, with another tag and other flags; false
+    /// when it is full.
     #[inline]
-    pub(crate) fn push(&mut self, entry: &abi::io_uring_sqe) -> bool {
+    pub(crate) fn push(&mut self, entry: &abi::io_uring_sqe, tag: u64, flags: u8) -> bool {
         let wide = matches!(
             u32::from(entry.opcode),
             abi::IORING_OP_NOP128 | abi::IORING_OP_URING_CMD128
@@ -162,8 +163,13 @@ impl Queue {
         };
         match slot {
             Some(slot) => {
+                let slot = slot.as_ptr();
                 // SAFETY: a free slot of the mapped queue.
-                unsafe { slot.as_ptr().write(*entry) };
+                unsafe {
+                    slot.write(*entry);
+                    (*slot).user_data = tag;
+                    (*slot).flags = flags;
+                }
                 true
             }
             None => false,

@@ -1,10 +1,14 @@
 //! Submission entries in memory of their own.
 
+use std::ffi::{c_int, c_void};
+
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError};
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 
 use crate::args::{Int, U64};
+use crate::attribute::{Attribute, number, run_get, run_set};
 use crate::cell::{Held, Locked};
 use crate::keep::Keeps;
 
@@ -156,18 +160,6 @@ impl Sqe {
         self.entry.lock(py)?.open()?.raw.flags = flags.0;
         Ok(())
     }
-
-    /// What the completion is tagged with, 0 to 2**64-1.
-    #[getter]
-    fn user_data(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.known(py)?.user_data)
-    }
-
-    #[setter]
-    fn set_user_data(&self, py: Python<'_>, user_data: U64) -> PyResult<()> {
-        self.entry.lock(py)?.open()?.raw.user_data = user_data.0;
-        Ok(())
-    }
 }
 
 /// Entries of the program's own, for put_sqe: `Sqe()` is one, `Sqe(n)` n;
@@ -266,3 +258,30 @@ pub(crate) fn _set_buf_group(sqe: &Bound<'_, Sqe>, bgid: i32) -> PyResult<()> {
     anyring::prep::sqe_set_buf_group(&mut entry(sqe)?.open()?.raw, bgid);
     Ok(())
 }
+
+unsafe extern "C" fn get_user_data(slf: *mut PyObject, _: *mut c_void) -> *mut PyObject {
+    // SAFETY: the descriptor is for this class.
+    unsafe { run_get::<Sqe>(slf, |py, sqe| number(sqe.known(py)?.user_data)) }
+}
+
+unsafe extern "C" fn set_user_data(
+    slf: *mut PyObject,
+    value: *mut PyObject,
+    _: *mut c_void,
+) -> c_int {
+    // SAFETY: the descriptor is for this class.
+    unsafe {
+        run_set::<Sqe>(slf, value, |py, sqe, value| {
+            sqe.entry.lock(py)?.open()?.raw.user_data = value;
+            Ok(())
+        })
+    }
+}
+
+/// Attributes that every operation touches.
+pub(crate) const ATTRIBUTES: &[Attribute] = &[Attribute {
+    name: c"user_data",
+    get: get_user_data,
+    set: Some(set_user_data),
+    doc: c"What the completion is tagged with, 0 to 2**64-1.",
+}];
