@@ -297,12 +297,22 @@ unsafe extern "C" fn item(slf: *mut PyObject, index: *mut PyObject) -> *mut PyOb
     unsafe { run_get::<Found>(slf, read) }
 }
 
+unsafe extern "C" fn item_at(slf: *mut PyObject, index: ffi::Py_ssize_t) -> *mut PyObject {
+    // SAFETY: the slot is that of a class derived from Found.
+    unsafe { run_get::<Found>(slf, |py, found| Ok(found.item(py, index)?.into_ptr())) }
+}
+
 /// The class Cqe derives from: `Found` with `[i]` as the interpreter calls it.
 pub(crate) fn indexed(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let mut slots = [
         ffi::PyType_Slot {
             slot: ffi::Py_mp_subscript,
             pfunc: item as *mut c_void,
+        },
+        // For loops over a Cqe.
+        ffi::PyType_Slot {
+            slot: ffi::Py_sq_item,
+            pfunc: item_at as *mut c_void,
         },
         ffi::PyType_Slot {
             slot: 0,
