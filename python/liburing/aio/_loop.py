@@ -105,7 +105,11 @@ class EventLoop(asyncio.SelectorEventLoop):
     def call_soon(self, callback, *args, context=None):
         """Has callback(*args) called in the next turn of the loop."""
         if self._debug or self._closed:
-            return super().call_soon(callback, *args, context=context)
+            handle = super().call_soon(callback, *args, context=context)
+            if handle._source_traceback:
+                # This frame.
+                del handle._source_traceback[-1]
+            return handle
         handle = Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle

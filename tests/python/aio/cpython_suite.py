@@ -32,7 +32,7 @@ LEFT_OUT = {
     "test_windows_utils": "Windows",
 }
 # Their loops are mocks or none.
-WITHOUT_LOOP = {"test_base_events"}
+WITHOUT_LOOP = {"test_base_events", "test_futures", "test_pep492", "test_runners"}
 
 
 def one(module, output):
