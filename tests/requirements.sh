@@ -52,6 +52,7 @@ for purpose; do
 	bench)
 		need may valgrind valgrind
 		need may strace strace
+		need may fio fio
 		need may /usr/include/liburing.h liburing-dev
 		;;
 	*)

@@ -49,8 +49,10 @@
  */
 #if defined(__cplusplus) && __cplusplus >= 202002L
 #define _LOCAL_INLINE inline
+#define LIBURING_COLD inline __attribute__((noinline, cold))
 #else
 #define _LOCAL_INLINE static inline
+#define LIBURING_COLD static __attribute__((noinline, cold, unused))
 #endif
 #ifndef IOURINGINLINE
 #define IOURINGINLINE _LOCAL_INLINE
@@ -465,22 +467,29 @@ IOURINGINLINE int io_uring_wait_cqe_nr(struct io_uring *ring,
 	return ret;
 }
 
+/* What a second look showed: in two registers, so that no variable needs an address. */
+struct __liburing_look {
+	struct io_uring_cqe *cqe;
+	int ret;
+};
+
 /*
  * When the first look showed nothing. Before 5.11 a timeout of the library's
- * own may lie there: it goes, and what is behind it counts.
+ * own may lie there: it goes, and what is behind it counts. Out of line: what
+ * is left is small enough to be inlined everywhere.
  */
-_LOCAL_INLINE int __liburing_look_again(struct io_uring *ring,
-		struct io_uring_cqe **cqe_ptr, unsigned int wait_nr)
+LIBURING_COLD struct __liburing_look
+__liburing_look_again(struct io_uring *ring, unsigned int wait_nr)
 	LIBURING_NOEXCEPT
 {
-	struct io_uring_cqe *cqe;
+	struct __liburing_look look;
 
+	look.ret = 0;
 	if (uring_unlikely(!(ring->features & IORING_FEAT_EXT_ARG)) &&
-	    !__io_uring_peek_cqe(ring, &cqe, NULL) && cqe) {
-		*cqe_ptr = cqe;
-		return 0;
-	}
-	return io_uring_wait_cqe_nr(ring, cqe_ptr, wait_nr);
+	    !__io_uring_peek_cqe(ring, &look.cqe, NULL) && look.cqe)
+		return look;
+	look.ret = io_uring_wait_cqe_nr(ring, &look.cqe, wait_nr);
+	return look;
 }
 
 /* The first completion, or -EAGAIN. */
@@ -488,12 +497,15 @@ IOURINGINLINE int io_uring_peek_cqe(struct io_uring *ring,
 		struct io_uring_cqe **cqe_ptr) LIBURING_NOEXCEPT
 {
 	struct io_uring_cqe *cqe = __liburing_ready_cqe(ring);
+	struct __liburing_look look;
 
 	if (uring_likely(cqe != NULL)) {
 		*cqe_ptr = cqe;
 		return 0;
 	}
-	return __liburing_look_again(ring, cqe_ptr, 0);
+	look = __liburing_look_again(ring, 0);
+	*cqe_ptr = look.cqe;
+	return look.ret;
 }
 
 /* Waits for a completion. 0, or -errno (-EINTR on a signal). */
@@ -501,12 +513,15 @@ IOURINGINLINE int io_uring_wait_cqe(struct io_uring *ring,
 		struct io_uring_cqe **cqe_ptr) LIBURING_NOEXCEPT
 {
 	struct io_uring_cqe *cqe = __liburing_ready_cqe(ring);
+	struct __liburing_look look;
 
 	if (uring_likely(cqe != NULL)) {
 		*cqe_ptr = cqe;
 		return 0;
 	}
-	return __liburing_look_again(ring, cqe_ptr, 1);
+	look = __liburing_look_again(ring, 1);
+	*cqe_ptr = look.cqe;
+	return look.ret;
 }
 
 /* Waits for room in the queue of an SQPOLL ring; 0 if there is some. */
@@ -750,5 +765,6 @@ IOURINGINLINE int io_uring_buf_ring_available(struct io_uring *ring,
 
 #undef IOURINGINLINE
 #undef _LOCAL_INLINE
+#undef LIBURING_COLD
 
 #endif
