@@ -8,13 +8,9 @@ SIZE = 65536
 
 with liburing.Ring(8) as ring:
     for path in sys.argv[1:]:
-        fd = ring.open(path).wait()
+        fd = ring.open(path).result()
         offset = 0
-        while True:
-            operation = ring.read(fd, SIZE, offset)
-            count = operation.wait()
-            if count == 0:
-                break
-            sys.stdout.buffer.write(operation.buffer[:count])
-            offset += count
-        ring.close_fd(fd).wait()
+        while data := ring.read(fd, SIZE, offset).result():
+            sys.stdout.buffer.write(data)
+            offset += len(data)
+        ring.close_fd(fd).result()

@@ -25,8 +25,11 @@ from ._classes import (
     Timespec,
     timespec,
 )
+from ._liburing import Batch, BufferPool, FixedBuffer, FixedFile, Operation, RingMessage, Stream
+from ._object.many import statuses
+from ._object.results import ChildStatus, FileStatus, Received
 from ._register import Probe
-from ._ring import Operation, Ring
+from ._ring import Ring
 from ._structs import (
     Bpf,
     BufReg,

@@ -1,212 +1,250 @@
 """The object tier: operations as methods, one handle each, reaped in batches."""
 
-import errno
-import os
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Union
 
-from . import _classes, _liburing, _prep, _queue
+from . import _classes, _liburing
+from ._object.common import CONSTANTS
+from ._object.control import ControlOperations
+from ._object.files import FileOperations
+from ._object.many import BatchOperations, StreamOperations
+from ._object.network import SocketOperations
+from ._object.paths import PathOperations
 
-_CONSTANTS = _liburing.constants()
-_MORE = _CONSTANTS["IORING_CQE_F_MORE"]
-_LINK = 1 << _CONSTANTS["IOSQE_IO_LINK_BIT"]
-_POSITION = 2**64 - 1
-# Operations of the ring itself, which no program asked for.
-_HIDDEN = ("cancel", "link end")
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Self
 
+    from ._liburing import Batch, FixedBuffer, FixedFile, Operation, RingMessage, Stream
+    from ._object.common import File
 
-class Operation:
-    """One operation: its result or exception once `done`."""
-
-    __slots__ = ("name", "user_data", "buffer", "done", "flags", "_key", "_res", "_ring")
-
-    def __init__(self, ring, key, name, buffer, user_data):
-        self.name, self.user_data, self.buffer = name, user_data, buffer
-        self.done, self.flags = False, 0
-        self._ring, self._key, self._res = ring, key, None
-
-    def exception(self):
-        """The OSError it ended with, with the operation's name, or None."""
-        if self._res is None:
-            raise RuntimeError(f"{self.name} has not completed")
-        if self._res >= 0:
-            return None
-        return OSError(-self._res, f"{self.name}: {os.strerror(-self._res)}")
-
-    def result(self):
-        """The result (bytes, a descriptor, …); raises exception()."""
-        error = self.exception()
-        if error is not None:
-            raise error
-        return self._res
-
-    def wait(self):
-        """Submits, waits for this operation and gives its result."""
-        ring = self._ring
-        ring.submit()
-        while not self.done:
-            ring._reap(1)
-        ring._done.pop(self._key, None)
-        return self.result()
-
-    def cancel(self):
-        """Asks the kernel to cancel it; it completes with ECANCELED."""
-        if not self.done:
-            self._ring._start("cancel", _prep.io_uring_prep_cancel64, self._key)
-            self._ring.submit()
-
-    def __repr__(self):
-        state = "in flight" if self._res is None else f"result {self._res}"
-        return f"<{self.name}: {state}>"
+    Handle = Union[Operation[Any], Batch, Stream[Any], RingMessage]
 
 
-class Ring(_classes.Ring):
-    """A ring of `entries` entries, for use in a `with` block.
+class Ring(
+    FileOperations,
+    PathOperations,
+    SocketOperations,
+    ControlOperations,
+    BatchOperations,
+    StreamOperations,
+    _classes.Ring,
+):
+    """A ring with room for `entries` entries, for use in a `with` block.
 
+        with liburing.Ring(64) as ring:
+            fd = ring.open("data").result()
+            print(ring.read(fd, 100).result())
+
+    A method starts an operation and gives its handle; nothing happens before
+    submit(), completions() or the result() of a handle, which submit all that
+    was started. Everything an operation needs is kept until it is done,
+    whatever happens to the handle, the buffer or the ring.
+
+    All operations take these keyword arguments:
+
+    - `user_data`: any object, to know the handle by;
+    - `timeout`: seconds after which the operation is cancelled; it ends with
+      TimeoutError then (kernel 5.5);
+    - `drain`: starts after all operations before it, and those after it wait;
+    - `force_async`: goes to a worker thread of the kernel at once;
+    - `personality`: the registered credentials it has.
+
+    Files are descriptors, objects with `fileno()`, or FixedFiles. A failed
+    operation raises an OSError of the right subclass from result(), with the
+    operation's name in its attribute `operation`.
+
+    `flags` are IORING_SETUP_*; `cq_entries` is the room for completions;
+    `sq_thread_idle` milliseconds with IORING_SETUP_SQPOLL; `share_workers` is
+    a ring whose worker threads this one shares. Raises OSError where io_uring
+    is forbidden or missing (`python -m liburing` says why).
+
+    A ring serves one thread at a time: a call while another thread is inside
+    one raises RuntimeError. A child of fork cannot use its parent's ring.
     Without arguments it is the uninitialised Ring of the function tier.
-    Use one tier or the other on a ring. A Ring serves one thread at a time;
-    a second one gets RuntimeError while a call runs.
     """
 
-    __slots__ = ("_live", "_done", "_next", "_flags")
+    __slots__ = ("__weakref__", "_engine")
+    _engine: _liburing.Engine | None
 
-    def __init__(self, entries=None, *, flags=0, cq_entries=0):
+    def __init__(
+        self, entries: int | None = None, *, flags: int = 0, cq_entries: int = 0,
+        sq_thread_idle: int = 0, share_workers: Ring | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self._live, self._done, self._next, self._flags = {}, {}, 1, 0
+        self._engine = None
         if entries is not None:
-            self._core = _liburing.Core(entries, flags, cq_entries)
+            attach = None if share_workers is None else share_workers.ring_fd
+            self._engine = _liburing.Engine(entries, flags, cq_entries, sq_thread_idle, attach)
 
-    def __enter__(self):
-        _classes.core(self)
+    def __enter__(self) -> Self:
+        if self._engine is not None:
+            self._native.fd  # noqa: B018 (raises when it is closed)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
-        """Cancels what is in flight and takes the ring down; twice is fine."""
-        if self._core is not None:
-            _queue.io_uring_queue_exit(self)
-        self._live.clear()
-        self._done.clear()
+    def close(self) -> None:
+        """Cancels what is in flight and takes the ring down; twice is fine.
 
-    def _start(self, name, prepare, *args, buffer=None, user_data=None, **kwargs):
-        native = _classes.core(self)
-        sqe = native.get_sqe()
-        if sqe is None:
-            native.submit()
-            sqe = native.get_sqe()
-            if sqe is None:
-                raise OSError(errno.EBUSY, "the submission queue is full")
-        prepare(sqe, *args, **kwargs)
-        key = self._next
-        self._next = key + 1
-        sqe.user_data = key
-        if self._flags:
-            sqe.flags = self._flags
-        operation = self._live[key] = Operation(self, key, name, buffer, user_data)
-        return operation
-
-    def submit(self):
-        """Submits what was started; the number taken."""
-        return _classes.core(self).submit()
-
-    def _reap(self, wait, timeout=None):
-        native = _classes.core(self)
-        if wait:
-            limit = None if timeout is None else max(0, int(timeout * 1e9))
-            native.wait(wait, limit)
-        for key, res, flags in native.completions():
-            more = flags & _MORE
-            operation = self._live.get(key) if more else self._live.pop(key, None)
-            if operation is None:
-                continue
-            # A zero-copy notification follows the result and carries none.
-            if not flags & _CONSTANTS["IORING_CQE_F_NOTIF"]:
-                operation._res, operation.flags = res, flags
-            if not more:
-                operation.done = True
-                if operation.name not in _HIDDEN:
-                    self._done[key] = operation
-
-    def completions(self, wait=0, timeout=None):
-        """Submits, waits for `wait` completions (at most `timeout` seconds) and
-        gives the operations that are done since the last call.
-
-        Raises OSError (ETIME) when the time is over.
+        Waits up to a second for the kernel to let go of buffers; what it still
+        has then is never freed.
         """
-        self.submit()
-        self._reap(max(0, wait - len(self._done)), timeout)
-        done = list(self._done.values())
-        self._done.clear()
-        return done
+        if self._engine is not None:
+            self._engine.close()
+        elif self._core is not None:
+            self._core.close()
+            self._core = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the ring was closed."""
+        return self._engine.closed if self._engine is not None else self._core is None
+
+    @property
+    def ring_fd(self) -> int:
+        """The descriptor, for poll and for messages; 0 while there is none."""
+        if self._engine is None:
+            return _classes.Ring.ring_fd.__get__(self)
+        return self._engine.fd
+
+    @property
+    def enter_ring_fd(self) -> int:
+        """The descriptor, or the number it is registered under."""
+        if self._engine is None:
+            return _classes.Ring.enter_ring_fd.__get__(self)
+        return self._engine.fd
+
+    def fileno(self) -> int:
+        """The descriptor: readable when there are completions."""
+        return self._native.fd
+
+    @property
+    def features(self) -> int:
+        """IORING_FEAT_* of the kernel."""
+        if self._engine is None:
+            return _classes.Ring.features.__get__(self)
+        return self._engine.features
+
+    @property
+    def flags(self) -> int:
+        """IORING_SETUP_* in force."""
+        if self._engine is None:
+            return _classes.Ring.flags.__get__(self)
+        return self._engine.flags
+
+    @property
+    def in_flight(self) -> int:
+        """Operations, batches and multishot operations that have not ended."""
+        return self._native.in_flight
+
+    @property
+    def unsubmitted(self) -> int:
+        """Entries started and not submitted."""
+        return self._native.unsubmitted
+
+    def probe(self) -> dict[str, bool]:
+        """Whether the kernel has each operation, by name."""
+        names = [name for name, _ in _liburing.operations()]
+        return dict(zip(names, self._native.probe()))
+
+    def submit(self) -> int:
+        """Submits what was started; the number of entries. Never waits for
+        completions. Raises OSError as io_uring_enter(2) does."""
+        return self._native.submit()
+
+    def completions(self, wait: int = 0, timeout: float | None = None) -> list[Handle]:
+        """Submits, waits for `wait` handles with news, and gives those there
+        are: operations and batches that are done and whose result nobody asked
+        for yet, multishot operations with something to take, RingMessages.
+
+        With nothing in flight and no `timeout` it does not wait. Raises
+        TimeoutError when fewer than `wait` came in `timeout` seconds; what
+        came is given the next time.
+        """
+        return self._native.completions(wait, timeout)
+
+    def as_completed(self, handles: Iterable[Any]) -> Iterator[Any]:
+        """Gives handles as they get done, waiting for each."""
+        left = {id(handle): handle for handle in handles}
+        while left:
+            done = [handle for handle in left.values() if handle.done]
+            for handle in done:
+                del left[id(handle)]
+                yield handle.wait()
+            if left and not done:
+                self.completions(1)
 
     @contextmanager
-    def link(self):
-        """Operations started inside run one after the other; a failure
-        cancels the rest. A nop of the ring's own ends the chain."""
-        self._flags |= _LINK
+    def link(self, *, hard: bool = False) -> Iterator[Self]:
+        """Operations started inside run one after the other; when one fails
+        the rest is cancelled (ECANCELED), unless the chain is `hard`
+        (kernel 5.5). A short read or write is a failure, too.
+
+        They are submitted after the block; a result() inside raises
+        RuntimeError. An exception inside takes back what was started. A chain
+        longer than the submission queue raises ValueError when it is
+        submitted.
+        """
+        self._native.link_begin(hard)
         try:
             yield self
-        finally:
-            self._flags &= ~_LINK
-            self._start("link end", _prep.io_uring_prep_nop)
+        except BaseException:
+            self._native.link_end(False)
+            raise
+        self._native.link_end(True)
 
-    def nop(self, *, user_data=None):
-        """Does nothing. Kernel 5.1."""
-        return self._start("nop", _prep.io_uring_prep_nop, user_data=user_data)
+    def register_files(self, files: Iterable[File] | int) -> list[FixedFile]:
+        """Fills the ring's table of files, or makes one of so many empty slots
+        (kernel 5.19); a FixedFile for each, which operations take for a
+        descriptor. Kernel 5.1."""
+        if isinstance(files, int):
+            files = [-1] * files
+        return self._native.register_files(list(files))
 
-    def read(self, fd, buffer, offset=None, *, user_data=None):
-        """Reads into a writable buffer, or a new one of so many bytes
-        (`operation.buffer`); offset in bytes, None for the file position.
-        Result: bytes read. Kernel 5.6."""
-        buffer = bytearray(buffer) if isinstance(buffer, int) else buffer
-        offset = _POSITION if offset is None else offset
-        return self._start(
-            "read", _prep.io_uring_prep_read, fd, buffer, offset,
-            buffer=buffer, user_data=user_data,
-        )
+    def update_files(self, first: FixedFile, files: Iterable[File]) -> int:
+        """Replaces files of the table from `first` on; -1 empties a slot. The
+        result is how many. Kernel 5.5."""
+        return self._native.update_files(first.index, list(files))
 
-    def write(self, fd, buffer, offset=None, *, user_data=None):
-        """Writes a buffer. Result: bytes written. Kernel 5.6."""
-        offset = _POSITION if offset is None else offset
-        return self._start(
-            "write", _prep.io_uring_prep_write, fd, buffer, offset,
-            buffer=buffer, user_data=user_data,
-        )
+    def unregister_files(self) -> None:
+        """Takes the table of files back."""
+        self._native.unregister_files()
 
-    def open(self, path, flags=os.O_RDONLY, mode=0o666, *, user_data=None):
-        """Opens a file. Result: a descriptor. Kernel 5.6."""
-        return self._start(
-            "open", _prep.io_uring_prep_open, path, flags | os.O_CLOEXEC, mode,
-            user_data=user_data,
-        )
+    def register_buffers(self, buffers: Iterable[Buffer]) -> list[FixedBuffer]:
+        """Registers writable buffers, which the ring keeps; a FixedBuffer for
+        each, which reads and writes take for a buffer, and whose
+        `part(start, stop)` is part of it. Kernel 5.1.
 
-    def close_fd(self, fd, *, user_data=None):
-        """Closes a descriptor. Kernel 5.6."""
-        return self._start("close", _prep.io_uring_prep_close, fd, user_data=user_data)
+        Errors: ENOMEM when the process may not lock so much memory.
+        """
+        return self._native.register_buffers(list(buffers))
 
-    def accept(self, fd, *, user_data=None):
-        """Accepts a connection. Result: a descriptor. Kernel 5.5."""
-        return self._start("accept", _prep.io_uring_prep_accept, fd, user_data=user_data)
+    def unregister_buffers(self) -> None:
+        """Takes the registration back; operations in flight keep theirs."""
+        self._native.unregister_buffers()
 
-    def recv(self, fd, buffer, flags=0, *, user_data=None):
-        """Receives into a buffer, or a new one of so many bytes. Kernel 5.6."""
-        buffer = bytearray(buffer) if isinstance(buffer, int) else buffer
-        return self._start(
-            "recv", _prep.io_uring_prep_recv, fd, buffer, flags=flags,
-            buffer=buffer, user_data=user_data,
-        )
+    def register_eventfd(self, fd: int) -> None:
+        """Signals an eventfd at each completion; -1 stops it. Kernel 5.2."""
+        self._native.eventfd(fd)
 
-    def send(self, fd, buffer, flags=0, *, user_data=None):
-        """Sends a buffer. Result: bytes sent. Kernel 5.6."""
-        return self._start(
-            "send", _prep.io_uring_prep_send, fd, buffer, flags=flags,
-            buffer=buffer, user_data=user_data,
-        )
+    def enable(self) -> None:
+        """Starts a ring made with IORING_SETUP_R_DISABLED. Kernel 5.10."""
+        self._native.enable()
 
-    def timeout(self, seconds, *, user_data=None):
-        """Ends with ETIME after that time. Kernel 5.4."""
-        return self._start(
-            "timeout", _prep.io_uring_prep_timeout, _classes.timespec(seconds), 0,
-            user_data=user_data,
-        )
+    def __repr__(self) -> str:
+        if self._engine is None:
+            return super().__repr__()
+        state = "closed" if self._engine.closed else f"{self._engine.in_flight} in flight"
+        return f"<liburing.Ring: {state}>"
+
+
+# The names the kernel has for what Ring.flags and Ring.features hold.
+FEATURES = {
+    name.removeprefix("IORING_FEAT_").lower(): value
+    for name, value in CONSTANTS.items()
+    if name.startswith("IORING_FEAT_")
+}

@@ -22,6 +22,7 @@ mod fork;
 mod hot;
 mod keep;
 mod msg;
+mod object;
 mod prep;
 mod pycore;
 mod queue;
@@ -90,6 +91,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     register::add(module)?;
     aio_ops::add(module)?;
     setup::add(module)?;
+    object::add(module)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

@@ -1,0 +1,324 @@
+//! The ring of the object tier, as Python sees it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anyring::{Builder, Ring};
+use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
+use pyo3::PyTraverseError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::gc::PyVisit;
+use pyo3::prelude::*;
+
+use super::batch::Batch;
+use super::files::Pinned;
+use super::flow::deadline;
+use super::message::Message;
+use super::operation::Operation;
+use super::pool::Shared;
+use super::slots::{Owner, Slots};
+use super::stream::Stream;
+use crate::core::raise;
+use crate::fork::generation;
+
+/// The ring. Python reaches it through `&mut Engine` only.
+pub(super) struct Owned(pub(super) Ring);
+
+// SAFETY: no function takes it by shared reference.
+unsafe impl Sync for Owned {}
+
+/// A handle the program has not been told of since something happened to it.
+pub(super) enum News {
+    Operation(Py<Operation>),
+    Batch(Py<Batch>),
+    Stream(Py<Stream>),
+    Message(Py<Message>),
+}
+
+impl News {
+    /// Whether the program has not learned it otherwise.
+    pub(super) fn untold(&self) -> bool {
+        match self {
+            News::Operation(handle) => handle.get().untold(),
+            News::Batch(handle) => handle.get().untold(),
+            News::Stream(handle) => handle.get().untold(),
+            News::Message(_) => true,
+        }
+    }
+}
+
+/// A chain of linked operations that is being started.
+pub(super) struct Chain {
+    /// Where in `pending` it begins.
+    pub(super) start: usize,
+    /// IOSQE_IO_LINK or IOSQE_IO_HARDLINK.
+    pub(super) flag: u8,
+}
+
+/// A ring and all it keeps alive. One thread at a time: a call while another
+/// runs raises RuntimeError.
+#[pyclass(module = "liburing._liburing")]
+pub(crate) struct Engine {
+    pub(super) ring: Option<Owned>,
+    pub(super) process: u32,
+    pub(super) slots: Slots,
+    /// Entries started and not yet copied to the queue, which may not end
+    /// inside a chain.
+    pub(super) pending: Vec<io_uring_sqe>,
+    pub(super) chain: Option<Chain>,
+    pub(super) news: VecDeque<News>,
+    /// How many of the news were taken otherwise meanwhile.
+    pub(super) stale: usize,
+    pub(super) files: u32,
+    pub(super) buffers: Vec<Arc<Pinned>>,
+    pub(super) pools: Vec<Arc<Shared>>,
+}
+
+impl Engine {
+    pub(super) fn ring(&mut self) -> PyResult<&mut Ring> {
+        if self.process != generation() {
+            return Err(PyRuntimeError::new_err(
+                "this ring belongs to the process that made it",
+            ));
+        }
+        self.ring
+            .as_mut()
+            .map(|owned| &mut owned.0)
+            .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
+    }
+
+    /// Handles the program has not been told of.
+    fn untold(&self) -> usize {
+        self.news.iter().filter(|news| news.untold()).count()
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// A ring with room for `entries` entries.
+    #[new]
+    #[pyo3(signature = (entries, flags=0, cq_entries=0, sq_thread_idle=0, attach=None))]
+    fn new(
+        entries: u32,
+        flags: u32,
+        cq_entries: u32,
+        sq_thread_idle: u32,
+        attach: Option<i32>,
+    ) -> PyResult<Self> {
+        let own_memory = abi::IORING_SETUP_NO_MMAP | abi::IORING_SETUP_REGISTERED_FD_ONLY;
+        if flags & own_memory != 0 {
+            return Err(PyValueError::new_err("ring memory cannot be given here"));
+        }
+        let mut builder = Builder::new(entries)
+            .flags(flags)
+            .sq_thread_idle(sq_thread_idle);
+        if cq_entries > 0 {
+            builder = builder.cq_entries(cq_entries);
+        }
+        if let Some(fd) = attach {
+            builder = builder.attach_wq(fd);
+        }
+        let mut secret = [0u8; 8];
+        // SAFETY: the buffer is valid for its length.
+        let got = unsafe { libc::getrandom(secret.as_mut_ptr().cast(), secret.len(), 0) };
+        if got != 8 {
+            return Err(std::io::Error::last_os_error().into());
+        }
+        Ok(Engine {
+            ring: Some(Owned(builder.build().map_err(raise)?)),
+            process: generation(),
+            slots: Slots::new(u64::from_ne_bytes(secret)),
+            pending: Vec::new(),
+            chain: None,
+            news: VecDeque::new(),
+            stale: 0,
+            files: 0,
+            buffers: Vec::new(),
+            pools: Vec::new(),
+        })
+    }
+
+    /// Whether the ring was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.ring.is_none()
+    }
+
+    /// The descriptor.
+    #[getter]
+    fn fd(&mut self) -> PyResult<i32> {
+        Ok(self.ring()?.fd())
+    }
+
+    /// `IORING_FEAT_*`.
+    #[getter]
+    fn features(&mut self) -> PyResult<u32> {
+        Ok(self.ring()?.features())
+    }
+
+    /// `IORING_SETUP_*` in force.
+    #[getter]
+    fn flags(&mut self) -> PyResult<u32> {
+        Ok(self.ring()?.setup_flags())
+    }
+
+    /// Operations, batches and streams that have not ended.
+    #[getter]
+    fn in_flight(&self) -> usize {
+        self.slots.in_use()
+    }
+
+    /// Entries started and not submitted.
+    #[getter]
+    fn unsubmitted(&mut self) -> PyResult<usize> {
+        // SAFETY: used within this call only.
+        let queued = unsafe { self.ring()?.as_ring_ref() }.sq_ready() as usize;
+        Ok(queued + self.pending.len())
+    }
+
+    /// Submits what was started; the number of entries.
+    fn submit(&mut self, py: Python<'_>) -> PyResult<usize> {
+        self.flush(py, 0)
+    }
+
+    /// Submits, waits for `wait` handles with news and gives all there are.
+    #[pyo3(signature = (wait=0, timeout=None))]
+    fn completions(
+        &mut self,
+        py: Python<'_>,
+        wait: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let end = deadline(timeout)?;
+        self.flush(py, 0)?;
+        self.harvest(py, true)?;
+        while self.untold() < wait {
+            if self.slots.in_use() == 0 && timeout.is_none() {
+                // Nothing could end such a wait.
+                break;
+            }
+            self.wait_more(py, 1, end)?;
+        }
+        self.stale = 0;
+        let told = self.news.drain(..).filter_map(|news| match news {
+            News::Operation(handle) => handle.get().tell().then(|| handle.into_any()),
+            News::Batch(handle) => handle.get().tell().then(|| handle.into_any()),
+            News::Stream(handle) => handle.get().tell().then(|| handle.into_any()),
+            News::Message(handle) => Some(handle.into_any()),
+        });
+        Ok(told.collect())
+    }
+
+    /// Begins a chain.
+    fn link_begin(&mut self, hard: bool) -> PyResult<()> {
+        self.ring()?;
+        if self.chain.is_some() {
+            return Err(PyRuntimeError::new_err("a chain cannot contain a chain"));
+        }
+        let bit = if hard {
+            abi::IOSQE_IO_HARDLINK_BIT
+        } else {
+            abi::IOSQE_IO_LINK_BIT
+        };
+        self.chain = Some(Chain {
+            start: self.pending.len(),
+            flag: 1 << bit,
+        });
+        Ok(())
+    }
+
+    /// Ends a chain, or takes back what was started in it.
+    fn link_end(&mut self, py: Python<'_>, keep: bool) {
+        let Some(chain) = self.chain.take() else {
+            return;
+        };
+        if keep {
+            if let Some(last) = self
+                .pending
+                .get_mut(chain.start..)
+                .and_then(<[_]>::last_mut)
+            {
+                last.flags &= !chain.flag;
+            }
+            return;
+        }
+        let start = chain.start.min(self.pending.len());
+        for sqe in self.pending.split_off(start) {
+            self.abandon(py, sqe.user_data);
+        }
+    }
+
+    /// Whether the kernel has each operation, by number.
+    fn probe(&mut self) -> PyResult<Vec<bool>> {
+        let mut words = vec![0u64; anyring::probe::PROBE_SIZE.div_ceil(8)];
+        let probe = words.as_mut_ptr().cast::<abi::io_uring_probe>();
+        // SAFETY: the memory has the size of a probe with all its operations.
+        unsafe {
+            let ring = self.ring()?.as_ring_ref();
+            let result = ring.register_probe(probe, anyring::probe::PROBE_OPS as u32);
+            anyring::check(result).map_err(raise)?;
+            Ok((0..anyring_spec::operations().count() as i32)
+                .map(|op| anyring::probe::opcode_supported(probe, op))
+                .collect())
+        }
+    }
+
+    /// Signals this eventfd at each completion; -1 stops it.
+    fn eventfd(&mut self, fd: i32) -> PyResult<()> {
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        let result = if fd < 0 {
+            ring.register_plain(abi::IORING_UNREGISTER_EVENTFD)
+        } else {
+            ring.register_eventfd(abi::IORING_REGISTER_EVENTFD, fd)
+        };
+        anyring::check(result).map_err(raise)?;
+        Ok(())
+    }
+
+    /// Starts a ring made with IORING_SETUP_R_DISABLED.
+    fn enable(&mut self) -> PyResult<()> {
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        anyring::check(ring.register_plain(abi::IORING_REGISTER_ENABLE_RINGS)).map_err(raise)?;
+        Ok(())
+    }
+
+    /// Cancels what is in flight, waits up to a second for the kernel to let
+    /// go, and takes the ring down. Memory the kernel still uses after that is
+    /// never freed.
+    fn close(&mut self, py: Python<'_>) {
+        self.shut(py);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for slot in self.slots.iter() {
+            match &slot.owner {
+                Owner::Nobody => {}
+                Owner::Operation(handle) => visit.call(handle)?,
+                Owner::Batch(handle, _) => visit.call(handle)?,
+                Owner::Stream(handle) => visit.call(handle)?,
+            }
+        }
+        for news in &self.news {
+            match news {
+                News::Operation(handle) => visit.call(handle)?,
+                News::Batch(handle) => visit.call(handle)?,
+                News::Stream(handle) => visit.call(handle)?,
+                News::Message(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&mut self, py: Python<'_>) {
+        self.shut(py);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        Python::attach(|py| self.shut(py));
+    }
+}

@@ -1,0 +1,249 @@
+//! Registered files and buffers.
+
+use std::sync::Arc;
+
+use anyring_abi as abi;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+use super::engine::Engine;
+use super::hold::Hold;
+use crate::core::raise;
+use crate::keep::{Keep, pin};
+
+/// A buffer of Python that stays where it is.
+pub(super) struct Pinned {
+    pub(super) address: u64,
+    pub(super) length: usize,
+    _keep: Vec<Keep>,
+}
+
+impl Pinned {
+    pub(super) fn new(object: &Bound<'_, PyAny>, writable: bool) -> PyResult<Self> {
+        let mut keep = Vec::new();
+        let (address, length) = pin(object, writable, &mut keep)?;
+        Ok(Pinned {
+            address,
+            length,
+            _keep: keep,
+        })
+    }
+}
+
+/// A slot of the ring's table of files; operations take it where they take a
+/// descriptor.
+#[pyclass(module = "liburing", frozen, eq, hash)]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct FixedFile {
+    /// Its place in the table.
+    #[pyo3(get)]
+    index: u32,
+}
+
+#[pymethods]
+impl FixedFile {
+    #[new]
+    fn new(index: u32) -> Self {
+        FixedFile { index }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("FixedFile({})", self.index)
+    }
+}
+
+/// Part of a registered buffer; reads and writes take it where they take a
+/// buffer.
+#[pyclass(module = "liburing", frozen)]
+pub(crate) struct FixedBuffer {
+    /// Its place in the ring's table of buffers.
+    #[pyo3(get)]
+    index: u16,
+    /// Where in the registered buffer it begins, in bytes.
+    #[pyo3(get)]
+    start: usize,
+    length: usize,
+    /// The registered buffer.
+    #[pyo3(get)]
+    memory: Py<PyAny>,
+}
+
+#[pymethods]
+impl FixedBuffer {
+    fn __len__(&self) -> usize {
+        self.length
+    }
+
+    /// The bytes `start` to `stop` of it, as another one.
+    fn part(&self, py: Python<'_>, start: usize, stop: usize) -> PyResult<Self> {
+        if start > stop || stop > self.length {
+            return Err(PyValueError::new_err("not a part of the buffer"));
+        }
+        Ok(FixedBuffer {
+            index: self.index,
+            start: self.start + start,
+            length: stop - start,
+            memory: self.memory.clone_ref(py),
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        let end = self.start + self.length;
+        format!(
+            "<FixedBuffer {}: bytes {} to {end}>",
+            self.index, self.start
+        )
+    }
+}
+
+/// What an operation works on.
+#[derive(Default)]
+pub(super) struct Target {
+    pub(super) fd: i32,
+    pub(super) fixed: bool,
+}
+
+/// A descriptor, a FixedFile or an object with `fileno()`; the object is held.
+pub(super) fn target(object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResult<Target> {
+    if object.is_exact_instance_of::<PyInt>() {
+        return Ok(Target {
+            fd: object.extract()?,
+            fixed: false,
+        });
+    }
+    if let Ok(file) = object.cast::<FixedFile>() {
+        let fd = i32::try_from(file.get().index)
+            .map_err(|_| PyValueError::new_err("there is no such slot"))?;
+        return Ok(Target { fd, fixed: true });
+    }
+    let fd = match object.call_method0("fileno") {
+        Ok(fd) => fd.extract()?,
+        Err(_) if object.is_instance_of::<PyInt>() => object.extract()?,
+        Err(_) => {
+            return Err(PyTypeError::new_err(
+                "a descriptor, a FixedFile or an object with fileno() is required",
+            ));
+        }
+    };
+    hold.push(Hold::Object(object.clone().unbind()));
+    Ok(Target { fd, fixed: false })
+}
+
+impl Engine {
+    /// A part of a registered buffer: address, length and what to hold.
+    pub(super) fn fixed(&self, part: &FixedBuffer) -> PyResult<(u64, usize, Arc<Pinned>)> {
+        let pinned = self
+            .buffers
+            .get(usize::from(part.index))
+            .filter(|pinned| part.start + part.length <= pinned.length)
+            .ok_or_else(|| PyValueError::new_err("the buffer is not registered any more"))?;
+        Ok((
+            pinned.address + part.start as u64,
+            part.length,
+            Arc::clone(pinned),
+        ))
+    }
+}
+
+/// The index of a FixedBuffer.
+pub(super) fn index_of(part: &FixedBuffer) -> u16 {
+    part.index
+}
+
+#[pymethods]
+impl Engine {
+    /// Registers files, -1 for an empty slot; one FixedFile each.
+    fn register_files(&mut self, files: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<FixedFile>> {
+        let mut held = Vec::new();
+        let mut fds = Vec::with_capacity(files.len());
+        for file in &files {
+            fds.push(target(file, &mut held)?.fd);
+        }
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        let sparse = fds.iter().all(|fd| *fd == -1) && !fds.is_empty();
+        let result = if sparse {
+            ring.register_files_sparse(fds.len() as u32)
+        } else {
+            // SAFETY: the kernel copies the list during the call.
+            unsafe { ring.register_files(fds.as_ptr(), fds.len() as u32) }
+        };
+        anyring::check(result).map_err(raise)?;
+        self.files = fds.len() as u32;
+        Ok((0..self.files).map(|index| FixedFile { index }).collect())
+    }
+
+    /// Replaces registered files from `first` on, -1 empties a slot.
+    fn update_files(&mut self, first: u32, files: Vec<Bound<'_, PyAny>>) -> PyResult<u32> {
+        let mut held = Vec::new();
+        let mut fds = Vec::with_capacity(files.len());
+        for file in &files {
+            fds.push(target(file, &mut held)?.fd);
+        }
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        // SAFETY: the kernel copies the list during the call.
+        let result = unsafe { ring.register_files_update(first, fds.as_ptr(), fds.len() as u32) };
+        anyring::check(result).map_err(raise)
+    }
+
+    /// Takes the registration of files back.
+    fn unregister_files(&mut self) -> PyResult<()> {
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        anyring::check(ring.register_plain(abi::IORING_UNREGISTER_FILES)).map_err(raise)?;
+        self.files = 0;
+        Ok(())
+    }
+
+    /// Registers buffers, which the ring keeps; one FixedBuffer each.
+    fn register_buffers(&mut self, buffers: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<FixedBuffer>> {
+        let pinned = buffers
+            .iter()
+            .map(|buffer| Pinned::new(buffer, true).map(Arc::new))
+            .collect::<PyResult<Vec<_>>>()?;
+        if pinned.len() > usize::from(u16::MAX) {
+            return Err(PyValueError::new_err("at most 65535 buffers"));
+        }
+        let vectors: Vec<libc::iovec> = pinned
+            .iter()
+            .map(|pinned| libc::iovec {
+                iov_base: pinned.address as *mut libc::c_void,
+                iov_len: pinned.length,
+            })
+            .collect();
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        // SAFETY: the kernel copies the vectors; the buffers are kept.
+        let result = unsafe {
+            ring.register(
+                abi::IORING_REGISTER_BUFFERS,
+                vectors.as_ptr().cast(),
+                vectors.len() as u32,
+            )
+        };
+        anyring::check(result).map_err(raise)?;
+        self.buffers = pinned;
+        Ok(buffers
+            .into_iter()
+            .enumerate()
+            .map(|(index, buffer)| FixedBuffer {
+                index: index as u16,
+                start: 0,
+                length: self.buffers[index].length,
+                memory: buffer.unbind(),
+            })
+            .collect())
+    }
+
+    /// Takes the registration of buffers back; operations in flight keep
+    /// theirs until they end.
+    fn unregister_buffers(&mut self) -> PyResult<()> {
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        anyring::check(ring.register_plain(abi::IORING_UNREGISTER_BUFFERS)).map_err(raise)?;
+        self.buffers.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! Message headers, addresses of peers, and messages of other rings.
+
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use super::engine::Engine;
+use super::files::target;
+use super::hold::Hold;
+use super::operation::{Finish, Operation};
+use super::options::Options;
+use super::start::Plan;
+use crate::keep::{Keep, pin_all};
+
+/// A completion that another ring posted here with `msg_ring`.
+#[pyclass(module = "liburing", name = "RingMessage", frozen, get_all)]
+pub(crate) struct Message {
+    /// The tag the sender chose.
+    user_data: u64,
+    /// The number the sender chose.
+    res: i32,
+    /// `IORING_CQE_F_*`, or what the sender chose.
+    flags: u32,
+}
+
+impl Message {
+    pub(super) fn new(user_data: u64, res: i32, flags: u32) -> Self {
+        Message {
+            user_data,
+            res,
+            flags,
+        }
+    }
+}
+
+#[pymethods]
+impl Message {
+    fn __repr__(&self) -> String {
+        format!("<RingMessage {}: {}>", self.user_data, self.res)
+    }
+}
+
+/// Room for the largest address.
+const ADDRESS: usize = size_of::<libc::sockaddr_storage>();
+
+/// What the kernel reads at submission and writes at completion.
+struct Parts {
+    header: libc::msghdr,
+    address: [u8; ADDRESS],
+    address_length: libc::socklen_t,
+    control: Vec<u8>,
+}
+
+/// A message header and the memory it points to.
+pub(super) struct Header(UnsafeCell<Parts>);
+
+// SAFETY: read with the interpreter lock held, after the kernel is done.
+unsafe impl Send for Header {}
+// SAFETY: as above.
+unsafe impl Sync for Header {}
+
+impl Header {
+    fn new() -> Self {
+        Header(UnsafeCell::new(Parts {
+            // SAFETY: all zeroes is an empty header.
+            header: unsafe { std::mem::zeroed() },
+            address: [0; ADDRESS],
+            address_length: ADDRESS as libc::socklen_t,
+            control: Vec::new(),
+        }))
+    }
+
+    /// The function's result for the number, the address, the control data
+    /// and the flags the kernel wrote.
+    pub(super) fn finish(
+        &self,
+        py: Python<'_>,
+        res: i32,
+        function: &Py<PyAny>,
+    ) -> PyResult<Py<PyAny>> {
+        // SAFETY: the operation is done, nobody writes any more.
+        let parts = unsafe { &*self.0.get() };
+        let length = if parts.header.msg_name.is_null() {
+            parts.address_length
+        } else {
+            parts.header.msg_namelen
+        };
+        let address = PyBytes::new(py, &parts.address[..(length as usize).min(ADDRESS)]);
+        let filled = parts.header.msg_controllen;
+        let control = PyBytes::new(py, &parts.control[..filled.min(parts.control.len())]);
+        function.call1(py, (res, address, control, parts.header.msg_flags))
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// sendmsg and recvmsg: several buffers, an address, control data.
+    fn message(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        buffers: Vec<Bound<'_, PyAny>>,
+        address: Option<&[u8]>,
+        control: &[u8],
+        flags: u32,
+        zero_copy: bool,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Operation>> {
+        let op = if zero_copy {
+            abi::IORING_OP_SENDMSG_ZC
+        } else {
+            abi::IORING_OP_SENDMSG
+        };
+        let address = address.unwrap_or_default();
+        let plan = header_plan(op, name, fd, &buffers, address, control, 0, flags, None)?;
+        Engine::launch(slf, plan, Options::read(Some(options))?)
+    }
+
+    /// recvmsg into several buffers, with room for `control` bytes.
+    fn receive_message(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        buffers: Vec<Bound<'_, PyAny>>,
+        control: usize,
+        flags: u32,
+        finish: Py<PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Operation>> {
+        let op = abi::IORING_OP_RECVMSG;
+        let plan = header_plan(
+            op,
+            name,
+            fd,
+            &buffers,
+            &[],
+            &[],
+            control,
+            flags,
+            Some(finish),
+        )?;
+        Engine::launch(slf, plan, Options::read(Some(options))?)
+    }
+
+    /// accept that gives `finish` the address of the peer too.
+    fn accept_address(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        flags: u32,
+        finish: Py<PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Operation>> {
+        let mut hold = Vec::new();
+        let target = target(fd, &mut hold)?;
+        let mut sqe = blank(abi::IORING_OP_ACCEPT, target.fd, target.fixed);
+        let header = Arc::new(Header::new());
+        let parts = header.0.get();
+        // SAFETY: the parts live as long as the header, which is held.
+        unsafe {
+            sqe.addr = (&raw mut (*parts).address) as u64;
+            sqe.off = (&raw mut (*parts).address_length) as u64;
+        }
+        sqe.op_flags = flags;
+        hold.push(Hold::Header(Arc::clone(&header)));
+        let mut plan = Plan::new(name, sqe, hold);
+        plan.finish = Finish::Header(header, finish);
+        Engine::launch(slf, plan, Options::read(Some(options))?)
+    }
+}
+
+/// An entry with an operation and a file.
+pub(super) fn blank(op: u32, fd: i32, fixed: bool) -> io_uring_sqe {
+    // SAFETY: all zeroes is a NOP.
+    let mut sqe: io_uring_sqe = unsafe { std::mem::zeroed() };
+    sqe.opcode = op as u8;
+    sqe.fd = fd;
+    sqe.flags = u8::from(fixed) << abi::IOSQE_FIXED_FILE_BIT;
+    sqe
+}
+
+fn header_plan<'py>(
+    op: u32,
+    name: Bound<'py, PyString>,
+    fd: &Bound<'py, PyAny>,
+    buffers: &[Bound<'py, PyAny>],
+    address: &[u8],
+    control: &[u8],
+    control_room: usize,
+    flags: u32,
+    finish: Option<Py<PyAny>>,
+) -> PyResult<Plan<'py>> {
+    let receive = finish.is_some();
+    if address.len() > ADDRESS {
+        return Err(PyValueError::new_err("the address is too long"));
+    }
+    if buffers.len() > 1024 {
+        return Err(PyValueError::new_err("at most 1024 buffers"));
+    }
+    let mut hold = Vec::new();
+    let target = target(fd, &mut hold)?;
+    let mut keep: Vec<Keep> = Vec::new();
+    let (vectors, count) = if buffers.is_empty() {
+        (0, 0)
+    } else {
+        pin_all(buffers, receive, &mut keep)?
+    };
+    let header = Arc::new(Header::new());
+    // SAFETY: nobody else has the header yet.
+    let parts = unsafe { &mut *header.0.get() };
+    parts.control = if receive {
+        vec![0; control_room]
+    } else {
+        control.to_vec()
+    };
+    parts.address[..address.len()].copy_from_slice(address);
+    let head = &mut parts.header;
+    head.msg_iov = vectors as *mut libc::iovec;
+    head.msg_iovlen = count as _;
+    if receive || !address.is_empty() {
+        head.msg_name = (&raw mut parts.address).cast();
+        head.msg_namelen = if receive { ADDRESS } else { address.len() } as libc::socklen_t;
+    }
+    if !parts.control.is_empty() {
+        head.msg_control = parts.control.as_mut_ptr().cast();
+        head.msg_controllen = parts.control.len() as _;
+    }
+    let mut sqe = blank(op, target.fd, target.fixed);
+    sqe.addr = (&raw const parts.header) as u64;
+    sqe.len = 1;
+    sqe.op_flags = flags;
+    hold.push(Hold::Buffers(keep));
+    hold.push(Hold::Header(Arc::clone(&header)));
+    let mut plan = Plan::new(name, sqe, hold);
+    if let Some(function) = finish {
+        plan.finish = Finish::Header(header, function);
+    }
+    Ok(plan)
+}

@@ -1,0 +1,36 @@
+//! The native half of the object tier: rings whose operations have handles.
+//!
+//! An [`engine::Engine`] owns a ring. Whatever the kernel may touch on behalf
+//! of an operation hangs on the operation's [`slots::Slot`] until its last
+//! completion, wherever the handle, the buffer or the ring of the program went
+//! meanwhile. `shape` knows which field of an entry is an address; addresses
+//! come from objects only, never from numbers.
+mod batch;
+mod close;
+mod engine;
+mod files;
+mod flow;
+mod hold;
+mod message;
+mod operation;
+mod options;
+mod pool;
+mod shape;
+mod slots;
+mod start;
+mod stream;
+mod transfer;
+
+use pyo3::prelude::*;
+
+/// Adds what the object tier needs to the module.
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<operation::Operation>()?;
+    module.add_class::<batch::Batch>()?;
+    module.add_class::<stream::Stream>()?;
+    module.add_class::<pool::BufferPool>()?;
+    module.add_class::<files::FixedFile>()?;
+    module.add_class::<files::FixedBuffer>()?;
+    module.add_class::<message::Message>()
+}

@@ -1,0 +1,434 @@
+//! Multishot operations: one entry, many completions, an iterator.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
+use pyo3::PyTraverseError;
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::PyVisit;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use super::engine::Engine;
+use super::files::target;
+use super::hold::Hold;
+use super::message::blank;
+use super::operation::named_error;
+use super::options::Options;
+use super::pool::{BufferPool, Shared};
+use super::slots::Owner;
+use super::start::timer_entry;
+
+/// What a completion means.
+enum Kind {
+    /// A new descriptor.
+    Accept,
+    /// Ready events.
+    Poll,
+    /// A tick.
+    Timer,
+    /// Data in a buffer of the pool, as a copy or as a view.
+    Data(Arc<Shared>, bool),
+}
+
+struct State {
+    items: VecDeque<(i32, u32)>,
+    /// The token while the kernel has it.
+    token: Option<u64>,
+    /// No more will come, and why if that is an error.
+    over: bool,
+    cancelled: bool,
+    /// It is among the news.
+    queued: bool,
+    /// Buffers behind views the program was given.
+    lent: Vec<u16>,
+    /// Times in a row that the pool was empty.
+    starved: u32,
+    ticks: u64,
+}
+
+/// A multishot operation: an iterator over what arrives.
+#[pyclass(module = "liburing", frozen)]
+pub(crate) struct Stream {
+    engine: Py<Engine>,
+    /// What the operation is called.
+    #[pyo3(get)]
+    name: Py<PyString>,
+    /// Whatever the program gave to know it by.
+    #[pyo3(get)]
+    user_data: Option<Py<PyAny>>,
+    kind: Kind,
+    entry: io_uring_sqe,
+    /// What the entry points to; the stream outlives the entry.
+    _hold: Vec<Hold>,
+    state: Mutex<State>,
+}
+
+impl Stream {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A completion; whether that is news.
+    pub(super) fn arrived(&self, res: i32, flags: u32, more: bool) -> bool {
+        let mut state = self.state();
+        if !more {
+            state.token = None;
+        }
+        if state.cancelled && res == -libc::ECANCELED {
+            state.over = true;
+            return false;
+        }
+        state.items.push_back((res, flags));
+        !std::mem::replace(&mut state.queued, true)
+    }
+
+    /// Tells the program; false when there is nothing left to tell.
+    pub(super) fn tell(&self) -> bool {
+        let mut state = self.state();
+        state.queued = false;
+        !state.items.is_empty()
+    }
+
+    /// Whether it belongs among the news still.
+    pub(super) fn untold(&self) -> bool {
+        !self.state().items.is_empty()
+    }
+
+    /// Hands the entry to the ring.
+    fn arm(slf: &Bound<'_, Self>, engine: &mut Engine) -> PyResult<()> {
+        engine.ring()?;
+        let this = slf.get();
+        let mut hold = Vec::new();
+        if let Kind::Data(pool, _) = &this.kind {
+            hold.push(Hold::Pool(Arc::clone(pool)));
+        }
+        let token = engine.take_slot(1, hold)?;
+        if let Some((slot, _)) = engine.slots.find(token) {
+            slot.owner = Owner::Stream(slf.clone().unbind());
+        }
+        let mut sqe = this.entry;
+        sqe.user_data = token;
+        engine.pending.push(sqe);
+        this.state().token = Some(token);
+        Ok(())
+    }
+
+    /// The next value that is there already.
+    fn next_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        loop {
+            let mut state = self.state();
+            let Some((res, flags)) = state.items.pop_front() else {
+                return Ok(None);
+            };
+            let last = flags & abi::IORING_CQE_F_MORE == 0;
+            match &self.kind {
+                Kind::Timer if res == -libc::ETIME => {
+                    state.ticks += 1;
+                    // The kernel ends it after the number of ticks asked for.
+                    state.over = last && self.entry.off != 0;
+                    return Ok(Some(state.ticks.into_pyobject(py)?.into_any().unbind()));
+                }
+                Kind::Data(..) if res == -libc::ENOBUFS => {
+                    state.starved += 1;
+                    continue;
+                }
+                _ if res < 0 => {
+                    state.over = true;
+                    if res == -libc::ECANCELED && state.cancelled {
+                        return Ok(None);
+                    }
+                    drop(state);
+                    let name = self.name.bind(py).to_string_lossy().into_owned();
+                    return Err(named_error(py, &name, -res, false, None));
+                }
+                Kind::Data(pool, copy) => {
+                    state.starved = 0;
+                    let chosen = Shared::chosen(flags);
+                    if res == 0 {
+                        state.over = true;
+                        drop(state);
+                        pool.recycle(chosen.as_slice());
+                        return Ok(None);
+                    }
+                    if *copy {
+                        drop(state);
+                        if let Some(bytes) = pool.copy(py, res, flags)? {
+                            return Ok(Some(bytes.into_any().unbind()));
+                        }
+                    } else if let Some(id) = chosen {
+                        state.lent.push(id);
+                        drop(state);
+                        return Ok(Some(pool.view(py, res, id)?.unbind()));
+                    }
+                }
+                _ => return Ok(Some(res.into_pyobject(py)?.into_any().unbind())),
+            }
+        }
+    }
+
+    /// Gives back what was lent, as the program said it would not use it
+    /// beyond this.
+    fn return_lent(&self) {
+        if let Kind::Data(pool, false) = &self.kind {
+            let lent = std::mem::take(&mut self.state().lent);
+            pool.recycle(&lent);
+        }
+    }
+
+    fn create(
+        slf: &Bound<'_, Engine>,
+        name: Bound<'_, PyString>,
+        kind: Kind,
+        mut entry: io_uring_sqe,
+        hold: Vec<Hold>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Stream>> {
+        let options = Options::read(Some(options))?;
+        if options.timeout.is_some() {
+            return Err(PyValueError::new_err(
+                "a multishot operation has no timeout",
+            ));
+        }
+        let mut engine = slf.try_borrow_mut()?;
+        if engine.chain.is_some() {
+            return Err(PyValueError::new_err("a chain has no multishot operations"));
+        }
+        options.apply(&mut entry);
+        let stream = Stream {
+            engine: slf.clone().unbind(),
+            name: name.unbind(),
+            user_data: options.user_data,
+            kind,
+            entry,
+            _hold: hold,
+            state: Mutex::new(State {
+                items: VecDeque::new(),
+                token: None,
+                over: false,
+                cancelled: false,
+                queued: false,
+                lent: Vec::new(),
+                starved: 0,
+                ticks: 0,
+            }),
+        };
+        let stream = Bound::new(slf.py(), stream)?;
+        Stream::arm(&stream, &mut engine)?;
+        Ok(stream.unbind())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let items = std::mem::take(&mut state.items);
+        let mut ids = std::mem::take(&mut state.lent);
+        match &self.kind {
+            Kind::Accept => {
+                for (fd, _) in items.into_iter().filter(|(res, _)| *res >= 0) {
+                    // SAFETY: a descriptor nobody was told of.
+                    unsafe { libc::close(fd) };
+                }
+            }
+            Kind::Data(pool, _) => {
+                ids.extend(items.iter().filter_map(|(_, flags)| Shared::chosen(*flags)));
+                pool.recycle(&ids);
+            }
+            Kind::Poll | Kind::Timer => {}
+        }
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// Whether it is over and everything that arrived was taken.
+    #[getter]
+    fn done(&self) -> bool {
+        let state = self.state();
+        state.over && state.items.is_empty()
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        let py = slf.py();
+        let this = slf.get();
+        this.return_lent();
+        loop {
+            if let Some(value) = this.next_value(py)? {
+                return Ok(Some(value));
+            }
+            let (over, idle, starved) = {
+                let state = this.state();
+                (state.over, state.token.is_none(), state.starved)
+            };
+            if over || (idle && this.state().cancelled) {
+                return Ok(None);
+            }
+            if starved > 1 {
+                this.state().starved = 0;
+                let name = this.name.bind(py).to_string_lossy().into_owned();
+                return Err(named_error(py, &name, libc::ENOBUFS, false, None));
+            }
+            let mut engine = this.engine.bind(py).try_borrow_mut()?;
+            if idle {
+                Stream::arm(slf, &mut engine)?;
+            }
+            engine.wait_until(py, None, |_| u32::from(this.state().items.is_empty()))?;
+            engine.stale += 1;
+        }
+    }
+
+    /// What arrived since the last time, without waiting; goes on when the
+    /// kernel had stopped. An error comes when everything before it was taken.
+    fn take(slf: &Bound<'_, Self>) -> PyResult<Vec<Py<PyAny>>> {
+        let py = slf.py();
+        let this = slf.get();
+        this.return_lent();
+        let mut values = Vec::new();
+        loop {
+            let failed = {
+                let state = this.state();
+                let fatal = state.items.front().is_some_and(|(res, _)| {
+                    *res < 0 && *res != -libc::ETIME && *res != -libc::ENOBUFS
+                });
+                fatal && !values.is_empty()
+            };
+            if failed {
+                break;
+            }
+            match this.next_value(py)? {
+                Some(value) => values.push(value),
+                None => break,
+            }
+        }
+        let again = {
+            let state = this.state();
+            !state.over && state.token.is_none() && !state.cancelled && state.items.is_empty()
+        };
+        if again {
+            let mut engine = this.engine.bind(py).try_borrow_mut()?;
+            Stream::arm(slf, &mut engine)?;
+        }
+        Ok(values)
+    }
+
+    /// Ends it: what arrived can still be taken, then the iteration stops.
+    fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        let token = {
+            let mut state = self.state();
+            state.cancelled = true;
+            state.token
+        };
+        let mut engine = self.engine.bind(py).try_borrow_mut()?;
+        if let Some(token) = token.filter(|_| engine.ring().is_ok()) {
+            engine.cancel_token(py, token)?;
+        }
+        Ok(())
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        self.cancel(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let name = self.name.bind(py).to_string_lossy().into_owned();
+        let state = self.state();
+        let word = if state.over { "over" } else { "going on" };
+        format!("<Stream {name}: {word}, {} to take>", state.items.len())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.engine)?;
+        visit.call(&self.user_data)
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// Accepts again and again.
+    fn accept_stream(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        flags: u32,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Stream>> {
+        let mut hold = Vec::new();
+        let target = target(fd, &mut hold)?;
+        let mut sqe = blank(abi::IORING_OP_ACCEPT, target.fd, target.fixed);
+        sqe.ioprio = abi::IORING_ACCEPT_MULTISHOT as u16;
+        sqe.op_flags = flags;
+        Stream::create(slf, name, Kind::Accept, sqe, hold, options)
+    }
+
+    /// Reads or receives again and again into buffers of a pool.
+    fn data_stream(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        pool: &Bound<'_, BufferPool>,
+        receive: bool,
+        flags: u32,
+        copy: bool,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Stream>> {
+        let mut hold = Vec::new();
+        let target = target(fd, &mut hold)?;
+        let shared = pool.get().of(slf)?;
+        let op = if receive {
+            abi::IORING_OP_RECV
+        } else {
+            abi::IORING_OP_READ_MULTISHOT
+        };
+        let mut sqe = blank(op, target.fd, target.fixed);
+        sqe.flags |= 1 << abi::IOSQE_BUFFER_SELECT_BIT;
+        sqe.buf_index = shared.group;
+        if receive {
+            sqe.ioprio = abi::IORING_RECV_MULTISHOT as u16;
+            sqe.op_flags = flags;
+        } else {
+            // The file position.
+            sqe.off = u64::MAX;
+        }
+        Stream::create(slf, name, Kind::Data(shared, copy), sqe, hold, options)
+    }
+
+    /// Polls again and again.
+    fn poll_stream(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        events: u32,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Stream>> {
+        let mut hold = Vec::new();
+        let target = target(fd, &mut hold)?;
+        let mut sqe = blank(abi::IORING_OP_POLL_ADD, target.fd, target.fixed);
+        sqe.op_flags = events;
+        sqe.len = abi::IORING_POLL_ADD_MULTI;
+        Stream::create(slf, name, Kind::Poll, sqe, hold, options)
+    }
+
+    /// Ticks every `seconds`, `count` times or for ever.
+    fn timer_stream(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        seconds: f64,
+        count: u64,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Stream>> {
+        let (sqe, hold) = timer_entry(seconds, count, abi::IORING_TIMEOUT_MULTISHOT)?;
+        Stream::create(slf, name, Kind::Timer, sqe, hold, options)
+    }
+}

@@ -1,0 +1,1 @@
+"""The object tier in parts: each module has the operations of one kind."""

@@ -1,0 +1,256 @@
+"""Operations on files."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, overload
+
+from .common import (
+    CLOEXEC, CONSTANTS, OP, Native, directory, encode_path, position, slot_field, slot_result,
+)  # fmt: skip
+from .results import FileStatus, file_status
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Unpack
+
+    from .._liburing import BufferPool, FixedBuffer, FixedFile, Operation
+    from .common import File, Options, Path, ReadInto
+
+
+class FileOperations(Native):
+    """Reading, writing and what else is done to an open file."""
+
+    __slots__ = ()
+
+    @overload
+    def read(
+        self, fd: File, buffer: int | BufferPool, offset: int | None = None,
+        *, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[bytes]: ...  # fmt: skip
+
+    @overload
+    def read(
+        self, fd: File, buffer: ReadInto, offset: int | None = None,
+        *, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[int]: ...  # fmt: skip
+
+    def read(
+        self, fd: File, buffer: Any, offset: int | None = None,
+        *, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[Any]:  # fmt: skip
+        """Reads from a file, as pread(2). Kernel 5.6.
+
+        `buffer` is a writable buffer or a FixedBuffer: the result is the
+        number of bytes read, 0 at the end of the file. Or a number of bytes or
+        a BufferPool: the result is the bytes read. `offset` is in bytes, None
+        for the file position; `flags` are os.RWF_*.
+
+        Raises TypeError for a read-only buffer. Errors: EBADF, EISDIR, …
+        """
+        return self._native.transfer("read", fd, buffer, position(offset), flags, None, options)
+
+    def write(
+        self, fd: File, buffer: Buffer | FixedBuffer, offset: int | None = None,
+        *, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[int]:  # fmt: skip
+        """Writes a buffer, as pwrite(2); the result is the number of bytes
+        written, which may be fewer. Kernel 5.6.
+
+        `offset` is in bytes, None for the file position; `flags` are os.RWF_*.
+        The buffer must not be changed before the operation is done, and a
+        bytearray cannot be resized: BufferError.
+        """
+        return self._native.transfer("write", fd, buffer, position(offset), flags, None, options)
+
+    def readv(
+        self, fd: File, buffers: Iterable[Buffer], offset: int | None = None,
+        *, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[int]:  # fmt: skip
+        """Reads into 1 to 1024 writable buffers, as preadv2(2); the result is
+        the number of bytes. Kernel 5.1."""
+        return self._native.start(
+            "readv", OP["READV"], fd, list(buffers), 0, position(offset), flags,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
+
+    def writev(
+        self, fd: File, buffers: Iterable[Buffer], offset: int | None = None,
+        *, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[int]:  # fmt: skip
+        """Writes 1 to 1024 buffers, as pwritev2(2); the result is the number
+        of bytes. Kernel 5.1."""
+        return self._native.start(
+            "writev", OP["WRITEV"], fd, list(buffers), 0, position(offset), flags,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
+
+    def fsync(
+        self, fd: File, *, datasync: bool = False, **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Flushes a file to its device; with `datasync` only what reading it
+        back needs. Kernel 5.1."""
+        flags = CONSTANTS["IORING_FSYNC_DATASYNC"] if datasync else 0
+        return self._simple("fsync", fd, 0, None, flags, options)
+
+    def sync_file_range(
+        self, fd: File, offset: int = 0, nbytes: int = 0, flags: int = 2,
+        **options: Unpack[Options],
+    ) -> Operation[int]:  # fmt: skip
+        """Flushes `nbytes` bytes from `offset`, 0 for all up to the end, as
+        sync_file_range(2). Kernel 5.2."""
+        return self._simple("sync_file_range", fd, nbytes, offset, flags, options)
+
+    def fallocate(
+        self, fd: File, offset: int, length: int, mode: int = 0, **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Allocates `length` bytes from `offset`, as fallocate(2). Kernel 5.6."""
+        return self._native.start(
+            "fallocate", OP["FALLOCATE"], fd, length, mode, offset, 0,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
+
+    def ftruncate(self, fd: File, length: int, **options: Unpack[Options]) -> Operation[int]:
+        """Gives a file a length in bytes. Kernel 6.9."""
+        return self._simple("ftruncate", fd, 0, length, 0, options)
+
+    def fadvise(
+        self, fd: File, offset: int, length: int, advice: int, **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Tells how `length` bytes from `offset` will be used, os.POSIX_FADV_*;
+        a length of 0 is up to the end. Kernel 5.6."""
+        # Kernels before 6.11 read the length from the 32-bit field only.
+        short = length if 0 <= length < 2**32 else 0
+        wide = 0 if short else length
+        return self._native.start(
+            "fadvise", OP["FADVISE"], fd, wide, short, offset, advice,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
+
+    def madvise(self, memory: Buffer, advice: int, **options: Unpack[Options]) -> Operation[int]:
+        """Tells how memory will be used, mmap.MADV_*. The memory is writable
+        and made of whole pages (an mmap): ValueError otherwise. Kernel 5.6."""
+        return self._native.start(
+            "madvise", OP["MADVISE"], -1, memory, 0, None, advice, None, 0, 0, None, None, options
+        )
+
+    def splice(
+        self, fd_in: int, offset_in: int | None, fd_out: int, offset_out: int | None,
+        nbytes: int, flags: int = 0, **options: Unpack[Options],
+    ) -> Operation[int]:  # fmt: skip
+        """Moves up to `nbytes` bytes between a pipe and a file; offsets are
+        None for pipes and for file positions. The result is the number of
+        bytes, 0 at the end. Kernel 5.7."""
+        return self._native.start(
+            "splice", OP["SPLICE"], fd_out, position(offset_in), nbytes, position(offset_out),
+            flags, None, 0, fd_in, None, None, options,
+        )  # fmt: skip
+
+    def tee(
+        self, fd_in: int, fd_out: int, nbytes: int, flags: int = 0, **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Copies up to `nbytes` bytes from one pipe to another without taking
+        them; the result is the number of bytes. Kernel 5.8."""
+        return self._native.start(
+            "tee", OP["TEE"], fd_out, None, nbytes, None, flags, None, 0, fd_in, None, None, options
+        )
+
+    @overload
+    def open(
+        self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o666,
+        *, dir_fd: int | None = None, slot: None = None, **options: Unpack[Options],
+    ) -> Operation[int]: ...  # fmt: skip
+
+    @overload
+    def open(
+        self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o666,
+        *, dir_fd: int | None = None, slot: FixedFile | bool, **options: Unpack[Options],
+    ) -> Operation[FixedFile]: ...  # fmt: skip
+
+    def open(
+        self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o666,
+        *, dir_fd: int | None = None, slot: FixedFile | bool | None = None,
+        **options: Unpack[Options],
+    ) -> Operation[Any]:  # fmt: skip
+        """Opens a file, as os.open; the result is a descriptor, not inherited
+        by programs started later. Kernel 5.6.
+
+        `flags` are os.O_*; `mode` the permissions of a file that is created. A
+        relative path starts at `dir_fd`. With `slot` the file goes into the
+        ring's table of files instead and the result is a FixedFile: the slot
+        given, or a free one for True (kernel 5.15, 5.19 for True).
+
+        Errors: FileNotFoundError, PermissionError, … with the path.
+        """
+        # Files in the table are in no program's reach.
+        flags |= 0 if slot else CLOEXEC
+        return self._native.start(
+            "open", OP["OPENAT"], directory(dir_fd), encode_path(path), mode, None, flags,
+            None, 0, slot_field(slot), slot_result(slot), path, options,
+        )  # fmt: skip
+
+    openat = open
+
+    def openat2(
+        self, path: Path, flags: int = os.O_RDONLY, mode: int = 0, resolve: int = 0,
+        *, dir_fd: int | None = None, **options: Unpack[Options],
+    ) -> Operation[int]:  # fmt: skip
+        """Opens a file under the rules `resolve`, RESOLVE_*, as openat2(2); the
+        result is a descriptor. Kernel 5.6."""
+        how = struct.pack("=QQQ", flags | CLOEXEC, mode, resolve)
+        return self._native.start(
+            "openat2", OP["OPENAT2"], directory(dir_fd), encode_path(path), 0, how, 0,
+            None, 0, 0, None, path, options,
+        )  # fmt: skip
+
+    def close_fd(self, fd: File, **options: Unpack[Options]) -> Operation[int]:
+        """Closes a descriptor, or empties the slot of a FixedFile. Kernel 5.6.
+
+        Objects that close their descriptor themselves are better asked to.
+        """
+        slot = getattr(fd, "index", None)
+        number: Any = 0 if slot is not None else fd
+        return self._native.start(
+            "close", OP["CLOSE"], number, None, 0, None, 0,
+            None, 0, 0 if slot is None else slot + 1, None, None, options,
+        )  # fmt: skip
+
+    def statx(
+        self, path: Path = "", flags: int = 0, mask: int = 0xFFF,
+        *, dir_fd: int | None = None, follow_symlinks: bool = True, **options: Unpack[Options],
+    ) -> Operation[FileStatus]:  # fmt: skip
+        """What there is to know of a file; the result is a FileStatus.
+        Kernel 5.6.
+
+        With an empty path it is the file `dir_fd`. `flags` are AT_*, `mask`
+        STATX_*.
+        """
+        encoded = encode_path(path)
+        flags |= 0 if encoded else CONSTANTS.get("AT_EMPTY_PATH", 0x1000)
+        flags |= 0 if follow_symlinks else 0x100
+        block = bytearray(256)
+        return self._native.start(
+            "statx", OP["STATX"], directory(dir_fd), encoded, mask, block, flags,
+            None, 0, 0, lambda res: file_status(block), path, options,
+        )  # fmt: skip
+
+    def pipe(self, flags: int = CLOEXEC, **options: Unpack[Options]) -> Operation[tuple[int, int]]:
+        """Makes a pipe; the result is (read end, write end). Kernel 6.16."""
+        ends = bytearray(8)
+        return self._native.start(
+            "pipe", OP["PIPE"], 0, ends, 0, None, flags,
+            None, 0, 0, lambda res: struct.unpack("=ii", ends), None, options,
+        )  # fmt: skip
+
+    def fixed_fd_install(self, file: FixedFile, **options: Unpack[Options]) -> Operation[int]:
+        """Makes a descriptor of a file in the ring's table. Kernel 6.8."""
+        return self._simple("fixed_fd_install", file, 0, None, 0, options)
+
+    def _simple(
+        self, name: str, fd: File, length: int, offset: int | None, flags: int, options: Options
+    ) -> Operation[Any]:
+        """An operation whose arguments are numbers and whose result is one."""
+        return self._native.start(
+            name, OP[name.upper()], fd, None, length, offset, flags, None, 0, 0, None, None, options
+        )

@@ -1,0 +1,248 @@
+"""Many operations at once: batches, and multishot operations."""
+
+from __future__ import annotations
+
+import os
+import select as _select
+import socket as _socket
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+from .common import CLOEXEC, OP, Native, directory, encode_path
+from .results import FileStatus, file_status
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Unpack
+
+    from .._liburing import Batch, BufferPool, FixedBuffer, Stream
+    from .common import File, Options, Path
+
+    Files = Union[File, Sequence[File]]
+    Offsets = Union[int, Sequence[int], Buffer, None]
+
+
+def _fields(value: Any) -> Any:
+    """One thing, or a list of things."""
+    if isinstance(value, (tuple, range)):
+        return list(value)
+    return value
+
+
+def _offsets(offsets: Any, count: int | None) -> tuple[Any, int, int | None]:
+    """Offsets for the native half, the step, and how many there are."""
+    if offsets is None or isinstance(offsets, int):
+        return offsets, 0, count
+    if isinstance(offsets, range):
+        start = offsets.start if len(offsets) else 0
+        return start, offsets.step % 2**64, len(offsets)
+    try:
+        view = memoryview(offsets)
+    except TypeError:
+        given = list(offsets)
+        return given, 0, len(given)
+    if view.itemsize != 8 or view.format.strip("@=<") not in ("q", "Q", "l", "L"):
+        raise TypeError("offsets in a buffer are 64-bit integers")
+    return offsets, 0, view.nbytes // 8
+
+
+class BatchOperations(Native):
+    """Batches: one call starts all, one handle has all results."""
+
+    __slots__ = ()
+
+    def nops(self, count: int, **options: Unpack[Options]) -> Batch:
+        """Does nothing, `count` times. Kernel 5.1."""
+        return self._native.batch(
+            "nop", OP["NOP"], count, -1, None, 0, None, 0, 0, options
+        )
+
+    def read_batch(
+        self, fd: Files, buffer: Buffer | FixedBuffer | Sequence[Buffer],
+        offsets: Offsets = None, size: int | None = None, **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Reads many times. Kernel 5.6.
+
+        `fd` is one file, or one for each read. `buffer` is a writable buffer or
+        a FixedBuffer of which each read has the next `size` bytes (by default
+        an equal part), or a list of buffers. `offsets` has one offset in bytes
+        for each read: a range, a list or array of 64-bit integers; a number
+        is where the first begins, the others following without a gap; None is
+        the file position.
+
+            batch = ring.read_batch(fd, bytearray(32 * 4096), range(0, 32 * 4096, 4096))
+            for size in batch.result(): ...
+        """
+        return self._transfers("read", fd, buffer, offsets, size, options)
+
+    def write_batch(
+        self, fd: Files, buffer: Buffer | FixedBuffer | Sequence[Buffer],
+        offsets: Offsets = None, size: int | None = None, **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Writes many times; arguments as read_batch. Kernel 5.6."""
+        return self._transfers("write", fd, buffer, offsets, size, options)
+
+    def recv_batch(
+        self, fds: Sequence[File], buffer: Buffer | Sequence[Buffer], size: int | None = None,
+        **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Receives once from each socket, into a part of `buffer` or a buffer
+        each. Kernel 5.6."""
+        return self._transfers("recv", fds, buffer, None, size, options)
+
+    def send_batch(
+        self, fds: Sequence[File], buffer: Buffer | Sequence[Buffer], size: int | None = None,
+        **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Sends once to each socket, a part of `buffer` or a buffer each.
+        Kernel 5.6."""
+        return self._transfers("send", fds, buffer, None, size, options)
+
+    def fsync_batch(self, fds: Sequence[File], **options: Unpack[Options]) -> Batch:
+        """Flushes many files. Kernel 5.1."""
+        files = list(fds)
+        return self._native.batch(
+            "fsync", OP["FSYNC"], len(files), files, None, 0, None, 0, 0, options
+        )
+
+    def close_batch(self, fds: Sequence[File], **options: Unpack[Options]) -> Batch:
+        """Closes many descriptors. Kernel 5.6."""
+        files = list(fds)
+        return self._native.batch(
+            "close", OP["CLOSE"], len(files), files, None, 0, None, 0, 0, options
+        )
+
+    def open_batch(
+        self, paths: Iterable[Path], flags: int = os.O_RDONLY, mode: int = 0o666,
+        *, dir_fd: int | None = None, **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Opens many files; the results are descriptors. Kernel 5.6."""
+        return self._paths("open", "OPENAT", paths, dir_fd, flags | CLOEXEC, mode, None, options)
+
+    def unlink_batch(
+        self, paths: Iterable[Path], *, dir_fd: int | None = None, **options: Unpack[Options]
+    ) -> Batch:
+        """Removes many files. Kernel 5.11."""
+        return self._paths("unlink", "UNLINKAT", paths, dir_fd, 0, 0, None, options)
+
+    def mkdir_batch(
+        self, paths: Iterable[Path], mode: int = 0o777, *, dir_fd: int | None = None,
+        **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Makes many folders. Kernel 5.15."""
+        return self._paths("mkdir", "MKDIRAT", paths, dir_fd, 0, mode, None, options)
+
+    def statx_batch(
+        self, paths: Sequence[Path], mask: int = 0xFFF, *, dir_fd: int | None = None,
+        follow_symlinks: bool = True, **options: Unpack[Options],
+    ) -> Batch:  # fmt: skip
+        """Asks about many files; `liburing.statuses(batch)` has what was
+        found. Kernel 5.6."""
+        flags = 0 if follow_symlinks else 0x100
+        block = bytearray(256 * len(paths))
+        return self._paths("statx", "STATX", paths, dir_fd, flags, mask, block, options)
+
+    def _transfers(
+        self, name: str, fds: Any, buffer: Any, offsets: Any, size: int | None, options: Options
+    ) -> Batch:
+        fds, buffer = _fields(fds), _fields(buffer)
+        count = len(fds) if isinstance(fds, list) else None
+        if isinstance(buffer, list):
+            if count is None or len(buffer) < count:
+                count = len(buffer)
+        elif size is not None and not isinstance(fds, list):
+            count = _length(buffer) // size if size > 0 else 0
+        given, step, found = _offsets(offsets, count)
+        if found is not None and (count is None or not isinstance(given, int) or step):
+            count = found if count is None or size is not None else min(count, found)
+        if count is None:
+            raise TypeError("how many? give a list of offsets, files or buffers, or the size")
+        if isinstance(buffer, list):
+            size = 0
+        elif size is None:
+            size = _length(buffer) // count if count else 0
+        if isinstance(given, int) and not step:
+            step = size
+        return self._native.batch(
+            name, OP[name.upper()], count, fds, buffer, size, given, step, 0, options
+        )
+
+    def _paths(
+        self, name: str, opcode: str, paths: Iterable[Path], dir_fd: int | None, flags: int,
+        length: int, output: bytearray | None, options: Options,
+    ) -> Batch:  # fmt: skip
+        encoded = [encode_path(path) for path in paths]
+        folder = directory(dir_fd)
+        return self._native.path_batch(
+            name, OP[opcode], folder, encoded, flags, length, output, options
+        )
+
+
+def _length(buffer: Any) -> int:
+    """The size of a buffer in bytes."""
+    try:
+        return memoryview(buffer).nbytes
+    except TypeError:
+        return len(buffer)
+
+
+def statuses(batch: Batch) -> list[FileStatus | OSError]:
+    """What a statx_batch found: a FileStatus or an OSError for each path."""
+    errors = batch.errors()
+    return [
+        errors[place] if place in errors else file_status(batch.buffer, 256 * place)
+        for place in range(len(batch))
+    ]
+
+
+class StreamOperations(Native):
+    """Multishot operations: started once, iterated over.
+
+    A `for` loop waits for what comes next; `take()` gives what is there, for
+    use with completions(). Leaving a loop early does not end the operation:
+    `cancel()` does, or a `with` block around it.
+    """
+
+    __slots__ = ()
+
+    def accept_multishot(
+        self, fd: File, *, flags: int = _socket.SOCK_CLOEXEC, **options: Unpack[Options]
+    ) -> Stream[int]:
+        """Connections of a listening socket: descriptors. Kernel 5.19."""
+        return self._native.accept_stream("accept", fd, int(flags), options)
+
+    def recv_multishot(
+        self, fd: File, pool: BufferPool, flags: int = 0, *, copy: bool = True,
+        **options: Unpack[Options],
+    ) -> Stream[Any]:  # fmt: skip
+        """What arrives at a socket, as bytes, until the peer ends. Kernel 6.0.
+
+        With `copy=False` read-only views of the pool's memory, which hold what
+        arrived until the next one is taken.
+        """
+        return self._native.data_stream("recv", fd, pool, True, flags, copy, options)
+
+    def read_multishot(
+        self, fd: File, pool: BufferPool, *, copy: bool = True, **options: Unpack[Options]
+    ) -> Stream[Any]:
+        """What arrives at a pipe or terminal, as bytes, until its end; `copy`
+        as in recv_multishot. Kernel 6.7."""
+        return self._native.data_stream("read", fd, pool, False, 0, copy, options)
+
+    def poll_multishot(
+        self, fd: File, events: int = _select.POLLIN, **options: Unpack[Options]
+    ) -> Stream[int]:
+        """Each time a file becomes ready: the events, select.POLL*.
+        Kernel 5.13."""
+        return self._native.poll_stream("poll", fd, events, options)
+
+    def timeout_multishot(
+        self, seconds: float, count: int = 0, **options: Unpack[Options]
+    ) -> Stream[int]:
+        """Ticks, numbered from 1, `count` of them or without end. Kernel 6.4."""
+        return self._native.timer_stream("timeout", seconds, count, options)
+
+    def buffer_pool(self, count: int, size: int) -> BufferPool:
+        """`count` buffers (a power of two up to 32768) of `size` bytes from
+        which the kernel takes one when data arrives: for recv, read and their
+        multishot forms. Kernel 5.19."""
+        return self._native.buffer_pool(count, size)
