@@ -145,6 +145,7 @@ def test_eventfd_and_personality(ring):
     u.io_uring_cq_eventfd_toggle(ring, True)
     run(ring, u.io_uring_prep_nop)
     assert os.eventfd_read(fd) == 1
+    assert u.io_uring_unregister_eventfd(ring) == 0
     os.close(fd)
     number = u.io_uring_register_personality(ring)
     assert number > 0 and u.io_uring_unregister_personality(ring, number) == 0

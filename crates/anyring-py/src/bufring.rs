@@ -164,6 +164,11 @@ fn io_uring_free_buf_ring(
     }
     let result = io_uring_unregister_buf_ring(ring, bgid)?;
     memory.freed.set(true);
+    // The program, us, and nobody for operations in flight: the buffers go.
+    if Arc::strong_count(memory) == 1 {
+        let buffers = std::mem::take(&mut *memory.buffers.lock(ring.py())?);
+        drop(buffers);
+    }
     Ok(result)
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct State {
     slots: Vec<Slot>,
     free: Vec<u32>,
     groups: Vec<Option<Group>>,
+    /// Requests of groups that no program prepared, to be submitted.
+    extra: u32,
     /// Completions from number `kept` on; those before `head` are given back.
     ready: VecDeque<Completed>,
     kept: u64,
@@ -113,6 +115,7 @@ impl State {
             slots: Vec::new(),
             free: Vec::new(),
             groups: Vec::new(),
+            extra: 0,
             ready: VecDeque::new(),
             kept: 0,
             head: 0,
@@ -346,6 +349,7 @@ impl State {
             Some(place) => self.groups[place] = Some(group),
             None => self.groups.push(Some(group)),
         }
+        self.extra += tokens.len() as u32 - 1;
         for token in tokens {
             raw.addr = token;
             self.push(&raw, Keeps::None, number as u32 + 1)?;
@@ -471,7 +475,9 @@ impl State {
                 }
             }
             if last {
-                return Ok(total);
+                let hidden = self.extra.min(total);
+                self.extra -= hidden;
+                return Ok(total - hidden);
             }
         }
     }
@@ -494,15 +500,24 @@ impl State {
         sigmask: Option<u64>,
     ) -> PyResult<usize> {
         let end = nanoseconds.map(|time| Instant::now().checked_add(Duration::from_nanos(time)));
+        let content = least_usec > 0;
         loop {
             self.harvest()?;
             if self.ready() >= count {
                 return Ok(self.ready());
             }
             let missing = u32::try_from(count - self.ready()).unwrap_or(u32::MAX);
-            let left = end
+            let mut left = end
                 .flatten()
-                .map(|end| end.saturating_duration_since(Instant::now()))
+                .map(|end| end.saturating_duration_since(Instant::now()));
+            let mut least_usec = least_usec;
+            if least_usec > 0 && self.ready() > 0 {
+                // One is here already: only the least time is left to wait.
+                let least = Duration::from_micros(least_usec.into());
+                left = Some(left.map_or(least, |left| left.min(least)));
+                least_usec = 0;
+            }
+            let left = left
                 .map(|left| __kernel_timespec {
                     tv_sec: left.as_secs() as i64,
                     tv_nsec: i64::from(left.subsec_nanos()) as _,
@@ -512,13 +527,13 @@ impl State {
             if self.ready() >= count {
                 return Ok(self.ready());
             }
+            if content && self.ready() > 0 && result != Err(Errno(libc::EINTR)) {
+                // A batch that is not full after the least time will do.
+                return Ok(self.ready());
+            }
             if let Err(error) = result {
                 py.check_signals()?;
                 return Err(raise(error));
-            }
-            if least_usec > 0 && self.ready() > 0 {
-                // A batch that is not full after the least time will do.
-                return Ok(self.ready());
             }
         }
     }
