@@ -517,11 +517,10 @@ impl State {
                 left = Some(left.map_or(least, |left| left.min(least)));
                 least_usec = 0;
             }
-            let left = left
-                .map(|left| __kernel_timespec {
-                    tv_sec: left.as_secs() as i64,
-                    tv_nsec: i64::from(left.subsec_nanos()) as _,
-                });
+            let left = left.map(|left| __kernel_timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: i64::from(left.subsec_nanos()) as _,
+            });
             let result = self.block(py, missing, left.as_ref(), least_usec, sigmask);
             self.harvest()?;
             if self.ready() >= count {
