@@ -194,10 +194,6 @@ bench: ## compare with an installed liburing: instructions, time, size; then ben
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
 	@$(MAKE) --no-print-directory bench-uring
 
-# Kernel, processor and date are in the results; the name has them for people.
-BENCH_RECORD = benches/record/uring-$(shell date +%F)-linux-$(shell uname -r | cut -d. -f1,2)-$(shell \
-	sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1 | tr 'A-Z' 'a-z' | \
-	sed 's/([^)]*)//g; s/[^a-z0-9]\{1,\}/-/g; s/^-//; s/-$$//').json
 BENCH_ARGS ?=
 
 .PHONY: bench-uring
@@ -205,9 +201,9 @@ bench-uring: ## measure what io_uring is known for; the results go to benches/re
 	@sh tests/requirements.sh build bench
 	@$(MAKE) --no-print-directory all
 	$(CARGO) build --locked --release --package anyring-cli
-	$(TARGET)/release/uring bench $(RUNNER_ARGS) --json $(BENCH_RECORD) \
+	$(TARGET)/release/uring bench $(RUNNER_ARGS) --record benches/record \
 		--html $(TARGET)/bench.html --svg $(TARGET)/bench-charts $(BENCH_ARGS)
-	@echo "results: $(BENCH_RECORD), page: $(TARGET)/bench.html"
+	@echo "page: $(TARGET)/bench.html, charts: $(TARGET)/bench-charts"
 
 # ---- Python
 

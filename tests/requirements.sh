@@ -53,6 +53,7 @@ for purpose; do
 		need may valgrind valgrind
 		need may strace strace
 		need may fio fio
+		need may fio fio
 		need may /usr/include/liburing.h liburing-dev
 		;;
 	*)

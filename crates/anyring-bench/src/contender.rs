@@ -107,11 +107,15 @@ impl Clock {
         }
     }
 
-    /// Whether the run is over; the time is looked at every 32 operations.
+    /// Whether the run is over, which it is not before the first operation; the
+    /// time is looked at every 32 operations.
     pub fn over(&mut self, operations: u64) -> bool {
         match self.budget {
             Budget::Operations(wanted) => operations >= wanted || Stop::asked(),
             Budget::Time(limit) => {
+                if operations == 0 {
+                    return Stop::asked();
+                }
                 if operations < self.looked {
                     return false;
                 }

@@ -163,8 +163,9 @@ impl Client {
         let mut over = false;
         let mut ready = Vec::new();
         loop {
-            over =
-                over || clock.over(answered.requests) || interval.is_some() && clock.over(u64::MAX);
+            over = over
+                || clock.over(answered.requests)
+                || interval.is_some() && answered.requests > 0 && clock.over(u64::MAX);
             if over && idle.len() == self.load.connections {
                 return Ok(answered);
             }

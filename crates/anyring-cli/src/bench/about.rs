@@ -25,6 +25,26 @@ pub(crate) fn machine(processors: usize) -> Machine {
     }
 }
 
+/// The name of a file with these results: date, kernel, processor.
+pub(crate) fn record_name(report: &Report) -> String {
+    let day = report.date.split('T').next().unwrap_or_default();
+    let kernel: Vec<&str> = report.machine.kernel.split('.').take(2).collect();
+    let mut cpu = String::new();
+    let mut depth = 0;
+    for letter in report.machine.cpu.chars() {
+        match letter {
+            '(' => depth += 1, // (R), (TM)
+            ')' => depth -= 1,
+            _ if depth > 0 => {}
+            _ if letter.is_ascii_alphanumeric() => cpu.push(letter.to_ascii_lowercase()),
+            _ if !cpu.ends_with('-') => cpu.push('-'),
+            _ => {}
+        }
+    }
+    let cpu = cpu.trim_matches('-');
+    format!("uring-{day}-linux-{}-{cpu}.json", kernel.join("."))
+}
+
 /// Adds what makes the figures of this machine what they are.
 pub(crate) fn notes(report: &mut Report) {
     let Machine {
@@ -63,5 +83,39 @@ pub(crate) fn notes(report: &mut Report) {
     }
     if report.quick {
         notes.push("a quick run: short slices and few repetitions".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_named_by_date_kernel_and_processor() {
+        let mut report = Report {
+            date: "2026-11-21T10:11:12Z".into(),
+            machine: machine(2),
+            ..Report::default()
+        };
+        report.machine.kernel = "6.18.44-fc".into();
+        report.machine.cpu = "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz".into();
+        assert_eq!(
+            record_name(&report),
+            "uring-2026-11-21-linux-6.18-intel-xeon-gold-6230-cpu-2-10ghz.json"
+        );
+    }
+
+    #[test]
+    fn this_machine_is_described() {
+        let found = machine(1);
+        assert!(!found.kernel.is_empty() && !found.cpu.is_empty());
+        let mut report = Report {
+            machine: found,
+            quick: true,
+            ..Report::default()
+        };
+        notes(&mut report);
+        let has = |words: &str| report.notes.iter().any(|note| note.contains(words));
+        assert!(has("one processor") && has("quick"), "{:?}", report.notes);
     }
 }

@@ -114,9 +114,11 @@ pub(crate) fn main(options: &Options) -> Result<(), String> {
     show(&report::table::text(&report))?;
     let mut failures = Vec::new();
     let mut save = |path: &Path, contents: &str| failures.extend(write(path, contents).err());
-    if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-        save(path, &(text + "\n"));
+    let record = options.record.as_ref();
+    let record = record.map(|folder| folder.join(about::record_name(&report)));
+    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())? + "\n";
+    for path in options.json.iter().chain(&record) {
+        save(path, &json);
     }
     if let Some(path) = &options.html {
         save(path, &report::html::page(&report));

@@ -33,6 +33,10 @@ pub(crate) struct Options {
     /// Write the results as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the results as JSON into this folder, under a name with date,
+    /// kernel and processor.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
     /// Write one self-contained page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
@@ -122,7 +126,7 @@ impl Options {
                 made.0.push(path.clone());
             }
         }
-        if let Some(folder) = &self.svg {
+        for folder in [&self.svg, &self.record].into_iter().flatten() {
             let failed = |error| format!("cannot make {}: {error}", folder.display());
             let is_new = !folder.exists();
             fs::create_dir_all(folder).map_err(failed)?;

@@ -112,7 +112,7 @@ pub(crate) struct Fio {
 }
 
 /// Where it ran.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) architecture: String,
@@ -122,7 +122,7 @@ pub(crate) struct Machine {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) schema: u32,
     pub(crate) date: String,
