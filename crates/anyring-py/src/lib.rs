@@ -8,10 +8,6 @@
 //! Shared state relies on the interpreter lock (`cell`), so the module refuses
 //! to load where there is none.
 mod aio;
-mod aio_done;
-mod aio_ops;
-mod aio_pool;
-mod aio_stream;
 mod args;
 mod attribute;
 mod bufring;
@@ -89,7 +85,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     prep::add(module)?;
     bufring::add(module)?;
     register::add(module)?;
-    aio_ops::add(module)?;
+    aio::add(module)?;
     setup::add(module)?;
     object::add(module)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;

@@ -187,5 +187,21 @@ def new_event_loop():
 
 def run(main, *, debug=None):
     """asyncio.run on an EventLoop."""
-    with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
-        return runner.run(main)
+    if hasattr(asyncio, "Runner"):
+        with asyncio.Runner(debug=debug, loop_factory=EventLoop) as runner:
+            return runner.run(main)
+    # Python 3.10.
+    loop = EventLoop()
+    try:
+        asyncio.set_event_loop(loop)
+        if debug is not None:
+            loop.set_debug(debug)
+        return loop.run_until_complete(main)
+    finally:
+        try:
+            asyncio.runners._cancel_all_tasks(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()

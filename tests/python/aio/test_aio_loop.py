@@ -217,6 +217,33 @@ def test_pause_keeps_order_and_loses_nothing(run):
     run(main())
 
 
+def test_a_pause_holds_the_sender_up(run):
+    """What a paused reader holds is bounded, however much is sent."""
+
+    async def main():
+        reader, other = await asyncio.open_connection(sock=a, limit=4096)
+        sent = 0
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 0.3
+        while loop.time() < end and sent < 50_000_000:
+            try:
+                sent += b.send(b"x" * 65536)
+            except BlockingIOError:
+                await asyncio.sleep(0.01)
+        assert sent < 10_000_000
+        got = 0
+        while got < sent:
+            got += len(await reader.read(1 << 20))
+        assert got == sent
+        other.close()
+        await other.wait_closed()
+
+    a, b = socket.socketpair()
+    with b:
+        b.setblocking(False)
+        run(main())
+
+
 def test_buffered_protocol(run):
     class Buffered(asyncio.BufferedProtocol):
         def __init__(self):

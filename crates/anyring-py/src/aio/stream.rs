@@ -1,19 +1,19 @@
-//! The hot half of a stream transport: data received is handed to the
-//! protocol as it completes, data written is sent with the next submission.
+//! The hot half of a stream transport, and what it sends: data written goes
+//! with the next submission.
 
 use std::collections::VecDeque;
 
 use anyring::prep;
 use anyring_abi as abi;
-use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
-use crate::aio::{Kind, Proactor, blank};
-use crate::aio_done::Hold;
-use crate::aio_pool::GROUP;
+use super::done::Hold;
+use super::receive::Held;
+use super::state::{Kind, Proactor, blank};
 
 /// From this many bytes on, what is written is sent at once.
 const LARGE: usize = 64 << 10;
@@ -34,73 +34,53 @@ impl Sending {
     }
 }
 
-/// What arrived while reading was paused.
-enum Held {
-    Data(Py<PyBytes>),
-    End,
-    Failure(i32),
-}
-
 /// One connected stream socket. `owner` is the transport, which the rare
 /// things are left to: `_on_eof()`, `_on_read_error(errno)`,
 /// `_on_write_error(errno)`, `_on_receive_error(exception)`, `_on_sent()`,
 /// `_on_refused(data)`, `_maybe_pause_protocol()`.
 #[pyclass(module = "liburing._liburing.aio")]
 pub(crate) struct Stream {
-    proactor: Option<Py<Proactor>>,
-    owner: Option<Py<PyAny>>,
+    pub(super) proactor: Option<Py<Proactor>>,
+    pub(super) owner: Option<Py<PyAny>>,
     /// Runs a function in the context of the transport.
-    run: Option<Py<PyAny>>,
-    receive: Option<Py<PyAny>>,
-    fd: i32,
-    receiving: Option<u64>,
-    wants: bool,
-    paused: bool,
-    held: VecDeque<Held>,
-    chunks: VecDeque<Py<PyBytes>>,
+    pub(super) run: Option<Py<PyAny>>,
+    pub(super) receive: Option<Py<PyAny>>,
+    pub(super) fd: i32,
+    pub(super) receiving: Option<u64>,
+    pub(super) wants: bool,
+    pub(super) paused: bool,
+    /// Much is coming: it is received in large pieces, one at a time, so that
+    /// it is copied once and a pause holds the sender up soon.
+    pub(super) bulk: bool,
+    pub(super) held: VecDeque<Held>,
+    pub(super) chunks: VecDeque<Py<PyBytes>>,
     /// Bytes of the first chunk that are sent.
-    offset: usize,
-    dirty: bool,
-    sending: Option<u64>,
+    pub(super) offset: usize,
+    pub(super) dirty: bool,
+    pub(super) sending: Option<u64>,
     /// Bytes written and not yet sent.
     #[pyo3(get)]
-    size: usize,
+    pub(super) size: usize,
     /// Above this size the owner is asked to pause the protocol.
     #[pyo3(get, set)]
-    limit: usize,
+    pub(super) limit: usize,
     /// The owner is told when something was sent.
     #[pyo3(get, set)]
-    notice: bool,
+    pub(super) notice: bool,
     /// Writes go to the owner.
     #[pyo3(get, set)]
-    refuse: bool,
+    pub(super) refuse: bool,
 }
 
 impl Stream {
-    fn proactor<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Proactor>> {
+    pub(super) fn proactor<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Proactor>> {
         self.proactor
             .as_ref()
             .map(|proactor| proactor.bind(py).clone())
     }
 
-    fn owner<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    pub(super) fn owner<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.owner.as_ref().map(|owner| owner.bind(py).clone())
-    }
-
-    /// Has the next submission include a receive, if one is wanted.
-    fn arm(this: &Bound<'_, Self>, proactor: &mut Proactor) -> PyResult<()> {
-        let mut stream = this.try_borrow_mut()?;
-        if !stream.wants || stream.paused || stream.receiving.is_some() {
-            return Ok(());
-        }
-        let mut sqe = blank();
-        prep::prep_recv_multishot(&mut sqe, stream.fd, std::ptr::null_mut(), 0, 0);
-        sqe.flags |= 1 << abi::IOSQE_BUFFER_SELECT_BIT;
-        sqe.file_index = 0;
-        sqe.buf_index = GROUP;
-        let kind = Kind::Receive(this.clone().unbind());
-        stream.receiving = Some(proactor.start(sqe, kind, Hold::Nothing)?);
-        Ok(())
     }
 
     /// Sends as much as the socket takes now.
@@ -176,6 +156,7 @@ impl Stream {
             receiving: None,
             wants: false,
             paused: false,
+            bulk: false,
             held: VecDeque::new(),
             chunks: VecDeque::new(),
             offset: 0,
@@ -217,7 +198,9 @@ impl Stream {
     fn pause(&mut self, py: Python<'_>) -> PyResult<()> {
         self.paused = true;
         match (self.receiving, self.proactor(py)) {
-            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.push_cancel(token),
+            // At once: until then more is received whenever the kernel is
+            // entered for anything.
+            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.cancel_now(py, token),
             _ => Ok(()),
         }
     }
@@ -426,120 +409,6 @@ pub(crate) fn sent(this: &Bound<'_, Stream>, mut piece: Sending, result: i32) ->
     }
     if let Some(owner) = owner {
         owner.call_method0(intern!(py, "_on_sent"))?;
-    }
-    Ok(())
-}
-
-/// A receive has brought something or ended.
-pub(crate) fn received(
-    this: &Bound<'_, Stream>,
-    proactor: &Bound<'_, Proactor>,
-    result: i32,
-    flags: u32,
-) -> PyResult<()> {
-    let py = this.py();
-    let mut item = match result {
-        0 => Some(Held::End),
-        error if error < 0 => Some(Held::Failure(-error)),
-        _ => None,
-    };
-    if flags & abi::IORING_CQE_F_BUFFER != 0 {
-        let mut proactor = proactor.try_borrow_mut()?;
-        let pool = proactor.pool()?;
-        if result > 0 {
-            let data = PyBytes::new(py, pool.data(flags, result as usize));
-            item = Some(Held::Data(data.unbind()));
-        }
-        pool.give_back(flags);
-    }
-    let mut stream = this.try_borrow_mut()?;
-    let ended = flags & abi::IORING_CQE_F_MORE == 0;
-    if ended {
-        stream.receiving = None;
-    }
-    let item = item.filter(|item| match item {
-        // Cancelled by a pause, or the pool was empty: begun again below.
-        Held::Failure(error) => !matches!(
-            *error,
-            libc::ECANCELED | libc::ENOBUFS | libc::EINTR | libc::EAGAIN
-        ),
-        _ => true,
-    });
-    if matches!(item, Some(Held::End | Held::Failure(_))) {
-        stream.receiving = None;
-    }
-    if let Some(item) = item.filter(|_| stream.wants) {
-        let last = matches!(item, Held::End | Held::Failure(_));
-        if stream.paused || !stream.held.is_empty() {
-            stream.held.push_back(item);
-        } else {
-            stream.wants = !last;
-            drop(stream);
-            deliver(this, item)?;
-            stream = this.try_borrow_mut()?;
-        }
-    }
-    let again = ended && stream.held.is_empty();
-    drop(stream);
-    if again {
-        Stream::arm(this, &mut *proactor.try_borrow_mut()?)?;
-    }
-    Ok(())
-}
-
-/// Hands out what was held back.
-pub(crate) fn held(this: &Bound<'_, Stream>) -> PyResult<()> {
-    loop {
-        let mut stream = this.try_borrow_mut()?;
-        if stream.paused {
-            return Ok(());
-        }
-        let Some(item) = stream.held.pop_front() else {
-            break;
-        };
-        if matches!(item, Held::End | Held::Failure(_)) {
-            stream.wants = false;
-        }
-        drop(stream);
-        deliver(this, item)?;
-    }
-    let proactor = this.try_borrow()?.proactor(this.py());
-    match proactor {
-        Some(proactor) => Stream::arm(this, &mut *proactor.try_borrow_mut()?),
-        None => Ok(()),
-    }
-}
-
-fn deliver(this: &Bound<'_, Stream>, item: Held) -> PyResult<()> {
-    let py = this.py();
-    let stream = this.try_borrow()?;
-    let Some(owner) = stream.owner(py) else {
-        return Ok(());
-    };
-    let run = stream.run.as_ref().map(|run| run.clone_ref(py));
-    let receive = stream.receive.as_ref().map(|receive| receive.clone_ref(py));
-    drop(stream);
-    let Some(run) = run else { return Ok(()) };
-    match (item, receive) {
-        (Held::Data(data), Some(receive)) => {
-            let Err(error) = run.call1(py, (receive, data)) else {
-                return Ok(());
-            };
-            if error.is_instance_of::<PyKeyboardInterrupt>(py)
-                || error.is_instance_of::<PySystemExit>(py)
-            {
-                return Err(error);
-            }
-            let error = error.into_value(py);
-            owner.call_method1(intern!(py, "_on_receive_error"), (error,))?;
-        }
-        (Held::Data(_), None) => {}
-        (Held::End, _) => {
-            run.call1(py, (owner.getattr(intern!(py, "_on_eof"))?,))?;
-        }
-        (Held::Failure(error), _) => {
-            owner.call_method1(intern!(py, "_on_read_error"), (error,))?;
-        }
     }
     Ok(())
 }

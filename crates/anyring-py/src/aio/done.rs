@@ -11,7 +11,7 @@ use pyo3::{PyErr, intern};
 use crate::keep::Keep;
 
 /// Memory the kernel may use until an operation ends.
-pub(crate) enum Hold {
+pub(super) enum Hold {
     /// None.
     Nothing,
     /// A bytes object: written by the kernel only while nobody else has it.
@@ -48,22 +48,22 @@ unsafe impl Send for Hold {}
 unsafe impl Sync for Hold {}
 
 /// The memory of recvmsg(2) or sendmsg(2) with one buffer.
-pub(crate) struct Message {
-    pub(crate) header: libc::msghdr,
-    pub(crate) vector: libc::iovec,
-    pub(crate) name: [u8; 128],
-    pub(crate) data: Hold,
+pub(super) struct Message {
+    pub(super) header: libc::msghdr,
+    pub(super) vector: libc::iovec,
+    pub(super) name: [u8; 128],
+    pub(super) data: Hold,
 }
 
 /// The memory of statx(2).
-pub(crate) struct Status {
-    pub(crate) status: libc::statx,
-    pub(crate) path: CString,
+pub(super) struct Status {
+    pub(super) status: libc::statx,
+    pub(super) path: CString,
 }
 
 /// What a result that is no error becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Convert {
+pub(super) enum Convert {
     /// The number.
     Number,
     /// A descriptor, closed if nobody takes it.
@@ -82,7 +82,7 @@ pub(crate) enum Convert {
 
 /// An OSError of the right subclass that names the operation, also as its
 /// attribute `operation`.
-pub(crate) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr {
+pub(super) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr {
     let message = std::io::Error::from_raw_os_error(number).to_string();
     let message = message.split(" (os error").next().unwrap_or_default();
     let error = PyOSError::new_err((number, format!("{name}: {message}")));
@@ -91,7 +91,8 @@ pub(crate) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr 
     error
 }
 
-fn bytes<'py>(py: Python<'py>, whole: Py<PyBytes>, length: usize) -> Bound<'py, PyAny> {
+/// The first `length` bytes of what was received.
+pub(super) fn bytes<'py>(py: Python<'py>, whole: Py<PyBytes>, length: usize) -> Bound<'py, PyAny> {
     let whole = whole.into_bound(py);
     let data = whole.as_bytes();
     if length >= data.len() {
@@ -158,7 +159,7 @@ fn value<'py>(
 
 /// Finishes a future. Only exceptions that no handler of the loop may swallow
 /// are passed on.
-pub(crate) fn finish(
+pub(super) fn finish(
     future: &Bound<'_, PyAny>,
     convert: Convert,
     name: &'static str,

@@ -8,14 +8,14 @@ use pyo3::prelude::*;
 use crate::core::raise;
 
 /// Buffers, a power of two; pages are touched as they are used.
-const COUNT: u16 = 128;
+const COUNT: u16 = 256;
 /// Bytes of each.
-const SIZE: usize = 64 << 10;
+pub(super) const SIZE: usize = 16 << 10;
 /// The buffer group.
-pub(crate) const GROUP: u16 = 0;
+pub(super) const GROUP: u16 = 0;
 
 /// A registered buffer ring and its buffers. Must outlive the ring.
-pub(crate) struct Pool {
+pub(super) struct Pool {
     entries: *mut io_uring_buf_ring,
     memory: *mut u8,
 }
@@ -27,7 +27,7 @@ unsafe impl Sync for Pool {}
 
 impl Pool {
     /// Registers a pool with `ring` (Linux 5.19).
-    pub(crate) fn new(ring: &mut Ring) -> PyResult<Self> {
+    pub(super) fn new(ring: &mut Ring) -> PyResult<Self> {
         // SAFETY: a fresh mapping of its own.
         let memory = unsafe {
             libc::mmap(
@@ -83,14 +83,14 @@ impl Pool {
     }
 
     /// What a completion with these flags and this result brought.
-    pub(crate) fn data(&self, flags: u32, length: usize) -> &[u8] {
+    pub(super) fn data(&self, flags: u32, length: usize) -> &[u8] {
         let id = (flags >> abi::IORING_CQE_BUFFER_SHIFT) as u16;
         // SAFETY: the kernel has given the buffer to us until `give_back`.
         unsafe { std::slice::from_raw_parts(self.buffer(id), length.min(SIZE)) }
     }
 
     /// The buffer of this completion is the kernel's again.
-    pub(crate) fn give_back(&mut self, flags: u32) {
+    pub(super) fn give_back(&mut self, flags: u32) {
         self.add((flags >> abi::IORING_CQE_BUFFER_SHIFT) as u16, 0);
         // SAFETY: a mapped buffer ring.
         unsafe { buffers::advance(self.entries, 1) };

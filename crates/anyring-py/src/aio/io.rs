@@ -1,8 +1,6 @@
 //! The operations that finish a future. Each function queues one and returns
 //! its token; `Proactor.flush` or `poll` submits it.
 
-use std::ffi::CString;
-
 use anyring::prep;
 use anyring_abi::{__kernel_timespec, io_uring_sqe};
 use pyo3::exceptions::PyValueError;
@@ -10,14 +8,14 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::aio::{Kind, Proactor, blank};
-use crate::aio_done::{Convert, Hold, Message, Status};
+use super::done::{Convert, Hold, Message};
+use super::state::{Kind, Proactor, blank};
 use crate::keep::pin;
 
 /// The most bytes of one transfer, as the kernel has it.
 const MOST: usize = 0x7fff_f000;
 
-fn start(
+pub(super) fn start(
     proactor: &mut Proactor,
     future: Py<PyAny>,
     name: &'static str,
@@ -35,7 +33,7 @@ fn start(
 }
 
 /// A bytes object that the kernel fills before anybody sees it.
-fn fresh(py: Python<'_>, size: usize) -> PyResult<(Hold, *mut u8, usize)> {
+pub(super) fn fresh(py: Python<'_>, size: usize) -> PyResult<(Hold, *mut u8, usize)> {
     let size = size.min(MOST);
     // SAFETY: NULL asks for memory that is not initialised; the object is ours
     // alone until the operation has ended, and only what was written is shown.
@@ -63,13 +61,9 @@ fn memory(data: &Bound<'_, PyAny>, writable: bool) -> PyResult<(Hold, *mut u8, u
     Ok((hold, address as *mut u8, length.min(MOST)))
 }
 
-fn path(bytes: Vec<u8>) -> PyResult<CString> {
-    CString::new(bytes).map_err(|_| PyValueError::new_err("embedded null byte"))
-}
-
 /// read(2) of at most `size` bytes; offset -1 is the file's position: bytes.
 #[pyfunction]
-fn read(
+pub(super) fn read(
     py: Python<'_>,
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
@@ -85,7 +79,7 @@ fn read(
 
 /// read(2) into a buffer: the number of bytes.
 #[pyfunction]
-fn read_into(
+pub(super) fn read_into(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -100,7 +94,7 @@ fn read_into(
 
 /// write(2): the number of bytes.
 #[pyfunction]
-fn write(
+pub(super) fn write(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -115,7 +109,7 @@ fn write(
 
 /// recv(2): bytes.
 #[pyfunction]
-fn recv(
+pub(super) fn recv(
     py: Python<'_>,
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
@@ -131,7 +125,7 @@ fn recv(
 
 /// recv(2) into a buffer: the number of bytes.
 #[pyfunction]
-fn recv_into(
+pub(super) fn recv_into(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -146,7 +140,7 @@ fn recv_into(
 
 /// send(2): the number of bytes.
 #[pyfunction]
-fn send(
+pub(super) fn send(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -188,7 +182,7 @@ fn message(data: Hold, address: *mut u8, size: usize, name: &[u8]) -> PyResult<B
 
 /// recvmsg(2) of one datagram: (bytes, raw address of the sender).
 #[pyfunction]
-fn recvfrom(
+pub(super) fn recvfrom(
     py: Python<'_>,
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
@@ -215,7 +209,7 @@ fn recvfrom(
 
 /// sendmsg(2) of one datagram to a raw address: the number of bytes.
 #[pyfunction]
-fn sendto(
+pub(super) fn sendto(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -236,7 +230,11 @@ fn sendto(
 
 /// accept4(2): a descriptor, close-on-exec and non-blocking.
 #[pyfunction]
-fn accept(mut proactor: PyRefMut<'_, Proactor>, future: Py<PyAny>, fd: i32) -> PyResult<u64> {
+pub(super) fn accept(
+    mut proactor: PyRefMut<'_, Proactor>,
+    future: Py<PyAny>,
+    fd: i32,
+) -> PyResult<u64> {
     let mut sqe = blank();
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     prep::prep_accept(
@@ -252,7 +250,7 @@ fn accept(mut proactor: PyRefMut<'_, Proactor>, future: Py<PyAny>, fd: i32) -> P
 
 /// connect(2) to a raw address.
 #[pyfunction]
-fn connect(
+pub(super) fn connect(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -274,7 +272,7 @@ fn connect(
 
 /// shutdown(2).
 #[pyfunction]
-fn shutdown(
+pub(super) fn shutdown(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -295,7 +293,7 @@ fn shutdown(
 
 /// poll(2) for a mask of `EPOLL*`: the mask that is ready.
 #[pyfunction]
-fn poll(
+pub(super) fn poll(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     fd: i32,
@@ -315,7 +313,7 @@ fn poll(
 
 /// Waits that many nanoseconds.
 #[pyfunction]
-fn timeout(
+pub(super) fn timeout(
     mut proactor: PyRefMut<'_, Proactor>,
     future: Py<PyAny>,
     nanoseconds: u64,
@@ -328,172 +326,4 @@ fn timeout(
     prep::prep_timeout(&mut sqe, &raw const *time, 0, 0);
     let hold = Hold::Time { _time: time };
     start(&mut proactor, future, "sleep", Convert::Time, hold, sqe)
-}
-
-/// openat(2) with close-on-exec: a descriptor.
-#[pyfunction]
-fn open(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
-    dir: i32,
-    name: Vec<u8>,
-    flags: i32,
-    mode: u32,
-) -> PyResult<u64> {
-    let name = path(name)?;
-    let mut sqe = blank();
-    prep::prep_openat(&mut sqe, dir, name.as_ptr(), flags | libc::O_CLOEXEC, mode);
-    let hold = Hold::Paths {
-        _paths: [name, CString::default()],
-    };
-    start(
-        &mut proactor,
-        future,
-        "open",
-        Convert::Descriptor,
-        hold,
-        sqe,
-    )
-}
-
-/// close(2).
-#[pyfunction]
-fn close(mut proactor: PyRefMut<'_, Proactor>, future: Py<PyAny>, fd: i32) -> PyResult<u64> {
-    let mut sqe = blank();
-    prep::prep_close(&mut sqe, fd);
-    let convert = Convert::Nothing;
-    start(&mut proactor, future, "close", convert, Hold::Nothing, sqe)
-}
-
-/// fsync(2), or fdatasync(2).
-#[pyfunction]
-fn fsync(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
-    fd: i32,
-    data_only: bool,
-) -> PyResult<u64> {
-    let mut sqe = blank();
-    prep::prep_fsync(&mut sqe, fd, u32::from(data_only));
-    let convert = Convert::Nothing;
-    start(&mut proactor, future, "fsync", convert, Hold::Nothing, sqe)
-}
-
-/// ftruncate(2) (Linux 6.9).
-#[pyfunction]
-fn ftruncate(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
-    fd: i32,
-    length: i64,
-) -> PyResult<u64> {
-    let mut sqe = blank();
-    prep::prep_ftruncate(&mut sqe, fd, length);
-    let convert = Convert::Nothing;
-    start(
-        &mut proactor,
-        future,
-        "ftruncate",
-        convert,
-        Hold::Nothing,
-        sqe,
-    )
-}
-
-/// statx(2) of a path, or with an empty path and AT_EMPTY_PATH of `dir`.
-#[pyfunction]
-fn statx(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
-    dir: i32,
-    name: Vec<u8>,
-    flags: i32,
-) -> PyResult<u64> {
-    let mut held = Box::new(Status {
-        // SAFETY: all zeroes is a value of this struct.
-        status: unsafe { std::mem::zeroed() },
-        path: path(name)?,
-    });
-    let mut sqe = blank();
-    let mask = libc::STATX_BASIC_STATS;
-    let status = (&raw mut held.status).cast();
-    prep::prep_statx(&mut sqe, dir, held.path.as_ptr(), flags, mask, status);
-    let hold = Hold::Status(held);
-    start(&mut proactor, future, "statx", Convert::Status, hold, sqe)
-}
-
-/// `unlink`, `rmdir`, `mkdir`, `rename`, `link` or `symlink`, as Python's os
-/// has them.
-#[pyfunction]
-fn change(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
-    what: &str,
-    first: Vec<u8>,
-    second: Vec<u8>,
-    mode: u32,
-) -> PyResult<u64> {
-    let paths = [path(first)?, path(second)?];
-    let [first, second] = [paths[0].as_ptr(), paths[1].as_ptr()];
-    let mut sqe = blank();
-    let name = match what {
-        "unlink" => {
-            prep::prep_unlink(&mut sqe, first, 0);
-            "unlink"
-        }
-        "rmdir" => {
-            prep::prep_unlink(&mut sqe, first, libc::AT_REMOVEDIR);
-            "rmdir"
-        }
-        "mkdir" => {
-            prep::prep_mkdir(&mut sqe, first, mode);
-            "mkdir"
-        }
-        "rename" => {
-            prep::prep_rename(&mut sqe, first, second);
-            "rename"
-        }
-        "link" => {
-            prep::prep_link(&mut sqe, first, second, 0);
-            "link"
-        }
-        "symlink" => {
-            prep::prep_symlink(&mut sqe, first, second);
-            "symlink"
-        }
-        _ => return Err(PyValueError::new_err("no such operation")),
-    };
-    let hold = Hold::Paths { _paths: paths };
-    start(&mut proactor, future, name, Convert::Nothing, hold, sqe)
-}
-
-/// The module `liburing._liburing.aio`.
-pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
-    let module = PyModule::new(parent.py(), "liburing._liburing.aio")?;
-    module.add_class::<Proactor>()?;
-    module.add_class::<crate::aio_stream::Stream>()?;
-    for function in [
-        wrap_pyfunction!(read, &module)?,
-        wrap_pyfunction!(read_into, &module)?,
-        wrap_pyfunction!(write, &module)?,
-        wrap_pyfunction!(recv, &module)?,
-        wrap_pyfunction!(recv_into, &module)?,
-        wrap_pyfunction!(send, &module)?,
-        wrap_pyfunction!(recvfrom, &module)?,
-        wrap_pyfunction!(sendto, &module)?,
-        wrap_pyfunction!(accept, &module)?,
-        wrap_pyfunction!(connect, &module)?,
-        wrap_pyfunction!(shutdown, &module)?,
-        wrap_pyfunction!(poll, &module)?,
-        wrap_pyfunction!(timeout, &module)?,
-        wrap_pyfunction!(open, &module)?,
-        wrap_pyfunction!(close, &module)?,
-        wrap_pyfunction!(fsync, &module)?,
-        wrap_pyfunction!(ftruncate, &module)?,
-        wrap_pyfunction!(statx, &module)?,
-        wrap_pyfunction!(change, &module)?,
-    ] {
-        module.add_function(function)?;
-    }
-    parent.add("aio", module)
 }

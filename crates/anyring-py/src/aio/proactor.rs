@@ -1,0 +1,294 @@
+//! The ring of a loop as Python has it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use anyring::Builder;
+use anyring_abi as abi;
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use super::state::{Kind, Owned, Proactor, Slot, Watch};
+use super::turn::{LONGEST, dispatch, keys, prepare, temporary};
+use crate::core::{generation, raise};
+use crate::os_error;
+
+#[pymethods]
+impl Proactor {
+    /// A ring with room for `entries` entries and `cq_entries` completions.
+    ///
+    /// Raises OSError as io_uring_setup(2) does.
+    #[new]
+    #[pyo3(signature = (entries=512, cq_entries=4096))]
+    fn new(entries: u32, cq_entries: u32) -> PyResult<Self> {
+        let plain = || Builder::new(entries).cq_entries(cq_entries);
+        // No interrupts for completions of a thread that looks for them
+        // anyway (Linux 5.19).
+        let flags = abi::IORING_SETUP_COOP_TASKRUN | abi::IORING_SETUP_TASKRUN_FLAG;
+        let ring = plain()
+            .flags(flags)
+            .build()
+            .or_else(|error| match error.0 {
+                libc::EINVAL => plain().build(),
+                _ => Err(error),
+            })
+            .map_err(raise)?;
+        Ok(Proactor {
+            ring: Some(Owned(ring)),
+            process: generation(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            backlog: VecDeque::new(),
+            events: VecDeque::new(),
+            watches: HashMap::new(),
+            rearm: Vec::new(),
+            dirty: Vec::new(),
+            silent: Vec::new(),
+            pool: None,
+            eventfd: -1,
+            interrupted: false,
+        })
+    }
+
+    /// The descriptor of the ring.
+    #[getter]
+    fn fd(&mut self) -> PyResult<i32> {
+        Ok(self.ring()?.fd())
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.ring.is_none()
+    }
+
+    /// Operations the kernel has not finished.
+    #[getter(in_flight)]
+    fn count(&self) -> usize {
+        self.in_flight()
+    }
+
+    /// Whether receives may choose from provided buffers again and again, and
+    /// sends may be silent: Linux 6.0.
+    fn can_stream(&mut self) -> PyResult<bool> {
+        let mut words = vec![0u64; anyring::probe::PROBE_SIZE.div_ceil(8)];
+        let probe = words.as_mut_ptr().cast::<abi::io_uring_probe>();
+        // SAFETY: the memory has the size of a probe with all its operations.
+        let known = unsafe {
+            let ring = self.ring()?.as_ring_ref();
+            ring.register_probe(probe, anyring::probe::PROBE_OPS as u32) >= 0
+                && anyring::probe::opcode_supported(probe, abi::IORING_OP_SEND_ZC as i32)
+        };
+        Ok(known && self.pool().is_ok())
+    }
+
+    /// An eventfd that completions signal from now on; the ring closes it.
+    fn open_eventfd(&mut self) -> PyResult<i32> {
+        if self.eventfd >= 0 {
+            return Ok(self.eventfd);
+        }
+        // SAFETY: no memory is involved.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(std::io::Error::last_os_error().into());
+        }
+        self.eventfd = fd;
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        anyring::check(ring.register_eventfd(abi::IORING_REGISTER_EVENTFD, fd)).map_err(raise)?;
+        Ok(fd)
+    }
+
+    /// Submits without waiting and finishes what has completed. With
+    /// `signalled` the eventfd is read first.
+    #[pyo3(signature = (signalled=false))]
+    fn flush(slf: &Bound<'_, Self>, signalled: bool) -> PyResult<()> {
+        let py = slf.py();
+        prepare(slf)?;
+        {
+            let mut this = slf.try_borrow_mut()?;
+            if signalled && this.eventfd >= 0 {
+                let mut count = 0u64;
+                // SAFETY: eight bytes, as an eventfd has them.
+                unsafe { libc::read(this.eventfd, (&raw mut count).cast(), 8) };
+            }
+            let own = this.eventfd >= 0;
+            if own {
+                // What completes while it is submitted is taken here and now.
+                // SAFETY: used within this call only.
+                unsafe { this.ring()?.as_ring_ref() }.cq_eventfd_toggle(false);
+            }
+            let result = this.enter(py, None)?;
+            if own {
+                // SAFETY: as above.
+                unsafe { this.ring()?.as_ring_ref() }.cq_eventfd_toggle(true);
+            }
+            this.harvest(py)?;
+            if result < 0 && !temporary(-result) {
+                return Err(os_error(-result));
+            }
+        }
+        dispatch(slf, &mut Vec::new())
+    }
+
+    /// Submits, waits at most `timeout` seconds (None: for ever) for the first
+    /// completion, finishes what has completed; `[(key, events)]` of the
+    /// watched descriptors that are ready, events as selectors have them.
+    /// Empty after a signal.
+    ///
+    /// With the loop's queue of handles and heap of timers, and without a
+    /// timeout, all that again until there is something in one of them, or
+    /// something to return, or `interrupt` was called.
+    #[pyo3(signature = (timeout=None, queue=None, timers=None))]
+    fn poll<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+        queue: Option<&Bound<'py, PyAny>>,
+        timers: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let mut ready = Vec::new();
+        loop {
+            prepare(slf)?;
+            let result = {
+                let mut this = slf.try_borrow_mut()?;
+                let limit = match timeout {
+                    Some(time) if time <= 0.0 => None,
+                    _ if !this.events.is_empty() || this.interrupted => None,
+                    Some(time) => Some(Duration::try_from_secs_f64(time).unwrap_or(LONGEST)),
+                    None => Some(LONGEST),
+                };
+                let result = this.enter(py, limit)?;
+                this.harvest(py)?;
+                result
+            };
+            if result < 0 && !temporary(-result) {
+                return Err(os_error(-result));
+            }
+            py.check_signals()?;
+            dispatch(slf, &mut ready)?;
+            let again = match (timeout, queue, timers) {
+                (None, Some(queue), Some(timers)) => {
+                    ready.is_empty() && queue.len()? == 0 && timers.len()? == 0
+                }
+                _ => false,
+            };
+            if std::mem::take(&mut slf.try_borrow_mut()?.interrupted) || !again {
+                return keys(slf, &ready);
+            }
+        }
+    }
+
+    /// Has `poll` return instead of beginning again.
+    fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// Submits without waiting; finishes nothing.
+    fn submit(slf: &Bound<'_, Self>) -> PyResult<()> {
+        prepare(slf)?;
+        let mut this = slf.try_borrow_mut()?;
+        this.enter(slf.py(), None)?;
+        this.harvest(slf.py())
+    }
+
+    /// Asks the kernel to end the operation of this token; its future is
+    /// cancelled when the kernel has let go. False if it has ended.
+    fn cancel(&mut self, token: u64) -> PyResult<bool> {
+        match self.slot(token) {
+            Some(Slot {
+                kind: Kind::Future { cancelled, .. },
+                ..
+            }) => *cancelled = true,
+            _ => return Ok(false),
+        }
+        self.push_cancel(token)?;
+        Ok(true)
+    }
+
+    /// Has `poll` report `key` while `fd` is ready for `mask` (`EPOLL*`).
+    ///
+    /// Raises OSError (EBADF) if `fd` is no open descriptor.
+    fn watch(&mut self, fd: i32, mask: u32, key: Py<PyAny>) -> PyResult<()> {
+        // SAFETY: no memory is involved.
+        if fd < 0 || unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            return Err(os_error(libc::EBADF));
+        }
+        if mask == 0 {
+            return Err(PyValueError::new_err("no events"));
+        }
+        let old = match self.watches.get_mut(&fd) {
+            Some(watch) if watch.mask == mask => {
+                watch.key = key;
+                return Ok(());
+            }
+            Some(watch) => {
+                watch.key = key;
+                watch.mask = mask;
+                watch.token.take()
+            }
+            None => {
+                let token = None;
+                self.watches.insert(fd, Watch { key, mask, token });
+                None
+            }
+        };
+        self.rearm.push(fd);
+        self.forget(old)
+    }
+
+    /// Ends a `watch`; the kernel has let go of the descriptor on return.
+    fn unwatch(&mut self, py: Python<'_>, fd: i32) -> PyResult<()> {
+        let Some(watch) = self.watches.remove(&fd) else {
+            return Ok(());
+        };
+        if watch.token.is_some() && self.ring.is_some() {
+            self.forget(watch.token)?;
+            self.enter(py, None)?;
+        }
+        Ok(())
+    }
+
+    /// Cancels everything, waits up to a second for the kernel to let go, and
+    /// takes the ring down. Memory the kernel still uses then is never freed.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.try_borrow()?.ring.is_some() {
+            let _ = prepare(slf);
+        }
+        slf.try_borrow_mut()?.shut(slf.py());
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for slot in &self.slots {
+            match &slot.kind {
+                Kind::Future { future, .. } => visit.call(future)?,
+                Kind::Receive(stream) | Kind::ReceiveWhole(stream) | Kind::Send(stream, _) => {
+                    visit.call(stream)?
+                }
+                _ => {}
+            }
+        }
+        for watch in self.watches.values() {
+            visit.call(&watch.key)?;
+        }
+        for stream in &self.dirty {
+            visit.call(stream)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&mut self) {
+        Python::attach(|py| self.shut(py));
+    }
+}
+
+impl Drop for Proactor {
+    fn drop(&mut self) {
+        if self.ring.is_some() {
+            Python::attach(|py| self.shut(py));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! A turn of the loop: submitting, waiting, taking completions, handing out
+//! what they brought.
+
+use std::time::{Duration, Instant};
+
+use anyring_abi as abi;
+use anyring_abi::__kernel_timespec;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use super::done::{Hold, finish};
+use super::receive;
+use super::state::{Event, Kind, NOBODY, Owned, Proactor, blank};
+use super::stream;
+use crate::core::generation;
+
+/// How long closing waits for the kernel to let go.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest wait in one go.
+pub(super) const LONGEST: Duration = Duration::from_secs(86400);
+/// The parts of a poll mask that selectors know.
+const IN: u32 = libc::POLLIN as u32;
+const OUT: u32 = libc::POLLOUT as u32;
+impl Proactor {
+    pub(super) fn release(&mut self, index: u32) -> (Kind, Hold) {
+        let slot = &mut self.slots[index as usize];
+        let kind = std::mem::replace(&mut slot.kind, Kind::Free);
+        let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
+        self.free.push(index);
+        (kind, hold)
+    }
+
+    /// Takes all completions out of the queue.
+    pub(super) fn harvest(&mut self, py: Python<'_>) -> PyResult<()> {
+        loop {
+            self.ring()?;
+            let Some(Owned(ring)) = self.ring.as_mut() else {
+                return Ok(());
+            };
+            for entry in ring.completions() {
+                let index = entry.user_data as u32;
+                let Some(slot) = self
+                    .slots
+                    .get_mut(index as usize)
+                    .filter(|slot| slot.serial == (entry.user_data >> 32) as u32)
+                else {
+                    continue;
+                };
+                let more = entry.flags & abi::IORING_CQE_F_MORE != 0;
+                if let Kind::Receive(stream) = &slot.kind {
+                    let stream = stream.clone_ref(py);
+                    self.events
+                        .push_back(Event::Received(stream, entry.res, entry.flags));
+                    if more {
+                        continue;
+                    }
+                } else if more {
+                    continue;
+                }
+                let kind = std::mem::replace(&mut slot.kind, Kind::Free);
+                let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
+                self.free.push(index);
+                match kind {
+                    Kind::Watch(fd) => {
+                        let Some(watch) = self.watches.get_mut(&fd) else {
+                            continue;
+                        };
+                        if watch.token != Some(entry.user_data) {
+                            continue;
+                        }
+                        watch.token = None;
+                        if entry.res > 0 {
+                            self.rearm.push(fd);
+                            self.events.push_back(Event::Ready(fd, entry.res as u32));
+                        }
+                    }
+                    Kind::Free | Kind::Nobody | Kind::Receive(_) => {}
+                    kind => self.events.push_back(Event::Done(kind, hold, entry.res)),
+                }
+            }
+            // SAFETY: used within this call only.
+            let ring = unsafe { ring.as_ring_ref() };
+            if !ring.cq_has_overflow() {
+                break;
+            }
+            ring.get_events();
+        }
+        if !self.silent.is_empty() {
+            self.end_silent()?;
+        }
+        Ok(())
+    }
+
+    /// Silent sends that did not fail while they were submitted are done.
+    pub(super) fn end_silent(&mut self) -> PyResult<()> {
+        // SAFETY: used within this call only.
+        if unsafe { self.ring()?.as_ring_ref() }.sq_ready() != 0 || !self.backlog.is_empty() {
+            return Ok(());
+        }
+        for index in std::mem::take(&mut self.silent) {
+            if let Kind::Send(_, sending) = &self.slots[index as usize].kind {
+                let length = sending.length() as i32;
+                let (kind, hold) = self.release(index);
+                self.events.push_back(Event::Done(kind, hold, length));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Submits and, with a timeout, waits for the first completion. A wait
+    /// that a signal ends is not taken up again.
+    pub(super) fn enter(&mut self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<i32> {
+        self.push_backlog()?;
+        let ring = self.ring()?;
+        let Some(limit) = timeout else {
+            // SAFETY: the slots keep what the entries point to.
+            return Ok(unsafe { ring.as_ring_ref() }.submit());
+        };
+        let limit = limit.min(LONGEST);
+        let time = __kernel_timespec {
+            tv_sec: limit.as_secs() as i64,
+            tv_nsec: i64::from(limit.subsec_nanos()),
+        };
+        Ok(py.detach(|| {
+            // SAFETY: the slots keep what the entries point to; the time is
+            // valid for the call.
+            let waited = unsafe {
+                ring.as_ring_ref()
+                    .submit_and_wait_timeout(1, &raw const time, 0, std::ptr::null())
+            };
+            waited.map_or_else(|error| error, |waited| waited.result)
+        }))
+    }
+
+    /// Cancels, waits a bounded time, and gives up memory the kernel may
+    /// still use rather than free it.
+    pub(super) fn shut(&mut self, py: Python<'_>) {
+        self.watches.clear();
+        self.rearm.clear();
+        self.dirty.clear();
+        let foreign = self.process != generation();
+        if self.ring.is_some() && !foreign {
+            let end = Instant::now() + PATIENCE;
+            let _ = self.enter(py, None);
+            let _ = self.harvest(py);
+            while self.in_flight() > 0 && Instant::now() < end {
+                let mut cancel = blank();
+                let all = abi::IORING_ASYNC_CANCEL_ANY | abi::IORING_ASYNC_CANCEL_ALL;
+                anyring::prep::prep_cancel64(&mut cancel, 0, all as i32);
+                cancel.user_data = NOBODY;
+                let _ = self.push(cancel);
+                let pause = Duration::from_millis(20);
+                let _ = self.enter(py, None);
+                if self.harvest(py).is_err() {
+                    break;
+                }
+                if self.in_flight() > 0 {
+                    let _ = self.enter(py, Some(pause));
+                    let _ = self.harvest(py);
+                }
+            }
+        }
+        let ring = self.ring.take();
+        if foreign {
+            // The parent's: its memory and descriptor are left alone.
+            std::mem::forget(ring);
+            std::mem::forget(std::mem::take(&mut self.slots));
+            std::mem::forget(self.pool.take());
+        } else {
+            drop(ring);
+            if self.in_flight() > 0 {
+                std::mem::forget(self.pool.take());
+            }
+            for slot in self.slots.drain(..) {
+                if !matches!(slot.kind, Kind::Free) {
+                    std::mem::forget(slot.hold);
+                    if let Kind::Send(_, sending) = slot.kind {
+                        std::mem::forget(sending);
+                    }
+                }
+            }
+            self.pool = None;
+        }
+        if self.eventfd >= 0 && !foreign {
+            // SAFETY: ours, and closed once.
+            unsafe { libc::close(self.eventfd) };
+        }
+        self.eventfd = -1;
+        self.free.clear();
+        self.silent.clear();
+        self.backlog.clear();
+        self.events.clear();
+    }
+}
+
+/// The keys of watched descriptors that are ready, as selectors have them.
+pub(super) fn keys<'py>(
+    this: &Bound<'py, Proactor>,
+    ready: &[(i32, u32)],
+) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(this.py());
+    let proactor = this.try_borrow()?;
+    for (fd, mask) in ready {
+        // Looked up now: callbacks may have changed what is watched.
+        let Some(watch) = proactor.watches.get(fd) else {
+            continue;
+        };
+        // Errors and hang-ups are for readers and writers.
+        let mut events = 0;
+        if watch.mask & IN != 0 && mask & !OUT != 0 {
+            events |= 1;
+        }
+        if watch.mask & OUT != 0 && mask & !IN != 0 {
+            events |= 2;
+        }
+        if events != 0 {
+            list.append((&watch.key, events))?;
+        }
+    }
+    Ok(list)
+}
+
+/// Hands out what was harvested. No ring is borrowed while Python runs; an
+/// exception leaves the rest for the next time.
+pub(super) fn dispatch(this: &Bound<'_, Proactor>, ready: &mut Vec<(i32, u32)>) -> PyResult<()> {
+    let py = this.py();
+    loop {
+        let Some(event) = this.try_borrow_mut()?.events.pop_front() else {
+            return Ok(());
+        };
+        match event {
+            Event::Done(Kind::Send(stream, sending), hold, result) => {
+                drop(hold);
+                stream::sent(stream.bind(py), sending, result)?;
+            }
+            Event::Done(Kind::ReceiveWhole(stream), hold, result) => {
+                receive::received_whole(stream.bind(py), this, hold, result)?;
+            }
+            Event::Done(
+                Kind::Future {
+                    future,
+                    convert,
+                    name,
+                    cancelled,
+                },
+                hold,
+                result,
+            ) => finish(future.bind(py), convert, name, cancelled, hold, result)?,
+            Event::Done(..) => {}
+            Event::Ready(fd, mask) => ready.push((fd, mask)),
+            Event::Received(stream, result, flags) => {
+                receive::received(stream.bind(py), this, result, flags)?;
+            }
+            Event::Held(stream) => receive::held(stream.bind(py))?,
+        }
+    }
+}
+
+/// Gives the streams with something to send an entry each.
+pub(super) fn prepare(this: &Bound<'_, Proactor>) -> PyResult<()> {
+    let py = this.py();
+    let dirty = std::mem::take(&mut this.try_borrow_mut()?.dirty);
+    for stream in dirty {
+        stream::transmit(stream.bind(py), this)?;
+    }
+    let mut proactor = this.try_borrow_mut()?;
+    for fd in std::mem::take(&mut proactor.rearm) {
+        proactor.arm(fd)?;
+    }
+    Ok(())
+}
+
+/// Errors of io_uring_enter(2) after which the next call does it.
+pub(super) fn temporary(error: i32) -> bool {
+    matches!(
+        error,
+        libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ETIME
+    )
+}
