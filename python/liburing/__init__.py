@@ -29,7 +29,7 @@ from ._liburing import Batch, BufferPool, FixedBuffer, FixedFile, Operation, Rin
 from ._object.many import statuses
 from ._object.results import ChildStatus, FileStatus, Received
 from ._register import Probe
-from ._ring import Ring
+from ._ring import FEATURES, Ring
 from ._structs import (
     Bpf,
     BufReg,

@@ -245,6 +245,6 @@ class Ring(
 # The names the kernel has for what Ring.flags and Ring.features hold.
 FEATURES = {
     name.removeprefix("IORING_FEAT_").lower(): value
-    for name, value in CONSTANTS.items()
+    for name, value in sorted(CONSTANTS.items(), key=lambda item: item[1])
     if name.startswith("IORING_FEAT_")
 }
