@@ -220,13 +220,17 @@ $(VENV_PYTHON):
 python: $(VENV_PYTHON) ## build the Python module and install it in target/venv
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --force-reinstall .
 
+.PHONY: stubs
+stubs: python ## write the type stubs of the Python module anew
+	$(VENV_PYTHON) python/tools/stubs.py tests/python/facts/python-api.json
+
 .PHONY: print-python
 print-python: ## print the interpreter that has the Python module
 	@echo $(VENV_PYTHON)
 
 .PHONY: test-python
 test-python: python ## the Python module
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout mypy
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uvloop || \
 		echo "uvloop cannot be installed; what runs on it is skipped"
 	$(VENV_PYTHON) -m pytest -q

@@ -89,7 +89,7 @@ def main() -> int:
         supported = ring.probe()
     print(f"\noperations: {sum(supported.values())} of {len(supported)}")
     for name, has in supported.items():
-        print(f"  {name.removeprefix('IORING_OP_').lower():<24} {'yes' if has else 'no'}")
+        print(f"  {name:<28} {'yes' if has else 'no'}")
     return 0
 
 

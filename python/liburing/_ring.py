@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from . import _classes, _liburing
 from ._object.common import CONSTANTS
@@ -17,10 +17,8 @@ from ._object.paths import PathOperations
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
 
-    from ._liburing import Batch, FixedBuffer, FixedFile, Operation, RingMessage, Stream
+    from ._liburing import FixedBuffer, FixedFile
     from ._object.common import File
-
-    Handle = Union[Operation[Any], Batch, Stream[Any], RingMessage]
 
 
 class Ring(
@@ -156,7 +154,7 @@ class Ring(
         completions. Raises OSError as io_uring_enter(2) does."""
         return self._native.submit()
 
-    def completions(self, wait: int = 0, timeout: float | None = None) -> list[Handle]:
+    def completions(self, wait: int = 0, timeout: float | None = None) -> list[Any]:
         """Submits, waits for `wait` handles with news, and gives those there
         are: operations and batches that are done and whose result nobody asked
         for yet, multishot operations with something to take, RingMessages.

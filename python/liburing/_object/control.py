@@ -141,23 +141,23 @@ class ControlOperations(Native):
         return self._native.futex_waitv("futex_waitv", watched, options)
 
     def msg_ring(
-        self, ring: Any, user_data: int, res: int = 0, *, flags: int | None = None,
+        self, ring: Any, data: int, res: int = 0, *, flags: int | None = None,
         **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
-        """Posts a completion with `user_data` and `res` to another ring (a
+        """Posts a completion tagged `data` with the number `res` to another ring (a
         Ring or its descriptor), whose completions() give a RingMessage. Kernel
         5.18; `flags` for the completion 6.3."""
         op_flags = 0 if flags is None else CONSTANTS["IORING_MSG_RING_FLAGS_PASS"]
-        return self._message_to(ring, user_data, res, op_flags, flags or 0, None, 0, options)
+        return self._message_to(ring, data, res, op_flags, flags or 0, None, 0, options)
 
     def msg_ring_fd(
-        self, ring: Any, file: FixedFile, user_data: int = 0,
+        self, ring: Any, file: FixedFile, data: int = 0,
         *, slot: FixedFile | None = None, **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
         """Puts a file of this ring's table into another ring's, into `slot` or
         a free one, and tells it with a RingMessage. Kernel 6.0."""
         target = 2**32 - 1 if slot is None else slot.index + 1
-        return self._message_to(ring, user_data, 0, 0, target, file.index, 1, options)
+        return self._message_to(ring, data, 0, 0, target, file.index, 1, options)
 
     def _message_to(
         self, ring: Any, data: int, res: int, flags: int, field: int, source: int | None,

@@ -40,6 +40,18 @@ impl Message {
 
 #[pymethods]
 impl Message {
+    /// Always "message".
+    #[getter]
+    fn name(&self) -> &'static str {
+        "message"
+    }
+
+    /// Always true.
+    #[getter]
+    fn done(&self) -> bool {
+        true
+    }
+
     fn __repr__(&self) -> String {
         format!("<RingMessage {}: {}>", self.user_data, self.res)
     }

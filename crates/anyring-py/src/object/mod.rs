@@ -22,6 +22,16 @@ mod stream;
 mod transfer;
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+/// `Operation[int]` and the like, for annotations.
+fn alias<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    class
+        .py()
+        .import("types")?
+        .getattr("GenericAlias")?
+        .call1((class, item))
+}
 
 /// Adds what the object tier needs to the module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -276,6 +276,14 @@ impl Operation {
         self.set(DETACHED);
     }
 
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        super::alias(cls, item)
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         let name = self.name.bind(py).to_string_lossy().into_owned();
         if self.has(DONE) {

@@ -341,6 +341,14 @@ impl Stream {
         self.cancel(py)
     }
 
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        super::alias(cls, item)
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         let name = self.name.bind(py).to_string_lossy().into_owned();
         let state = self.state();
