@@ -40,7 +40,10 @@ impl Ring {
             )
         };
         if peer.is_null() {
-            return Err(format!("io_uring_queue_init: {}", message(error)));
+            return Err(format!(
+                "io_uring_queue_init or registering: {}",
+                message(error)
+            ));
         }
         Ok(Ring {
             functions: library.functions,

@@ -7,6 +7,7 @@
 use std::ffi::{c_int, c_uint};
 
 use super::{Done, Queue, Setup};
+use crate::counted::note;
 use crate::peer::{Library, Ring, Use};
 
 /// A ring that reads.
@@ -36,13 +37,13 @@ impl InC {
 }
 
 impl Queue for InC {
-    const COUNTED: bool = false;
-
     fn push(&mut self, slot: usize, offset: u64) {
         self.ring.push(slot, offset);
     }
 
     fn exchange(&mut self, done: &mut Vec<Done>) -> Result<(), String> {
+        // The source makes one call for each exchange.
+        note(1);
         let found = self.ring.exchange(&mut self.slots, &mut self.results)?;
         let found = self.slots[..found].iter().zip(&self.results);
         done.extend(found.map(|(&slot, &result)| Done {

@@ -31,8 +31,6 @@ impl Pread {
 }
 
 impl Queue for Pread {
-    const COUNTED: bool = true;
-
     fn push(&mut self, slot: usize, offset: u64) {
         // SAFETY: the slot lies inside the memory of the engine.
         let result = unsafe {
@@ -80,8 +78,6 @@ impl AioQueue {
 }
 
 impl Queue for AioQueue {
-    const COUNTED: bool = true;
-
     fn push(&mut self, slot: usize, offset: u64) {
         // SAFETY: the engine's memory outlives the queue; slots are free.
         unsafe {
@@ -155,8 +151,6 @@ impl Crate {
 }
 
 impl Queue for Crate {
-    const COUNTED: bool = true;
-
     fn push(&mut self, slot: usize, offset: u64) {
         let entry = self.entry(slot, offset);
         // SAFETY: the memory outlives the ring.

@@ -112,8 +112,6 @@ unsafe fn wait_for_one(ring: &mut Ring<Counted>) -> Result<(), String> {
 }
 
 impl Queue for Ours {
-    const COUNTED: bool = true;
-
     #[inline]
     fn push(&mut self, slot: usize, offset: u64) {
         // SAFETY: the slot lies inside the memory of the engine.
