@@ -53,6 +53,11 @@ fn best<'a>(groups: impl Iterator<Item = &'a Group> + Clone) -> Option<(&'a Grou
         .max_by(|a, b| a.1.ratio.median.total_cmp(&b.1.ratio.median))
 }
 
+/// What is added to a figure of a group that is too noisy.
+fn doubt(group: &Group) -> &'static str {
+    if group.is_noisy() { " (too noisy)" } else { "" }
+}
+
 struct Claims<'a> {
     report: &'a Report,
     all: Vec<Claim>,
@@ -99,8 +104,9 @@ impl<'a> Claims<'a> {
                 continue;
             };
             let measured = format!(
-                "{}: {}, depth {}",
+                "{}{}: {}, depth {}",
                 ratio(&row.ratio),
+                doubt(group),
                 row.contender,
                 parameter(group, "depth")
             );
@@ -178,7 +184,11 @@ impl<'a> Claims<'a> {
         let nops: Vec<String> = nops
             .filter_map(|group| {
                 let cost = with_time(&nanoseconds(group.row("anyring")?));
-                Some(format!("{cost} at batch {}", parameter(group, "batch")))
+                Some(format!(
+                    "{cost}{} at batch {}",
+                    doubt(group),
+                    parameter(group, "batch")
+                ))
             })
             .collect();
         if !nops.is_empty() {
@@ -203,8 +213,9 @@ impl<'a> Claims<'a> {
                 continue;
             };
             let measured = format!(
-                "{}: {} to {} requests/s, {}, {}",
+                "{}{}: {} to {} requests/s, {}, {}",
                 ratio(&row.ratio),
+                doubt(group),
                 short(group.rows[0].per_second.median),
                 short(row.per_second.median),
                 row.contender,
@@ -261,7 +272,8 @@ impl<'a> Claims<'a> {
                 .filter(|group| parameter(group, "kind") == kind)
                 .filter_map(|group| {
                     let found = ratio(&group.row("anyring, registered")?.ratio);
-                    Some(format!("{} KiB {found}", number(group, "bytes") >> 10))
+                    let kib = number(group, "bytes") >> 10;
+                    Some(format!("{kib} KiB {found}{}", doubt(group)))
                 })
                 .collect();
             if sizes.is_empty() {
@@ -291,7 +303,7 @@ impl<'a> Claims<'a> {
                     "the device's flush takes nearly all of the time, and both hand it to a worker thread"
                 };
                 let claim = "a linked write and fsync against two round trips";
-                self.add(claim, "faster", ratio(&pair.ratio), why);
+                self.add(claim, "faster", ratio(&pair.ratio) + doubt(group), why);
             }
         }
     }

@@ -101,6 +101,7 @@ pub(crate) fn main(options: &Options) -> Result<(), String> {
         makers,
         processors,
         started: Instant::now(),
+        files: 0,
     };
     run.all()?;
     let Run {

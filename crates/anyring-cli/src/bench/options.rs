@@ -100,7 +100,7 @@ impl Options {
             repetitions: self.repetitions.map_or(repetitions, |r| r as usize),
             slice: Duration::from_millis(self.slice.unwrap_or(slice)),
             turns: 4,
-            repeats: if self.quick { 16 } else { 600 },
+            repeats: if self.quick { 16 } else { 200 },
             latencies: Latencies::Apart(latencies),
         }
     }

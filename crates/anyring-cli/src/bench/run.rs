@@ -14,6 +14,8 @@ use super::outside;
 use super::progress::Progress;
 use super::report::model::Report;
 
+/// Open files that are not connections of the echo.
+const SPARE: u64 = 200;
 const ELSEWHERE: &str = "--dir names a folder on another file system";
 
 /// Everything a part needs.
@@ -26,6 +28,8 @@ pub(crate) struct Run<'a> {
     pub(crate) makers: Makers,
     pub(crate) processors: Vec<usize>,
     pub(crate) started: Instant,
+    /// Files that may be open.
+    pub(crate) files: u64,
 }
 
 impl Run<'_> {
@@ -70,8 +74,9 @@ impl Run<'_> {
         plan: Plan,
     ) -> Result<(), String> {
         let mut plan = plan;
-        if self.options.quick && self.started.elapsed() > Duration::from_secs(25) {
-            plan.repeats = 0; // a busy machine: there is no time for it
+        let patience = if self.options.quick { 25 } else { 600 };
+        if self.started.elapsed() > Duration::from_secs(patience) {
+            plan.repeats = 0; // a busy machine: it would take for ever
         }
         self.progress.expect(contenders.len() * plan.runs());
         let progress = &mut self.progress;
@@ -207,19 +212,11 @@ impl Run<'_> {
         } else {
             &[1, 8, 32, 128, 512, 1000]
         };
-        // Every contender keeps its client's and its server's end open.
-        let each = 2 * echo::SERVERS.len() as u64;
-        let all = counts[counts.len() - 1] as u64;
-        let files = machine::raise_open_files(all * each + 200);
+        let most = counts[counts.len() - 1] * echo::SERVERS.len();
+        self.files = machine::raise_open_files(2 * most as u64 + SPARE);
         for short in [false, true] {
             for bytes in [64, 4096] {
                 for &connections in counts {
-                    if connections as u64 * each + 200 > files {
-                        self.missing(format!(
-                            "{connections} connections: they need more open files than the limit of {files} allows"
-                        ));
-                        continue;
-                    }
                     let rate = None;
                     self.serve(Load {
                         connections,
@@ -249,21 +246,55 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The servers that a limit on open files has room for: every contender
+    /// keeps both ends of long connections open.
+    fn servers(&mut self, load: Load) -> Vec<&'static str> {
+        let room = self.files.saturating_sub(SPARE) / (2 * load.connections as u64);
+        let (room, one) = match load.short {
+            true if room > 0 => (echo::SERVERS.len(), 1),
+            _ => (room as usize, 2),
+        };
+        let peers = self.makers.peers;
+        let mut names: Vec<&'static str> = echo::SERVERS.into_iter().collect();
+        names.retain(|name| {
+            // Zero copy is for messages that are worth it; libraries that are
+            // not there have been reported.
+            (load.bytes >= 4096 || !name.ends_with("zero copy"))
+                && (peers.own.is_some() || !name.starts_with("anyring in C"))
+                && (peers.liburing.is_some() || !name.starts_with("liburing"))
+        });
+        // The comparisons first, then what has several kinds of one library.
+        let rank = |name: &str| match name {
+            "epoll" => 0,
+            name if name.ends_with("multishot") => 1,
+            name if name.ends_with("plain") => 3,
+            _ => 2,
+        };
+        names.sort_by_key(|name| rank(name));
+        let out = names.split_off(names.len().min(if room < one { 0 } else { room }));
+        if !out.is_empty() {
+            let (count, files) = (load.connections, self.files);
+            self.missing(format!(
+                "{} with {count} connections: the limit of {files} open files",
+                out.join("; ")
+            ));
+        }
+        let wanted = echo::SERVERS.into_iter();
+        wanted.filter(|name| names.contains(name)).collect()
+    }
+
     fn serve(&mut self, load: Load) -> Result<(), String> {
         let server = self.processors.get(1).copied();
         let mut contenders = Contenders::new();
-        for name in echo::SERVERS {
-            // Zero copy is for messages that are worth it.
-            if name.ends_with("zero copy") && load.bytes < 4096 {
-                continue;
-            }
+        for name in self.servers(load) {
             match Service::start(name, load, server, self.makers.peers) {
                 Ok(service) => contenders.push(Box::new(service)),
                 Err(why) if name == echo::SERVERS[0] => return Err(why),
-                // Libraries that are not there have been reported.
-                Err(why) if why == "not there" => {}
                 Err(why) => self.missing(format!("{name}: {why}")),
             }
+        }
+        if contenders.is_empty() {
+            return Ok(());
         }
         // All connections ask at least once: many need longer turns.
         let least = Duration::from_millis(match load.connections {

@@ -114,7 +114,9 @@ fn try_percentiles<'a>(
     let area = SVGBackend::with_string(svg, size).into_drawing_area();
     area.fill(&theme.paper)?;
     let (legend, plot) = area.titled(title, theme.text(18))?.split_vertically(28);
-    let axis = (low.max(1.0) / 1.5..high * 1.5).log_scale();
+    // Whole powers of ten, so that there are labels at both ends.
+    let axis =
+        (10f64.powf(low.max(1.0).log10().floor())..10f64.powf(high.log10().ceil())).log_scale();
     let mut chart = ChartBuilder::on(&plot)
         .margin(14)
         .margin_right(30)
