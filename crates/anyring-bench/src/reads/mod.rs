@@ -65,6 +65,12 @@ impl<Q: Queue> Engine<Q> {
             block,
             direct,
         } = shape;
+        if data.bytes < block as u64 {
+            let bytes = data.bytes;
+            return Err(format!(
+                "the file is too small: {bytes} bytes, and a read has {block}"
+            ));
+        }
         let file = data.open(direct)?;
         let memory = Aligned::new(depth * block);
         let setup = Setup {
@@ -218,6 +224,28 @@ mod tests {
             }
         }
         assert!(ran >= 12, "pread at least runs everywhere");
+    }
+
+    #[test]
+    fn small_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFile::create(folder.path(), 1 << 20).unwrap();
+        let makers = Makers {
+            peers: Peers::default(),
+            poller: None,
+        };
+        for (block, fits) in [(1 << 20, true), (2 << 20, false)] {
+            let shape = Shape {
+                depth: 1,
+                block,
+                direct: false,
+            };
+            let made = makers.make("pread", &data, shape, true);
+            assert_eq!(made.is_ok(), fits);
+            let mut missing = Vec::new();
+            let all = makers.all(&["pread"], &data, shape, &mut missing);
+            assert!(fits || all.err().unwrap().contains("too small"));
+        }
     }
 
     /// A contender that brings other bytes is found out.

@@ -2,7 +2,7 @@
 
 use super::measure::spread;
 use super::report::model::{Claim, Group, Report, Row, Spread};
-use super::report::table::{short, time};
+use super::report::table::{short, time, with};
 
 fn ratio(s: &Spread) -> String {
     format!("{:.2} ({:.2} to {:.2})", s.median, s.low, s.high)
@@ -134,7 +134,7 @@ impl<'a> Claims<'a> {
             let measured = format!(
                 "{} 1, which is {}/s; {}",
                 first.contender,
-                short(first.per_second.median),
+                with(&first.per_second, short),
                 steps.join("; ")
             );
             let claim = format!("280 K : 480 K : 1.4 M : 5.2 M IOPS, read to all features, {kind}");
@@ -213,11 +213,11 @@ impl<'a> Claims<'a> {
                 continue;
             };
             let measured = format!(
-                "{}{}: {} to {} requests/s, {}, {}",
+                "{}{}: {} against {} requests/s, {}, {}",
                 ratio(&row.ratio),
                 doubt(group),
-                short(group.rows[0].per_second.median),
-                short(row.per_second.median),
+                with(&row.per_second, short),
+                with(&group.rows[0].per_second, short),
                 row.contender,
                 group.title
             );

@@ -42,18 +42,32 @@ impl Run<'_> {
                 self.report.notes.push(note.into());
             }
         }
+        let parts = [Part::Reads, Part::Registered, Part::Outside];
+        let mut data = None;
+        if parts.into_iter().any(|part| self.options.wants(part)) {
+            data = Some(self.data()?);
+        }
         if self.options.wants(Part::Calls) {
             self.calls()?;
         }
-        let parts = [Part::Reads, Part::Registered, Part::Outside];
-        if parts.into_iter().any(|part| self.options.wants(part)) {
-            self.file_parts()?;
+        if let Some((data, kinds)) = &data {
+            if self.options.wants(Part::Reads) {
+                self.reads(data, kinds)?;
+            }
+            if self.options.wants(Part::Registered) {
+                self.registered(data, kinds)?;
+            }
         }
         if self.options.wants(Part::Links) {
             self.links()?;
         }
         if self.options.wants(Part::Echo) {
             self.echo()?;
+        }
+        if let Some((data, kinds)) = &data {
+            if self.options.wants(Part::Outside) {
+                self.outside(data, kinds);
+            }
         }
         if Stop::asked() {
             return Err(Stop::MESSAGE.into());
@@ -74,9 +88,20 @@ impl Run<'_> {
         plan: Plan,
     ) -> Result<(), String> {
         let mut plan = plan;
-        let patience = if self.options.quick { 25 } else { 600 };
-        if self.started.elapsed() > Duration::from_secs(patience) {
-            plan.repeats = 0; // a busy machine: it would take for ever
+        // A busy machine: to repeat takes for ever, and a quick run has a minute.
+        if self.is_late(20) || self.started.elapsed() > Duration::from_secs(600) {
+            plan.repeats = 0;
+        }
+        if self.is_late(30) {
+            plan.repetitions = 3;
+            plan.turns = 1;
+        }
+        if self.is_late(45) {
+            self.missing(format!(
+                "{}: a quick run had no time left for it",
+                topic.title
+            ));
+            return Ok(());
         }
         self.progress.expect(contenders.len() * plan.runs());
         let progress = &mut self.progress;
@@ -85,7 +110,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn file_parts(&mut self) -> Result<(), String> {
+    /// The test data, and whether it is read cached and direct.
+    fn data(&mut self) -> Result<(DataFile, Vec<bool>), String> {
         let data = DataFile::create(self.folder, self.options.size << 20)?;
         let mut kinds = vec![false];
         if data.is_in_memory() {
@@ -100,21 +126,30 @@ impl Run<'_> {
             Ok(_) => kinds.push(true),
             Err(why) => self.missing(format!("direct reads: {why}; {ELSEWHERE}")),
         }
-        if self.options.wants(Part::Reads) {
-            self.reads(&data, &kinds)?;
+        Ok((data, kinds))
+    }
+
+    fn outside(&mut self, data: &DataFile, kinds: &[bool]) {
+        if self.is_late(45) {
+            self.missing("strace and fio: a quick run had no time left for them".into());
+            return;
         }
-        if self.options.wants(Part::Registered) {
-            self.registered(&data, &kinds)?;
+        self.progress.say("system calls, counted by strace");
+        let missing = &mut self.report.missing;
+        self.report.outside = outside::strace(self.folder, self.options, missing);
+        if self.is_late(50) {
+            self.missing("fio: a quick run had no time left for it".into());
+            return;
         }
-        if self.options.wants(Part::Outside) {
-            self.progress.say("system calls, counted by strace");
-            let missing = &mut self.report.missing;
-            self.report.outside = outside::strace(self.folder, self.options, missing);
-            self.progress.say("fio's own engines");
-            let slice = self.plan.slice * 4;
-            self.report.fio = outside::fio(&data, &kinds, slice, missing);
-        }
-        Ok(())
+        self.progress.say("fio's own engines");
+        let slice = self.plan.slice * 4;
+        let missing = &mut self.report.missing;
+        self.report.fio = outside::fio(data, kinds, slice, missing);
+    }
+
+    /// Whether a quick run has taken so many seconds: a busy machine.
+    fn is_late(&self, seconds: u64) -> bool {
+        self.options.quick && self.started.elapsed() > Duration::from_secs(seconds)
     }
 
     fn reads(&mut self, data: &DataFile, kinds: &[bool]) -> Result<(), String> {
@@ -162,10 +197,6 @@ impl Run<'_> {
         shape: Shape,
         topic: Topic,
     ) -> Result<(), String> {
-        if shape.block as u64 > data.bytes {
-            let what = format!("the file has {} MiB", data.bytes >> 20);
-            return Err(format!("{}: {what}: too small", topic.title));
-        }
         let missing = &mut self.report.missing;
         let mut contenders = self.makers.all(names, data, shape, missing)?;
         // A slow device needs longer turns than the page cache.

@@ -31,7 +31,8 @@ pub(crate) fn time(nanoseconds: f64) -> String {
     }
 }
 
-fn with(spread: &Spread, show: impl Fn(f64) -> String) -> String {
+/// The median with its quartiles.
+pub(crate) fn with(spread: &Spread, show: impl Fn(f64) -> String) -> String {
     format!(
         "{} ({} to {})",
         show(spread.median),
