@@ -22,7 +22,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 unexport CARGO_BUILD_TARGET
 ARCHIVE := $(TARGET)/capi/libanyring_capi.a
 MAPS := crates/anyring-capi/maps
-RUST_SOURCES := $(shell find crates/anyring-abi crates/anyring crates/anyring-capi -name '*.rs' -o -name Cargo.toml) \
+RUST_SOURCES := $(shell find crates/anyring-abi crates/anyring crates/anyring-capi crates/anyring-engine -name '*.rs' -o -name Cargo.toml) \
 	Cargo.toml Cargo.lock
 LIBS := $(foreach lib,liburing liburing-ffi,$(LIBDIR)/$(lib).so.$(VERSION) $(LIBDIR)/$(lib).a)
 

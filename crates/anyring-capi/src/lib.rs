@@ -31,12 +31,14 @@ pub mod register;
 pub mod setup;
 pub mod submit;
 
+use anyring::RingRef;
 use anyring::abi::io_uring;
-use anyring::{Linux, RingRef};
+use anyring_engine::Selected;
 
-/// What serves the rings of this library.
-type Serving = Linux;
-const KERNEL: Serving = Linux;
+/// What serves the rings of this library: the kernel, unless a user, a program
+/// or a packager chose otherwise.
+type Serving = Selected;
+const KERNEL: Serving = Selected;
 
 /// The ring behind a C pointer.
 ///
@@ -48,9 +50,11 @@ unsafe fn ring_ref(ring: *const io_uring) -> RingRef<Serving> {
     unsafe { RingRef::new(ring.cast_mut(), KERNEL) }
 }
 
+/// Memory comes from the program's allocator.
+#[cfg(anyring_staticlib)]
+mod memory;
+
 /// Panics cannot cross into C, and there is nobody to report to: stop.
-/// (Nothing in the library reaches this: `tests/abi` checks that it is not even
-/// linked in.)
 #[cfg(anyring_staticlib)]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

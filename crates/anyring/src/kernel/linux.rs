@@ -14,13 +14,13 @@ use super::Kernel;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Linux;
 
-/// A system call that leaves `errno` alone.
+/// A system call that leaves `errno` alone; its result or `-errno`.
 ///
 /// # Safety
 /// The arguments are valid for the call.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
-unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
+pub unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the x86-64 system-call convention: number in rax, arguments in
     // rdi, rsi, rdx, r10, r8 and r9; rcx and r11 are overwritten. Memory is
@@ -43,13 +43,13 @@ unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
     result
 }
 
-/// A system call that leaves `errno` alone.
+/// A system call that leaves `errno` alone; its result or `-errno`.
 ///
 /// # Safety
 /// The arguments are valid for the call.
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 #[inline(always)]
-unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
+pub unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the AArch64 system-call convention: number in x8, arguments in
     // x0 to x5, result in x0.
@@ -69,12 +69,12 @@ unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
     result
 }
 
-/// A system call that leaves `errno` alone.
+/// A system call that leaves `errno` alone; its result or `-errno`.
 ///
 /// # Safety
 /// The arguments are valid for the call.
 #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
-unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
+pub unsafe fn syscall(number: c_long, a: [usize; 6]) -> isize {
     // SAFETY: errno is this thread's own; the call is the caller's promise.
     unsafe {
         let errno = libc::__errno_location();

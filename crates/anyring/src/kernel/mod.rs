@@ -13,7 +13,7 @@ mod linux;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 
-pub use linux::Linux;
+pub use linux::{Linux, syscall};
 
 /// What serves rings: three io_uring calls and the memory calls around them.
 ///

@@ -1,0 +1,395 @@
+//! The driver: the thread that looks after rings while no thread of the
+//! program waits in them, and the SQPOLL threads.
+//!
+//! A thread that waits in an enter drives its ring itself, without a detour.
+//! But completions have to appear also while the program looks at memory or
+//! polls the ring fd. So a ring with something pending is put into the
+//! driver's care: at first it looks every millisecond whether the program
+//! keeps coming back; if not, it sleeps on the ring's epoll; and if the program
+//! sits in a long wait, it lets go of the ring.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use anyring_abi as abi;
+use anyring_abi::{__kernel_timespec, io_uring_params};
+
+use crate::events::drive;
+use crate::lock::{Mutex, futex_wait, futex_wake};
+use crate::ring::Ring;
+use crate::state::Care;
+use crate::sys::{self, EVENTS, Fd};
+use crate::{enter, threads};
+
+const TICK_NANOS: u64 = 1_000_000;
+/// The longest between two looks at a ring that only waits to be unread.
+const SLOW_NANOS: u64 = 32_000_000;
+/// Ticks with a waiting program until the driver lets go.
+const PATIENCE: u32 = 10;
+/// How long the driver stays without rings.
+const IDLE_NANOS: u64 = 2_000_000_000;
+const NAP_NANOS: u64 = 50_000;
+const WAKE_TOKEN: u64 = 0;
+
+#[derive(Debug)]
+struct Member {
+    ring: Arc<Ring>,
+    care: Care,
+    waits: u64,
+    ticks: u32,
+    /// Whether the ring's epoll is in the driver's.
+    known: bool,
+}
+
+#[derive(Debug)]
+struct Driver {
+    /// Rings handed over since the thread last looked.
+    arrivals: Vec<Arc<Ring>>,
+    /// Its epoll and what wakes it; there while the thread is.
+    tools: Option<Arc<(Fd, Fd)>>,
+}
+
+static DRIVER: Mutex<Driver> = Mutex::new(Driver {
+    arrivals: Vec::new(),
+    tools: None,
+});
+
+/// Processors that there are.
+pub(crate) fn cpus() -> usize {
+    static CPUS: AtomicUsize = AtomicUsize::new(0);
+    match CPUS.load(Ordering::Relaxed) {
+        0 => {
+            // SAFETY: sysconf has no preconditions.
+            let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }.max(1) as usize;
+            CPUS.store(count, Ordering::Relaxed);
+            count
+        }
+        count => count,
+    }
+}
+
+/// Puts a ring into the driver's care.
+#[cold]
+pub(crate) fn attach(ring: &Arc<Ring>) {
+    let wanted = ring.peek(|state| {
+        let wanted = state.care == Care::None && !state.gone;
+        if wanted {
+            state.care = Care::Ticking;
+        }
+        wanted
+    });
+    if wanted && hand_over(ring).is_err() {
+        // Without a driver the ring makes progress in enters only.
+        ring.peek(|state| state.care = Care::None);
+    }
+}
+
+fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
+    let mut driver = DRIVER.lock();
+    driver.arrivals.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
+    let tools = match &driver.tools {
+        Some(tools) => Arc::clone(tools),
+        None => {
+            let (epoll, wake) = (sys::epoll()?, sys::eventfd()?);
+            sys::epoll_ctl(
+                epoll.get(),
+                libc::EPOLL_CTL_ADD,
+                wake.get(),
+                libc::EPOLLIN as u32,
+                WAKE_TOKEN,
+            )?;
+            let tools = Arc::new((epoll, wake));
+            let theirs = Arc::clone(&tools);
+            threads::start(Box::new(move || run(&theirs)))?;
+            driver.tools = Some(Arc::clone(&tools));
+            tools
+        }
+    };
+    driver.arrivals.push(Arc::clone(ring));
+    sys::eventfd_add(tools.1.get());
+    Ok(())
+}
+
+/// The ring ends: the driver lets go of it soon.
+pub(crate) fn detach(ring: &Arc<Ring>) {
+    if ring.peek(|state| state.care) == Care::None {
+        return;
+    }
+    let mut driver = DRIVER.lock();
+    driver.arrivals.retain(|other| !Arc::ptr_eq(other, ring));
+    if let Some(tools) = &driver.tools {
+        sys::eventfd_add(tools.1.get());
+    }
+}
+
+/// The thread.
+fn run(tools: &Arc<(Fd, Fd)>) {
+    let (epoll, wake) = (tools.0.get(), tools.1.get());
+    let mut members: Vec<Member> = Vec::new();
+    let mut tick = TICK_NANOS;
+    loop {
+        let ticking = members.iter().any(|member| member.care == Care::Ticking);
+        let timeout = match (ticking, members.is_empty()) {
+            (true, _) => Some(sys::timespec(tick)),
+            (false, true) => Some(sys::timespec(IDLE_NANOS)),
+            (false, false) => None,
+        };
+        let mut events = [sys::NO_EVENT; EVENTS];
+        let count = sys::epoll_wait(epoll, &mut events, timeout, (0, 8)).unwrap_or(0);
+        let mut arrived = false;
+        for event in &events[..count] {
+            let token = event.u64;
+            if token == WAKE_TOKEN {
+                sys::drain(wake);
+                arrived = true;
+            } else if let Some(member) = members.iter_mut().find(|m| m.ring.serial == token) {
+                member.woken(epoll);
+            }
+        }
+        if arrived || members.is_empty() {
+            let mut driver = DRIVER.lock();
+            if members.is_empty() && driver.arrivals.is_empty() {
+                // Under the lock: whoever comes next starts another thread.
+                driver.tools = None;
+                return;
+            }
+            for ring in driver.arrivals.drain(..) {
+                if let Some(at) = members.iter().position(|m| Arc::ptr_eq(&m.ring, &ring)) {
+                    members[at].care = Care::Ticking;
+                    members[at].ticks = 0;
+                } else if members.try_reserve(1).is_ok() {
+                    members.push(Member {
+                        ring,
+                        care: Care::Ticking,
+                        waits: u64::MAX,
+                        ticks: 0,
+                        known: false,
+                    });
+                }
+            }
+            tick = TICK_NANOS;
+        }
+        if ticking || arrived {
+            let mut busy = false;
+            members.retain_mut(|member| {
+                if member.care == Care::Ticking {
+                    busy |= member.tick(epoll);
+                }
+                let stays = matches!(member.care, Care::Ticking | Care::Armed)
+                    && !member.ring.peek(|state| state.gone);
+                if !stays {
+                    member.leave(epoll);
+                }
+                stays
+            });
+            tick = if busy {
+                TICK_NANOS
+            } else {
+                (tick * 2).min(SLOW_NANOS)
+            };
+        }
+    }
+}
+
+impl Member {
+    /// Its epoll has something.
+    fn woken(&mut self, epoll: c_int) {
+        if drive(&self.ring) {
+            self.arm(epoll);
+        } else {
+            self.become_care(Care::Ticking);
+            self.ticks = 0;
+        }
+    }
+
+    fn become_care(&mut self, care: Care) {
+        self.care = care;
+        self.ring.peek(|state| {
+            if !state.gone {
+                state.care = care;
+            }
+        });
+    }
+
+    /// Sleeps on the ring's epoll.
+    fn arm(&mut self, epoll: c_int) {
+        let (op, fd) = (
+            if self.known {
+                libc::EPOLL_CTL_MOD
+            } else {
+                libc::EPOLL_CTL_ADD
+            },
+            self.ring.epoll.get(),
+        );
+        let events = (libc::EPOLLIN | libc::EPOLLONESHOT) as u32;
+        if sys::epoll_ctl(epoll, op, fd, events, self.ring.serial).is_ok() {
+            self.known = true;
+            self.become_care(Care::Armed);
+        }
+    }
+
+    fn leave(&mut self, epoll: c_int) {
+        if self.known {
+            let _ = sys::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, self.ring.epoll.get(), 0, 0);
+        }
+    }
+
+    /// Looks at the ring; whether to come back soon.
+    fn tick(&mut self, epoll: c_int) -> bool {
+        let (waiting, waits) = self
+            .ring
+            .peek(|state| (!state.waiters.is_empty(), state.waits));
+        let comes_by = waits != self.waits;
+        self.waits = waits;
+        if waiting {
+            self.ticks += 1;
+            if self.ticks >= PATIENCE {
+                // Unless it has just left: then it must not be left alone.
+                let left = self.ring.peek(|state| {
+                    let still = !state.waiters.is_empty();
+                    if still {
+                        state.care = Care::Left;
+                    }
+                    still
+                });
+                if left {
+                    self.care = Care::Left;
+                }
+            }
+            return true;
+        }
+        self.ticks = 0;
+        if comes_by {
+            return true;
+        }
+        if !drive(&self.ring) {
+            return true;
+        }
+        let (pending, signalled) = self.ring.peek(|state| {
+            state.quiet(self.ring.signal.get());
+            (state.waiting_events != 0, state.signalled)
+        });
+        if pending && !signalled {
+            self.arm(epoll);
+        } else if !pending && !signalled {
+            self.become_care(Care::None);
+        }
+        // What is signalled has to be looked at until it is taken.
+        false
+    }
+}
+
+/// Forgets the thread, which the child does not have.
+///
+/// # Safety
+/// This is a forked child, and no other thread of it uses the driver.
+pub(crate) unsafe fn begin_child() {
+    // SAFETY: the caller is alone.
+    unsafe {
+        DRIVER.reset(Driver {
+            arrivals: Vec::new(),
+            tools: None,
+        });
+    }
+}
+
+// ---- SQPOLL
+
+/// Starts the thread that submits for a ring.
+pub(crate) fn start_sqpoll(ring: &Arc<Ring>, p: &io_uring_params) -> Result<(), c_int> {
+    let theirs = Arc::downgrade(ring);
+    let cpu = (p.flags & abi::IORING_SETUP_SQ_AFF != 0).then_some(p.sq_thread_cpu as usize);
+    threads::start(Box::new(move || {
+        if let Some(cpu) = cpu {
+            let mut set = [0_u64; 16];
+            if let Some(word) = set.get_mut(cpu / 64) {
+                *word = 1 << (cpu % 64);
+            }
+            // SAFETY: the set is read during the call.
+            let _ = unsafe {
+                sys::raw(
+                    libc::SYS_sched_setaffinity,
+                    &[0, size_of_val(&set), set.as_ptr() as usize],
+                )
+            };
+        }
+        let mut idle = 0_u64;
+        while let Some(ring) = theirs.upgrade() {
+            if !poll_once(&ring, &mut idle) {
+                return;
+            }
+        }
+    }))
+}
+
+/// One look at the submission queue; false when the ring is gone.
+fn poll_once(ring: &Arc<Ring>, idle: &mut u64) -> bool {
+    let seen = ring.sqpoll_wake.load(Ordering::Acquire);
+    let taken = ring.with(false, |state| {
+        if state.gone {
+            return None;
+        }
+        if state.disabled {
+            return Some(0);
+        }
+        Some(enter::submit(state, u32::MAX).unwrap_or(0))
+    });
+    match taken {
+        None => return false,
+        Some(0) => {}
+        Some(_) => {
+            *idle = 0;
+            return true;
+        }
+    }
+    if *idle < u64::from(ring.idle_millis) * 1_000_000 {
+        futex_wait(&ring.sqpoll_wake, seen, Some(NAP_NANOS));
+        *idle += NAP_NANOS;
+        return true;
+    }
+    // The flag first, then the last look: the program publishes its tail
+    // first and looks at the flag then. One of the two sees the other.
+    let empty = ring.peek(|state| {
+        state.set_flag(abi::IORING_SQ_NEED_WAKEUP);
+        core::sync::atomic::fence(Ordering::SeqCst);
+        state.disabled || state.memory.sq_tail().load(Ordering::Acquire) == state.sq_head
+    });
+    if empty {
+        // Bounded, so that a ring whose fd was closed is noticed.
+        futex_wait(&ring.sqpoll_wake, seen, Some(IDLE_NANOS));
+    }
+    let awake = !empty || ring.sqpoll_wake.load(Ordering::Acquire) != seen;
+    if awake {
+        ring.peek(|state| state.clear_flag(abi::IORING_SQ_NEED_WAKEUP));
+        *idle = 0;
+    }
+    true
+}
+
+/// Wakes a sleeping SQPOLL thread.
+pub(crate) fn wake_sqpoll(ring: &Ring) {
+    ring.sqpoll_wake.fetch_add(1, Ordering::Release);
+    futex_wake(&ring.sqpoll_wake, u32::MAX);
+}
+
+/// Waits until the submission queue has room.
+pub(crate) fn wait_for_room(ring: &Ring) {
+    let full = || {
+        ring.peek(|state| {
+            let tail = state.memory.sq_tail().load(Ordering::Acquire);
+            !state.gone && tail.wrapping_sub(state.sq_head) >= state.memory.sq_entries
+        })
+    };
+    while full() {
+        wake_sqpoll(ring);
+        let nap: __kernel_timespec = sys::timespec(NAP_NANOS);
+        // SAFETY: the time is read during the call.
+        let slept = unsafe { sys::raw(libc::SYS_nanosleep, &[(&raw const nap) as usize, 0]) };
+        if slept.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! io_uring_enter(2): taking SQEs, waiting for completions.
+
+use alloc::sync::Arc;
+use core::ffi::{c_int, c_uint};
+use core::sync::atomic::Ordering;
+
+use anyring_abi as abi;
+use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait};
+
+use crate::request::Request;
+use crate::ring::Ring;
+use crate::state::{Care, State, Waiter};
+use crate::sys::{self, EVENTS};
+use crate::user;
+
+/// Flags of enter that the engine knows.
+pub(crate) const ENTER_FLAGS: u32 = abi::IORING_ENTER_GETEVENTS
+    | abi::IORING_ENTER_SQ_WAKEUP
+    | abi::IORING_ENTER_SQ_WAIT
+    | abi::IORING_ENTER_EXT_ARG
+    | abi::IORING_ENTER_REGISTERED_RING
+    | abi::IORING_ENTER_ABS_TIMER
+    | abi::IORING_ENTER_EXT_ARG_REG
+    | abi::IORING_ENTER_NO_IOWAIT;
+
+const ALL_SQE_FLAGS: u32 = (1 << 7) - 1;
+
+/// What a wait is limited by.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    timeout: Option<__kernel_timespec>,
+    min_wait_usec: u32,
+    /// Address and bytes of a signal mask.
+    mask: (usize, usize),
+}
+
+/// io_uring_enter(2) on a ring of the engine.
+pub(crate) fn enter(
+    ring: &Arc<Ring>,
+    to_submit: c_uint,
+    min_complete: c_uint,
+    flags: c_uint,
+    arg: u64,
+    size: usize,
+) -> c_int {
+    if flags & !ENTER_FLAGS != 0 {
+        return -libc::EINVAL;
+    }
+    let mut submitted = Ok(0);
+    let waits = flags & abi::IORING_ENTER_GETEVENTS != 0;
+    let problem = ring.with(true, |state| {
+        if state.gone {
+            return Some(-libc::EBADFD);
+        }
+        if state.disabled {
+            return Some(-libc::EBADFD);
+        }
+        if let Err(error) = check_issuer(state, to_submit, flags) {
+            return Some(error);
+        }
+        if state.flags & abi::IORING_SETUP_SQPOLL != 0 {
+            submitted = Ok(to_submit as c_int);
+        } else if to_submit != 0 {
+            submitted = submit(state, to_submit);
+            if core::mem::take(&mut state.look_soon) {
+                state.harvest(ring.kick.get());
+            }
+        }
+        if waits && min_complete == 0 {
+            let defers = state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0;
+            if state.waiting_events != 0 && (defers || state.care != Care::Armed) {
+                state.harvest(ring.kick.get());
+            }
+            bring(state, ring);
+        } else if min_complete == 0 {
+            state.quiet(ring.signal.get());
+        }
+        None
+    });
+    if let Some(error) = problem {
+        return error;
+    }
+    let sqpoll = ring.peek(|state| state.flags & abi::IORING_SETUP_SQPOLL != 0);
+    if sqpoll {
+        if flags & abi::IORING_ENTER_SQ_WAKEUP != 0 || to_submit != 0 {
+            crate::driver::wake_sqpoll(ring);
+        }
+        if flags & abi::IORING_ENTER_SQ_WAIT != 0 {
+            crate::driver::wait_for_room(ring);
+        }
+    }
+    let submitted = match submitted {
+        Ok(count) => count,
+        Err(error) => return error,
+    };
+    if !waits || (submitted as u32) < to_submit {
+        return submitted;
+    }
+    let waited =
+        limits(ring, flags, arg, size).and_then(|limits| wait(ring, min_complete, flags, limits));
+    match waited {
+        _ if submitted > 0 => submitted,
+        Ok(()) => 0,
+        Err(error) => error,
+    }
+}
+
+/// Only its issuer may submit to a single-issuer ring, and only that thread
+/// may fetch from one that defers.
+fn check_issuer(state: &mut State, to_submit: u32, flags: u32) -> Result<(), c_int> {
+    if state.flags & abi::IORING_SETUP_SINGLE_ISSUER == 0 {
+        return Ok(());
+    }
+    let fetches = flags & abi::IORING_ENTER_GETEVENTS != 0
+        && state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0;
+    if to_submit == 0 && !fetches {
+        return Ok(());
+    }
+    let me = sys::gettid();
+    if state.issuer == 0 {
+        state.issuer = me;
+    }
+    if state.issuer == me {
+        Ok(())
+    } else {
+        Err(-libc::EEXIST)
+    }
+}
+
+/// Shows what waits outside the queue, and drops the signals for it.
+fn bring(state: &mut State, ring: &Ring) {
+    if state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0 {
+        state.clear_flag(abi::IORING_SQ_TASKRUN);
+    }
+    state.flush();
+    state.quiet(ring.signal.get());
+}
+
+/// Takes SQEs; how many, or -errno if none could be.
+pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> {
+    // Pairs with the releasing store of the tail in the program.
+    let tail = state.memory.sq_tail().load(Ordering::Acquire);
+    let available = tail
+        .wrapping_sub(state.sq_head)
+        .min(state.memory.sq_entries);
+    let count = to_submit.min(available);
+    let mut taken = 0;
+    while taken < count {
+        let slot = state.memory.sq_slot(state.sq_head);
+        state.sq_head = state.sq_head.wrapping_add(1);
+        // Pairs with the acquiring load of the head in the program: the entry
+        // may be written again.
+        let Some(slot) = slot else {
+            state.memory.sq_dropped().fetch_add(1, Ordering::Relaxed);
+            state
+                .memory
+                .sq_head()
+                .store(state.sq_head, Ordering::Release);
+            break;
+        };
+        let sqe = state.memory.sqe(slot);
+        state
+            .memory
+            .sq_head()
+            .store(state.sq_head, Ordering::Release);
+        taken += 1;
+        let request = state.request(sqe);
+        if !accept(state, request) {
+            break;
+        }
+    }
+    // A chain ends with the submission.
+    close_chain(state);
+    Ok(taken as c_int)
+}
+
+/// Checks a request and starts it; false if the submission stops here.
+#[inline]
+fn accept(state: &mut State, request: Request) -> bool {
+    let go_on = state.flags & abi::IORING_SETUP_SUBMIT_ALL != 0;
+    let checked = check(state, &request);
+    let in_chain = state.chain.is_some();
+    if let Err(error) = checked {
+        // A bad request in a chain takes the chain with it.
+        if in_chain || request.is_linked() {
+            state.chain_failed = true;
+            let ends = !request.is_linked();
+            add_to_chain(state, request, Some(error));
+            if ends {
+                close_chain(state);
+            }
+            return go_on;
+        }
+        state.finish(request, error, 0, None);
+        return go_on;
+    }
+    if in_chain || request.is_linked() {
+        let ends = !request.is_linked();
+        add_to_chain(state, request, None);
+        if ends {
+            close_chain(state);
+        }
+    } else {
+        state.begin(request);
+    }
+    true
+}
+
+/// What the kernel checks before it looks at the operation.
+#[inline]
+fn check(state: &State, request: &Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    if u32::from(sqe.opcode) >= crate::ops::LAST {
+        return Err(-libc::EINVAL);
+    }
+    if u32::from(sqe.flags) & !ALL_SQE_FLAGS != 0 {
+        return Err(-libc::EINVAL);
+    }
+    if let Some(restrictions) = &state.restrictions {
+        restrictions.check(sqe)?;
+    }
+    if request.has(abi::IOSQE_CQE_SKIP_SUCCESS) && request.has(abi::IOSQE_IO_DRAIN) {
+        return Err(-libc::EOPNOTSUPP);
+    }
+    if request.has(abi::IOSQE_BUFFER_SELECT) && !crate::ops::selects(sqe.opcode) {
+        return Err(-libc::EOPNOTSUPP);
+    }
+    if sqe.personality != 0 {
+        check_personality(state, sqe.personality)?;
+    }
+    crate::ops::check(state, request)
+}
+
+/// Credentials that the process has given up cannot be had back in user space.
+#[cold]
+fn check_personality(state: &State, id: u16) -> Result<(), c_int> {
+    let one = state
+        .personalities
+        .iter()
+        .find(|one| one.0 == id)
+        .ok_or(-libc::EINVAL)?;
+    if one.1 == crate::register::limits::credentials() {
+        Ok(())
+    } else {
+        Err(-libc::EPERM)
+    }
+}
+
+/// Appends to the chain that is being put together.
+fn add_to_chain(state: &mut State, mut request: Request, error: Option<c_int>) {
+    request.stage = crate::request::Stage::Linked;
+    if let Some(error) = error {
+        // Kept for when the chain is closed.
+        request.done = error.unsigned_abs() as usize;
+        request.cancelled = true;
+    }
+    match state.store(request) {
+        Ok(id) => match state.chain {
+            None => state.chain = Some((id.slot, id.slot)),
+            Some((first, last)) => {
+                let last = state.id_of(last);
+                if let Some(before) = state.get_mut(last) {
+                    before.next = Some(id.slot);
+                }
+                state.chain = Some((first, id.slot));
+            }
+        },
+        Err(request) => {
+            state.chain_failed = true;
+            state.finish(request, -libc::ENOMEM, 0, None);
+        }
+    }
+}
+
+/// Starts the chain, or fails it as a whole.
+fn close_chain(state: &mut State) {
+    let Some((first, _)) = state.chain.take() else {
+        return;
+    };
+    let id = state.id_of(first);
+    if !core::mem::take(&mut state.chain_failed) {
+        state.begin_stored(id);
+        return;
+    }
+    let mut at = Some(id);
+    while let Some(id) = at {
+        let Some(mut request) = state.take(id) else {
+            return;
+        };
+        at = request.next.take().map(|slot| state.id_of(slot));
+        state.release(id);
+        let res = if request.cancelled {
+            -(request.done as c_int)
+        } else {
+            -libc::ECANCELED
+        };
+        state.finish(request, res, 0, None);
+    }
+}
+
+/// Reads what the argument says.
+fn limits(ring: &Ring, flags: u32, arg: u64, size: usize) -> Result<Limits, c_int> {
+    if flags & abi::IORING_ENTER_EXT_ARG_REG != 0 {
+        return registered_limits(ring, flags, arg, size);
+    }
+    if flags & abi::IORING_ENTER_EXT_ARG == 0 {
+        return Ok(Limits {
+            mask: (arg as usize, if arg == 0 { 8 } else { size }),
+            ..Limits::default()
+        });
+    }
+    if size != size_of::<io_uring_getevents_arg>() {
+        return Err(-libc::EINVAL);
+    }
+    let arg: io_uring_getevents_arg = user::read(arg)?;
+    let timeout = match arg.ts {
+        0 => None,
+        at => Some(user::read(at)?),
+    };
+    Ok(Limits {
+        timeout,
+        min_wait_usec: arg.min_wait_usec,
+        mask: mask_of(arg.sigmask, arg.sigmask_sz),
+    })
+}
+
+fn mask_of(mask: u64, size: u32) -> (usize, usize) {
+    match mask {
+        0 => (0, 8),
+        _ => (mask as usize, size as usize),
+    }
+}
+
+fn registered_limits(ring: &Ring, flags: u32, offset: u64, size: usize) -> Result<Limits, c_int> {
+    if flags & abi::IORING_ENTER_EXT_ARG == 0 || size != size_of::<io_uring_reg_wait>() {
+        return Err(-libc::EINVAL);
+    }
+    let (start, bytes) = ring.peek(|state| state.wait_region).ok_or(-libc::EFAULT)?;
+    let inside = offset
+        .checked_add(size as u64)
+        .is_some_and(|end| end <= bytes as u64);
+    if offset % size_of::<usize>() as u64 != 0 || !inside {
+        return Err(-libc::EFAULT);
+    }
+    let arg: io_uring_reg_wait = user::read(start + offset)?;
+    if arg.pad != [0; 3] || arg.pad2 != [0; 2] || arg.flags & !abi::IORING_REG_WAIT_TS != 0 {
+        return Err(-libc::EINVAL);
+    }
+    Ok(Limits {
+        timeout: (arg.flags & abi::IORING_REG_WAIT_TS != 0).then_some(arg.ts),
+        min_wait_usec: arg.min_wait_usec,
+        mask: mask_of(arg.sigmask, arg.sigmask_sz),
+    })
+}
+
+/// Nanoseconds of a time span; a point beyond counting never comes.
+pub(crate) fn nanos(t: __kernel_timespec) -> Result<u64, c_int> {
+    if t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= 1_000_000_000 {
+        return Err(-libc::EINVAL);
+    }
+    Ok((t.tv_sec as u64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(t.tv_nsec as u64))
+}
+
+/// Waits until the queue holds `min_complete` CQEs.
+fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Result<(), c_int> {
+    let me = ring.waiter();
+    let (mut target, mut clock) = (0, libc::CLOCK_MONOTONIC);
+    let mut already = false;
+    ring.with(true, |state| -> Result<(), c_int> {
+        let wanted = min_complete.min(state.memory.cq_entries);
+        let head = state.memory.cq_head().load(Ordering::Acquire);
+        target = head.wrapping_add(wanted);
+        clock = state.clock;
+        bring(state, ring);
+        already = state.reached(target);
+        if already {
+            return Ok(());
+        }
+        state.waiters.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
+        state.waiters.push(Waiter { id: me, target });
+        state.waits += 1;
+        Ok(())
+    })?;
+    if already {
+        return Ok(());
+    }
+    let start = sys::now(clock);
+    let deadline = match limits.timeout.map(nanos) {
+        None => None,
+        Some(Err(_)) => Some(start),
+        Some(Ok(nanos)) if flags & abi::IORING_ENTER_ABS_TIMER != 0 => Some(nanos),
+        Some(Ok(nanos)) => Some(start.saturating_add(nanos)),
+    };
+    let result = Sleep {
+        ring,
+        me,
+        target,
+        // After the minimum wait one completion is enough.
+        patience: (limits.min_wait_usec != 0).then(|| {
+            (
+                start.saturating_add(u64::from(limits.min_wait_usec) * 1000),
+                target.wrapping_sub(min_complete).wrapping_add(1),
+            )
+        }),
+        mask: limits.mask,
+        clock,
+        deadline,
+    }
+    .run();
+    let left = ring.with(true, |state| {
+        state.waiters.retain(|waiter| waiter.id != me);
+        bring(state, ring);
+        if state.other_satisfied(me) {
+            sys::eventfd_add(ring.kick.get());
+        }
+        if state.waiters.is_empty() && state.care == Care::Left {
+            state.care = Care::None;
+        }
+        state.cq_ready()
+    });
+    match result {
+        Err(e) if (e == -libc::EINTR || e == -libc::ETIME) && left != 0 => Ok(()),
+        other => other,
+    }
+}
+
+/// A sleep on the ring's epoll, which goes on with what becomes ready there,
+/// until the target is reached.
+struct Sleep<'a> {
+    ring: &'a Arc<Ring>,
+    me: u64,
+    target: u32,
+    /// When the target becomes a lower one.
+    patience: Option<(u64, u32)>,
+    mask: (usize, usize),
+    clock: c_int,
+    deadline: Option<u64>,
+}
+
+impl Sleep<'_> {
+    fn run(mut self) -> Result<(), c_int> {
+        loop {
+            let until = match (self.deadline, self.patience) {
+                (Some(deadline), Some((end, _))) => Some(deadline.min(end)),
+                (deadline, patience) => deadline.or(patience.map(|(end, _)| end)),
+            };
+            let timeout =
+                until.map(|until| sys::timespec(until.saturating_sub(sys::now(self.clock))));
+            let mut events = [sys::NO_EVENT; EVENTS];
+            let count = sys::epoll_wait(self.ring.epoll.get(), &mut events, timeout, self.mask);
+            let now = until.map_or(0, |_| sys::now(self.clock));
+            if let Some((end, lower)) = self.patience {
+                if now >= end {
+                    self.target = lower;
+                    self.patience = None;
+                }
+            }
+            let done = self.ring.with_as(true, self.me, |state| {
+                if let Ok(count) = count {
+                    state.handle(&mut events[..count], self.ring.kick.get());
+                    state.advance();
+                }
+                state.flush();
+                if let Some(waiter) = state.waiters.iter_mut().find(|w| w.id == self.me) {
+                    waiter.target = self.target;
+                }
+                if state.other_satisfied(self.me) {
+                    sys::eventfd_add(self.ring.kick.get());
+                }
+                state.gone || state.reached(self.target)
+            });
+            if done {
+                return Ok(());
+            }
+            count?;
+            if self.deadline.is_some_and(|deadline| now >= deadline) {
+                return Err(-libc::ETIME);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Noticing that this is a forked child.
+//!
+//! A child has none of the threads that serve its parent's rings, and its
+//! copies of the engine's tables were made at an arbitrary moment. A page that
+//! the kernel empties in every child tells the two apart without a system call.
+//!
+//! # Safety
+//! The page is mapped once and for the life of the process; it holds one
+//! atomic word.
+
+use core::ffi::c_int;
+use core::ptr;
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+use crate::sys;
+use crate::{driver, pool, table};
+
+/// The word is zero in a child that has not noticed yet.
+const UNNOTICED: u32 = 0;
+const NOTICING: u32 = 1;
+const NOTICED: u32 = 2;
+
+static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+static PID: AtomicI32 = AtomicI32::new(0);
+
+/// This process's number.
+pub(crate) fn pid() -> c_int {
+    match PID.load(Ordering::Relaxed) {
+        0 => sys::getpid(),
+        pid => pid,
+    }
+}
+
+/// Starts watching; -errno if the kernel cannot.
+pub(crate) fn watch() -> Result<(), c_int> {
+    if !PAGE.load(Ordering::Acquire).is_null() {
+        notice();
+        return Ok(());
+    }
+    let page = sys::map(4096)?;
+    // SAFETY: a mapping of our own; the advice concerns children only.
+    unsafe {
+        sys::raw(
+            libc::SYS_madvise,
+            &[page as usize, 4096, libc::MADV_WIPEONFORK as usize],
+        )
+    }?;
+    let word: *mut AtomicU32 = page.cast();
+    // SAFETY: a fresh page, aligned, for good.
+    unsafe { (*word).store(NOTICED, Ordering::Release) };
+    PID.store(sys::getpid(), Ordering::Relaxed);
+    if PAGE
+        .compare_exchange(ptr::null_mut(), word, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        // SAFETY: another thread was first; nobody knows of this page.
+        unsafe { sys::unmap(page, 4096) };
+    }
+    Ok(())
+}
+
+/// Called before the engine's tables are used: in a child, gives up what
+/// belongs to the parent.
+#[inline]
+pub(crate) fn notice() {
+    let page = PAGE.load(Ordering::Acquire);
+    // SAFETY: mapped for good.
+    if !page.is_null() && unsafe { (*page).load(Ordering::Acquire) } != NOTICED {
+        // SAFETY: as above.
+        begin_child(unsafe { &*page });
+    }
+}
+
+#[cold]
+fn begin_child(word: &AtomicU32) {
+    if word
+        .compare_exchange(UNNOTICED, NOTICING, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok()
+    {
+        PID.store(sys::getpid(), Ordering::Relaxed);
+        // SAFETY: the threads that used these do not exist in this process, and
+        // other threads of the child wait below.
+        unsafe {
+            pool::begin_child();
+            driver::begin_child();
+            table::begin_child();
+        }
+        word.store(NOTICED, Ordering::Release);
+    } else {
+        while word.load(Ordering::Acquire) != NOTICED {
+            core::hint::spin_loop();
+        }
+    }
+}

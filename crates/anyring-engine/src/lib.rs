@@ -1,0 +1,39 @@
+//! A kernel in user space that serves io_uring rings where io_uring is blocked.
+//!
+//! It stands behind the core's seam ([`Selected`] is an
+//! [`anyring::Kernel`]), consumes SQEs from and posts CQEs into the same shared
+//! rings as the kernel, and makes only ordinary system calls, each subject to
+//! the policy that the process runs under: nothing is bypassed.
+//!
+//! Nothing here needs the standard library; memory comes from the program's
+//! allocator. `docs/engine.md` tells users what to expect,
+//! `docs/engine-internals.md` tells maintainers how it works. Each module with
+//! unsafe code says in its head what it relies on.
+#![no_std]
+
+extern crate alloc;
+
+mod buffers;
+mod driver;
+mod enter;
+mod events;
+mod fork;
+mod lock;
+mod memory;
+mod message;
+mod ops;
+mod pool;
+mod random;
+mod register;
+mod request;
+mod resources;
+mod ring;
+mod select;
+mod state;
+mod sys;
+mod table;
+mod threads;
+mod timers;
+mod user;
+
+pub use select::{Choice, Selected, Served, bare_setup, choice, choose, served, set_default};

@@ -1,0 +1,174 @@
+//! Cancellation.
+
+use core::ffi::c_int;
+
+use anyring_abi as abi;
+
+use crate::pool;
+use crate::request::{Data, File, Id, Outcome, Request, Stage};
+use crate::state::State;
+
+const FLAGS: u32 = abi::IORING_ASYNC_CANCEL_ALL
+    | abi::IORING_ASYNC_CANCEL_FD
+    | abi::IORING_ASYNC_CANCEL_ANY
+    | abi::IORING_ASYNC_CANCEL_FD_FIXED
+    | abi::IORING_ASYNC_CANCEL_USERDATA
+    | abi::IORING_ASYNC_CANCEL_OP;
+
+/// What to cancel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query {
+    pub(crate) user_data: u64,
+    pub(crate) fd: c_int,
+    pub(crate) opcode: u8,
+    pub(crate) flags: u32,
+}
+
+impl Query {
+    pub(crate) fn check(&self) -> Result<(), c_int> {
+        let has = |flag| self.flags & flag != 0;
+        let wrong = self.flags & !FLAGS != 0
+            || has(abi::IORING_ASYNC_CANCEL_ANY)
+                && has(abi::IORING_ASYNC_CANCEL_FD | abi::IORING_ASYNC_CANCEL_OP);
+        if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+    }
+
+    fn matches(&self, state: &State, request: &Request) -> bool {
+        let has = |flag| self.flags & flag != 0;
+        if has(abi::IORING_ASYNC_CANCEL_ANY) {
+            return true;
+        }
+        if has(abi::IORING_ASYNC_CANCEL_FD) && !self.same_file(state, request) {
+            return false;
+        }
+        if has(abi::IORING_ASYNC_CANCEL_OP) && request.sqe.opcode != self.opcode {
+            return false;
+        }
+        let by_data = has(abi::IORING_ASYNC_CANCEL_USERDATA)
+            || !has(abi::IORING_ASYNC_CANCEL_FD | abi::IORING_ASYNC_CANCEL_OP);
+        !by_data || request.sqe.user_data == self.user_data
+    }
+
+    fn same_file(&self, state: &State, request: &Request) -> bool {
+        if !super::uses_file(u32::from(request.sqe.opcode)) {
+            return false;
+        }
+        let fixed = request.has(abi::IOSQE_FIXED_FILE);
+        if self.flags & abi::IORING_ASYNC_CANCEL_FD_FIXED == 0 {
+            return !fixed && request.sqe.fd == self.fd;
+        }
+        match (
+            &request.file,
+            state.files.table.get(self.fd as u32 as usize),
+        ) {
+            (File::Held(one), Some(other)) => alloc::sync::Arc::ptr_eq(one, other),
+            _ => fixed && request.sqe.fd == self.fd,
+        }
+    }
+}
+
+/// ASYNC_CANCEL.
+pub(crate) fn start(state: &mut State, request: &Request) -> Outcome {
+    if request.has(abi::IOSQE_BUFFER_SELECT) {
+        return Outcome::Done(-libc::EINVAL);
+    }
+    let sqe = &request.sqe;
+    let mut flags = sqe.op_flags;
+    if request.has(abi::IOSQE_FIXED_FILE) && flags & abi::IORING_ASYNC_CANCEL_FD != 0 {
+        flags |= abi::IORING_ASYNC_CANCEL_FD_FIXED;
+    }
+    run(
+        state,
+        Query {
+            user_data: sqe.addr,
+            fd: sqe.fd,
+            opcode: sqe.len as u8,
+            flags,
+        },
+    )
+    .into()
+}
+
+/// Cancels; 0, or a number where all were meant.
+pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
+    query.check()?;
+    if query.flags & abi::IORING_ASYNC_CANCEL_FD_FIXED != 0
+        && state.files.table.get(query.fd as u32 as usize).is_none()
+    {
+        return Err(-libc::EBADF);
+    }
+    if query.flags & (abi::IORING_ASYNC_CANCEL_FD | abi::IORING_ASYNC_CANCEL_FD_FIXED)
+        == abi::IORING_ASYNC_CANCEL_FD
+        && !crate::sys::is_open(query.fd)
+    {
+        return Err(-libc::EBADF);
+    }
+    let all = query.flags & (abi::IORING_ASYNC_CANCEL_ALL | abi::IORING_ASYNC_CANCEL_ANY) != 0;
+    // Time limits end with what they guard.
+    let found = state.find_all(|request| {
+        request.sqe.opcode != abi::IORING_OP_LINK_TIMEOUT as u8 && query.matches(state, request)
+    })?;
+    let mut count = 0;
+    let mut problem = -libc::ENOENT;
+    for id in found {
+        match one(state, id) {
+            Ok(()) if !all => return Ok(0),
+            Ok(()) => count += 1,
+            Err(error) if !all => return Err(error),
+            Err(error) if error == -libc::EALREADY => {
+                // On its way: counted, as it was found.
+                problem = error;
+                count += 1;
+            }
+            Err(_) => {}
+        }
+    }
+    if all { Ok(count) } else { Err(problem) }
+}
+
+/// Cancels one request; -EALREADY if it cannot be stopped any more.
+pub(crate) fn one(state: &mut State, id: Id) -> Result<(), c_int> {
+    let Some(request) = state.get_mut(id) else {
+        return Err(-libc::ENOENT);
+    };
+    match request.stage {
+        Stage::Polling | Stage::Timing => {
+            state.fail(id, -libc::ECANCELED);
+            Ok(())
+        }
+        Stage::Linked => {
+            state.cancel_linked(id);
+            Ok(())
+        }
+        Stage::Deferred => {
+            state.leave_drain(id);
+            state.fail(id, -libc::ECANCELED);
+            Ok(())
+        }
+        Stage::Working => {
+            if let Data::Futex(wait) = &request.data {
+                let wait = alloc::sync::Arc::clone(wait);
+                request.cancelled = true;
+                wait.stop();
+                return Ok(());
+            }
+            let serial = state.serial;
+            if pool::cancel(serial, id) {
+                state.fail(id, -libc::ECANCELED);
+                Ok(())
+            } else {
+                Err(-libc::EALREADY)
+            }
+        }
+        Stage::Running | Stage::Messaging => Err(-libc::EALREADY),
+    }
+}
+
+/// Cancels everything, for a ring that ends.
+pub(crate) fn everything(state: &mut State) {
+    if let Ok(found) = state.find_all(|_| true) {
+        for id in found {
+            let _ = one(state, id);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Commands: those of sockets, and discarding of block devices.
+//!
+//! # Safety
+//! Addresses come from SQEs; the kernel checks them.
+
+use alloc::vec::Vec;
+use core::ffi::c_int;
+
+use anyring_abi as abi;
+
+use super::work;
+use crate::request::{Data, Outcome, Request};
+use crate::sys;
+use crate::user;
+
+/// `_IO(0x12, 119)`: discards a range given as two numbers.
+const BLKDISCARD: usize = 0x1277;
+
+/// URING_CMD.
+pub(crate) fn start(request: &mut Request) -> Outcome {
+    let sqe = request.sqe;
+    if (sqe.off >> 32) != 0 || sqe.op_flags & !abi::IORING_URING_CMD_MASK != 0 {
+        return Outcome::Done(-libc::EINVAL);
+    }
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the struct is written when the call succeeds.
+    let mode = unsafe {
+        sys::raw(
+            libc::SYS_fstat,
+            &[request.file.fd() as usize, stat.as_mut_ptr() as usize],
+        )
+        .map(|_| stat.assume_init().st_mode & libc::S_IFMT)
+    };
+    match mode {
+        Ok(libc::S_IFSOCK) => socket(request).into(),
+        Ok(libc::S_IFBLK) if sqe.off as u32 == abi::BLOCK_URING_CMD_DISCARD => discard(request),
+        Ok(_) => Outcome::Done(-libc::EOPNOTSUPP),
+        Err(error) => Outcome::Done(error),
+    }
+}
+
+fn socket(request: &Request) -> Result<i32, c_int> {
+    let sqe = &request.sqe;
+    let fd = request.file.fd() as usize;
+    let (level, name) = (sqe.addr as u32 as usize, (sqe.addr >> 32) as usize);
+    match sqe.off as u32 {
+        command @ (abi::SOCKET_URING_OP_SIOCINQ | abi::SOCKET_URING_OP_SIOCOUTQ) => {
+            let call = if command == abi::SOCKET_URING_OP_SIOCINQ {
+                libc::FIONREAD
+            } else {
+                libc::TIOCOUTQ
+            };
+            let mut bytes: c_int = 0;
+            // SAFETY: a number is written.
+            unsafe {
+                sys::raw(
+                    libc::SYS_ioctl,
+                    &[fd, call as usize, (&raw mut bytes) as usize],
+                )
+            }?;
+            Ok(bytes)
+        }
+        abi::SOCKET_URING_OP_GETSOCKOPT => {
+            if level != libc::SOL_SOCKET as usize {
+                return Err(-libc::EOPNOTSUPP);
+            }
+            let mut len = sqe.file_index;
+            // SAFETY: the kernel checks the address; the length is ours.
+            unsafe {
+                sys::raw(
+                    libc::SYS_getsockopt,
+                    &[fd, level, name, sqe.addr3 as usize, (&raw mut len) as usize],
+                )
+            }?;
+            Ok(len as i32)
+        }
+        abi::SOCKET_URING_OP_SETSOCKOPT => {
+            // SAFETY: the kernel checks the address.
+            unsafe {
+                sys::raw(
+                    libc::SYS_setsockopt,
+                    &[fd, level, name, sqe.addr3 as usize, sqe.file_index as usize],
+                )
+            }
+            .map(|done| done as i32)
+        }
+        abi::SOCKET_URING_OP_GETSOCKNAME => {
+            let call = match sqe.file_index {
+                0 => libc::SYS_getsockname,
+                1 => libc::SYS_getpeername,
+                _ => return Err(-libc::EINVAL),
+            };
+            // SAFETY: the kernel checks the addresses.
+            unsafe { sys::raw(call, &[fd, sqe.addr as usize, sqe.addr3 as usize]) }
+                .map(|done| done as i32)
+        }
+        _ => Err(-libc::EOPNOTSUPP),
+    }
+}
+
+fn discard(request: &mut Request) -> Outcome {
+    let sqe = request.sqe;
+    let range = user::room::<u8>(16).and_then(|mut range| {
+        range.extend_from_slice(&sqe.addr.to_ne_bytes());
+        range.extend_from_slice(&sqe.addr3.to_ne_bytes());
+        request.hold()?;
+        Ok(range)
+    });
+    match range {
+        Ok(range) => {
+            let at = range.as_ptr() as usize;
+            request.data = Data::Bytes(range, Vec::new());
+            work(
+                libc::SYS_ioctl,
+                &[request.file.fd() as usize, BLKDISCARD, at],
+            )
+        }
+        Err(error) => Outcome::Done(error),
+    }
+}

@@ -1,0 +1,373 @@
+//! Files and paths: what the kernel's io_uring does in a worker, the pool does
+//! here.
+//!
+//! # Safety
+//! Addresses come from SQEs or from copies that the request keeps; the kernel
+//! checks those of the program.
+
+use alloc::vec::Vec;
+use core::ffi::c_int;
+
+use anyring_abi as abi;
+
+use super::socket::placed;
+use super::work;
+use crate::request::{Data, Outcome, Request};
+use crate::state::State;
+use crate::sys::{self, Fd};
+use crate::user;
+
+/// The most bytes of an extended attribute.
+const XATTR_MAX: u32 = 65536;
+const OPEN_HOW: usize = 24;
+
+/// Which addresses of an SQE are paths, as (addr, addr2, addr3).
+const fn paths(op: u32) -> (bool, bool, bool) {
+    match op {
+        abi::IORING_OP_OPENAT
+        | abi::IORING_OP_OPENAT2
+        | abi::IORING_OP_STATX
+        | abi::IORING_OP_UNLINKAT
+        | abi::IORING_OP_MKDIRAT => (true, false, false),
+        abi::IORING_OP_RENAMEAT | abi::IORING_OP_LINKAT | abi::IORING_OP_SYMLINKAT => {
+            (true, true, false)
+        }
+        // The name of the attribute, and the path.
+        abi::IORING_OP_SETXATTR | abi::IORING_OP_GETXATTR => (true, false, true),
+        abi::IORING_OP_FSETXATTR | abi::IORING_OP_FGETXATTR => (true, false, false),
+        _ => (false, false, false),
+    }
+}
+
+/// Keeps paths, and what else lies behind addresses.
+pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    let op = u32::from(sqe.opcode);
+    let (first, second, third) = paths(op);
+    if !first {
+        return Ok(());
+    }
+    let path = |at: u64| match at {
+        // The kernel takes NULL for "" where the flags allow that.
+        0 if op == abi::IORING_OP_STATX => Ok(Vec::new()),
+        at => user::read_path(at),
+    };
+    let mut one = path(sqe.addr)?;
+    let mut two = Vec::new();
+    if second {
+        two = path(sqe.off)?;
+    } else if third {
+        two = path(sqe.addr3)?;
+    } else if op == abi::IORING_OP_OPENAT2 {
+        if (sqe.len as usize) < OPEN_HOW {
+            return Err(-libc::EINVAL);
+        }
+        if sqe.len > 4096 {
+            return Err(-libc::E2BIG);
+        }
+        two = user::read_array(sqe.off, sqe.len as usize)?;
+    }
+    if matches!(op, abi::IORING_OP_SETXATTR | abi::IORING_OP_FSETXATTR) {
+        // The value follows the name.
+        if sqe.len > XATTR_MAX {
+            return Err(-libc::E2BIG);
+        }
+        let value: Vec<u8> = user::read_array(sqe.off, sqe.len as usize)?;
+        one.try_reserve_exact(value.len())
+            .map_err(|_| -libc::ENOMEM)?;
+        one.extend_from_slice(&value);
+    }
+    request.data = Data::Bytes(one, two);
+    Ok(())
+}
+
+/// A directory that a path starts from, kept open.
+fn directory(file: &mut crate::request::File, fd: c_int) -> Result<usize, c_int> {
+    if fd < 0 {
+        return Ok(fd as usize);
+    }
+    *file = crate::request::File::Borrowed(fd);
+    file.hold().map(|fd| fd as usize)
+}
+
+/// Everything that goes to the pool at once.
+pub(crate) fn start(request: &mut Request) -> Outcome {
+    build(request).unwrap_or_else(Outcome::Done)
+}
+
+fn build(request: &mut Request) -> Result<Outcome, c_int> {
+    super::copy(request)?;
+    let sqe = request.sqe;
+    let op = u32::from(sqe.opcode);
+    let flags = sqe.op_flags as usize;
+    let (one, two, one_len) = match &request.data {
+        Data::Bytes(one, two) => (
+            if one.is_empty() {
+                0
+            } else {
+                one.as_ptr() as usize
+            },
+            two.as_ptr() as usize,
+            one.len(),
+        ),
+        _ => (0, 0, 0),
+    };
+    let value = (one + one_len).wrapping_sub(sqe.len as usize);
+    if super::uses_file(op) {
+        request.hold()?;
+    }
+    let fd = request.file.fd() as usize;
+    if (sqe.off as i64) < 0
+        && matches!(
+            op,
+            abi::IORING_OP_FSYNC | abi::IORING_OP_SYNC_FILE_RANGE | abi::IORING_OP_FALLOCATE
+        )
+    {
+        return Err(-libc::EINVAL);
+    }
+    let outcome = match op {
+        abi::IORING_OP_FSYNC => {
+            if sqe.op_flags & !abi::IORING_FSYNC_DATASYNC != 0 {
+                return Err(-libc::EINVAL);
+            }
+            let call = if flags != 0 {
+                libc::SYS_fdatasync
+            } else {
+                libc::SYS_fsync
+            };
+            work(call, &[fd])
+        }
+        abi::IORING_OP_SYNC_FILE_RANGE => work(
+            libc::SYS_sync_file_range,
+            &[fd, sqe.off as usize, sqe.len as usize, flags],
+        ),
+        abi::IORING_OP_FALLOCATE => work(
+            libc::SYS_fallocate,
+            &[fd, sqe.len as usize, sqe.off as usize, sqe.addr as usize],
+        ),
+        abi::IORING_OP_FTRUNCATE => work(libc::SYS_ftruncate, &[fd, sqe.off as usize]),
+        abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2 => {
+            if sqe.file_index != 0 && open_flags(request) & libc::O_CLOEXEC as u64 != 0 {
+                return Err(-libc::EINVAL);
+            }
+            let from = directory(&mut request.second, sqe.fd)?;
+            if op == abi::IORING_OP_OPENAT {
+                // As open(2) of a 64-bit program.
+                let flags = flags | libc::O_LARGEFILE as usize;
+                work(libc::SYS_openat, &[from, one, flags, sqe.len as usize])
+            } else {
+                work(libc::SYS_openat2, &[from, one, two, sqe.len as usize])
+            }
+        }
+        abi::IORING_OP_STATX => {
+            let from = directory(&mut request.second, sqe.fd)?;
+            work(
+                libc::SYS_statx,
+                &[from, one, flags, sqe.len as usize, sqe.off as usize],
+            )
+        }
+        abi::IORING_OP_UNLINKAT => {
+            if sqe.op_flags & !(libc::AT_REMOVEDIR as u32) != 0 {
+                return Err(-libc::EINVAL);
+            }
+            let from = directory(&mut request.second, sqe.fd)?;
+            work(libc::SYS_unlinkat, &[from, one, flags])
+        }
+        abi::IORING_OP_MKDIRAT => {
+            let from = directory(&mut request.second, sqe.fd)?;
+            work(libc::SYS_mkdirat, &[from, one, sqe.len as usize])
+        }
+        abi::IORING_OP_SYMLINKAT => {
+            let at = directory(&mut request.second, sqe.fd)?;
+            work(libc::SYS_symlinkat, &[one, at, two])
+        }
+        abi::IORING_OP_RENAMEAT | abi::IORING_OP_LINKAT => {
+            let from = directory(&mut request.second, sqe.fd)?;
+            let to = directory(&mut request.file, sqe.len as c_int)?;
+            let call = if op == abi::IORING_OP_LINKAT {
+                libc::SYS_linkat
+            } else {
+                libc::SYS_renameat2
+            };
+            work(call, &[from, one, to, two, flags])
+        }
+        abi::IORING_OP_SETXATTR => work(
+            libc::SYS_setxattr,
+            &[two, one, value, sqe.len as usize, flags],
+        ),
+        abi::IORING_OP_FSETXATTR => work(
+            libc::SYS_fsetxattr,
+            &[fd, one, value, sqe.len as usize, flags],
+        ),
+        abi::IORING_OP_GETXATTR | abi::IORING_OP_FGETXATTR => {
+            if flags != 0 {
+                return Err(-libc::EINVAL);
+            }
+            let (call, place) = if op == abi::IORING_OP_GETXATTR {
+                (libc::SYS_getxattr, two)
+            } else {
+                (libc::SYS_fgetxattr, fd)
+            };
+            work(call, &[place, one, sqe.off as usize, sqe.len as usize])
+        }
+        _ => return Err(-libc::EINVAL),
+    };
+    Ok(outcome)
+}
+
+/// The flags of an open, from the SQE or from its struct.
+fn open_flags(request: &Request) -> u64 {
+    match &request.data {
+        Data::Bytes(_, how) if how.len() >= 8 => {
+            let mut word = [0_u8; 8];
+            word.copy_from_slice(&how[..8]);
+            u64::from_ne_bytes(word)
+        }
+        _ => u64::from(request.sqe.op_flags),
+    }
+}
+
+/// A file was opened: it may have to go among the registered ones.
+pub(crate) fn opened(state: &mut State, request: &Request, res: i32) -> Result<i32, c_int> {
+    if res < 0 {
+        return Err(res);
+    }
+    Ok(placed(state, res, request.sqe.file_index))
+}
+
+/// What does not block, or does so in the kernel's io_uring as well.
+pub(crate) fn quick(state: &mut State, request: &mut Request) -> Outcome {
+    let sqe = request.sqe;
+    let fd = request.file.fd();
+    match u32::from(sqe.opcode) {
+        abi::IORING_OP_CLOSE => close(state, sqe.fd, sqe.file_index).into(),
+        abi::IORING_OP_PIPE => pipe(state, &sqe).into(),
+        abi::IORING_OP_FIXED_FD_INSTALL => {
+            if !request.has(abi::IOSQE_FIXED_FILE) {
+                return Outcome::Done(-libc::EBADF);
+            }
+            if sqe.op_flags & !abi::IORING_FIXED_FD_NO_CLOEXEC != 0 {
+                return Outcome::Done(-libc::EINVAL);
+            }
+            let command = if sqe.op_flags != 0 {
+                libc::F_DUPFD
+            } else {
+                libc::F_DUPFD_CLOEXEC
+            };
+            Outcome::Done(sys::to_res(sys::plain(
+                libc::SYS_fcntl,
+                &[fd as usize, command as usize, 0],
+            )))
+        }
+        abi::IORING_OP_MADVISE => {
+            let len = if sqe.off != 0 {
+                sqe.off
+            } else {
+                u64::from(sqe.len)
+            };
+            // SAFETY: the program asked for this advice on its memory.
+            Outcome::Done(sys::to_res(unsafe {
+                sys::raw(
+                    libc::SYS_madvise,
+                    &[sqe.addr as usize, len as usize, sqe.op_flags as usize],
+                )
+            }))
+        }
+        _ => {
+            let len = if sqe.addr != 0 {
+                sqe.addr
+            } else {
+                u64::from(sqe.len)
+            };
+            Outcome::Done(sys::to_res(sys::plain(
+                libc::SYS_fadvise64,
+                &[
+                    fd as usize,
+                    sqe.off as usize,
+                    len as usize,
+                    sqe.op_flags as usize,
+                ],
+            )))
+        }
+    }
+}
+
+/// CLOSE, of a descriptor or of a registered slot.
+fn close(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
+    if index != 0 {
+        if fd != 0 {
+            return Err(-libc::EINVAL);
+        }
+        if !state.files.table.exists() {
+            return Err(-libc::ENXIO);
+        }
+        let at = (index - 1) as usize;
+        if at >= state.files.table.len() {
+            return Err(-libc::EINVAL);
+        }
+        return match state.files.table.replace(at, None)? {
+            true => Ok(0),
+            false => Err(-libc::EBADF),
+        };
+    }
+    if let crate::table::Found::Ring(_) = crate::table::find(fd) {
+        return Err(-libc::EBADF);
+    }
+    sys::plain(libc::SYS_close, &[fd as usize]).map(|_| 0)
+}
+
+/// PIPE, as two descriptors or two registered slots.
+fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
+    let allowed = (libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_DIRECT) as u32 | 0o200;
+    if sqe.op_flags & !allowed != 0 {
+        return Err(-libc::EINVAL);
+    }
+    if sqe.file_index != 0 && sqe.op_flags & libc::O_CLOEXEC as u32 != 0 {
+        return Err(-libc::EINVAL);
+    }
+    let mut ends = [0_i32; 2];
+    // SAFETY: two numbers are written.
+    unsafe {
+        sys::raw(
+            libc::SYS_pipe2,
+            &[ends.as_mut_ptr() as usize, sqe.op_flags as usize],
+        )
+    }?;
+    let (read, write) = (Fd::own(ends[0]), Fd::own(ends[1]));
+    if sqe.file_index == 0 {
+        user::write(sqe.addr, &ends[0])?;
+        user::write(sqe.addr + 4, &ends[1])?;
+        let _ = (read.release(), write.release());
+        return Ok(0);
+    }
+    let allocated = sqe.file_index == abi::IORING_FILE_INDEX_ALLOC;
+    let first = state.files.install(read, sqe.file_index)?;
+    let undo = |state: &mut State, slot: i32| {
+        let _ = state.files.table.replace(slot as usize, None);
+    };
+    let first = if allocated {
+        first
+    } else {
+        sqe.file_index as i32 - 1
+    };
+    let next = if allocated {
+        sqe.file_index
+    } else {
+        sqe.file_index + 1
+    };
+    let second = match state.files.install(write, next) {
+        Ok(second) if allocated => second,
+        Ok(_) => first + 1,
+        Err(error) => {
+            undo(state, first);
+            return Err(error);
+        }
+    };
+    let told = user::write(sqe.addr, &first).and_then(|()| user::write(sqe.addr + 4, &second));
+    if let Err(error) = told {
+        undo(state, first);
+        undo(state, second);
+        return Err(error);
+    }
+    Ok(0)
+}

@@ -1,0 +1,326 @@
+//! Futexes. A wait takes a thread of its own, which sleeps on the program's
+//! words and on one of ours at once, so that it can be stopped.
+//!
+//! # Safety
+//! Addresses of words come from SQEs; the kernel checks them.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use anyring_abi::io_uring_sqe;
+
+use crate::lock::futex_wake;
+use crate::request::{Data, Outcome, Request, Work};
+use crate::sys;
+use crate::user;
+
+/// A word to wait on, as futex_waitv(2) has it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waitv {
+    value: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+const SYS_FUTEX_WAITV: i64 = 449;
+const SYS_FUTEX_WAKE: i64 = 454;
+const SIZE_MASK: u32 = 3;
+const SIZE_U32: u32 = 2;
+const PRIVATE: u32 = 128;
+const VALID: u32 = SIZE_MASK | PRIVATE;
+const ANY: u64 = 0xffff_ffff;
+/// The most words of one wait.
+const MOST: usize = 128;
+/// How long a wait with a mask of its own sleeps at a time.
+const SLICE_NANOS: u64 = 20_000_000;
+
+/// A wait.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    words: Vec<Waitv>,
+    mask: u32,
+    /// Results are indices.
+    several: bool,
+    stop: AtomicU32,
+    /// The thread that waits.
+    thread: AtomicI32,
+}
+
+impl Wait {
+    /// Ends it.
+    pub(crate) fn stop(&self) {
+        self.stop.store(1, Ordering::Release);
+        futex_wake(&self.stop, u32::MAX);
+    }
+}
+
+fn check_flags(flags: u32) -> Result<(), c_int> {
+    if flags & !VALID != 0 || flags & SIZE_MASK != SIZE_U32 {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+fn single(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
+    let flags = sqe.fd as u32;
+    check_flags(flags)?;
+    if sqe.addr3 == 0 || sqe.addr3 > ANY || sqe.off > ANY {
+        return Err(-libc::EINVAL);
+    }
+    if sqe.addr % 4 != 0 {
+        return Err(-libc::EINVAL);
+    }
+    let value: u32 = user::read(sqe.addr)?;
+    if u64::from(value) != sqe.off {
+        return Err(-libc::EAGAIN);
+    }
+    let mut words = user::room(2)?;
+    words.push(Waitv {
+        value: sqe.off,
+        address: sqe.addr,
+        flags,
+        reserved: 0,
+    });
+    Ok(Wait {
+        words,
+        mask: sqe.addr3 as u32,
+        several: false,
+        stop: AtomicU32::new(0),
+        thread: AtomicI32::new(0),
+    })
+}
+
+fn several(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
+    let count = sqe.len as usize;
+    if count == 0 || count > MOST {
+        return Err(-libc::EINVAL);
+    }
+    let words: Vec<Waitv> = user::read_array(sqe.addr, count)?;
+    for word in &words {
+        if word.reserved != 0 || word.value > ANY {
+            return Err(-libc::EINVAL);
+        }
+        check_flags(word.flags)?;
+        let value: u32 = user::read(word.address)?;
+        if u64::from(value) != word.value {
+            return Err(-libc::EAGAIN);
+        }
+    }
+    Ok(Wait {
+        words,
+        mask: ANY as u32,
+        several: true,
+        stop: AtomicU32::new(0),
+        thread: AtomicI32::new(0),
+    })
+}
+
+fn queue(request: &mut Request, wait: Result<Wait, c_int>) -> Outcome {
+    match wait {
+        Ok(wait) => {
+            let wait = Arc::new(wait);
+            request.data = Data::Futex(Arc::clone(&wait));
+            Outcome::Work(Work::Futex(wait))
+        }
+        Err(error) => Outcome::Done(error),
+    }
+}
+
+/// FUTEX_WAIT.
+pub(crate) fn wait(request: &mut Request) -> Outcome {
+    let wait = single(&request.sqe);
+    queue(request, wait)
+}
+
+/// FUTEX_WAITV.
+pub(crate) fn waitv(request: &mut Request) -> Outcome {
+    let wait = several(&request.sqe);
+    queue(request, wait)
+}
+
+/// FUTEX_WAKE.
+pub(crate) fn wake(sqe: &io_uring_sqe) -> Outcome {
+    let flags = sqe.fd as u32;
+    if let Err(error) = check_flags(flags) {
+        return Outcome::Done(error);
+    }
+    if sqe.addr3 == 0 || sqe.addr3 > ANY {
+        return Outcome::Done(-libc::EINVAL);
+    }
+    let (address, mask, count) = (sqe.addr as usize, sqe.addr3 as usize, sqe.off as usize);
+    // SAFETY: the kernel checks the address.
+    let woken = unsafe {
+        match sys::raw(SYS_FUTEX_WAKE, &[address, mask, count, flags as usize]) {
+            Err(e) if e == -libc::ENOSYS || e == -libc::EPERM => {
+                let private = if flags & PRIVATE != 0 {
+                    libc::FUTEX_PRIVATE_FLAG
+                } else {
+                    0
+                };
+                sys::raw(
+                    libc::SYS_futex,
+                    &[
+                        address,
+                        (libc::FUTEX_WAKE_BITSET | private) as usize,
+                        count.min(i32::MAX as usize),
+                        0,
+                        0,
+                        mask,
+                    ],
+                )
+            }
+            other => other,
+        }
+    };
+    Outcome::Done(sys::to_res(woken))
+}
+
+/// The wait itself, in a thread of the pool.
+pub(crate) fn block(wait: &Wait) -> i32 {
+    wait.thread.store(sys::gettid(), Ordering::Release);
+    let several = wait.several || wait.mask == ANY as u32;
+    let res = if several && wait.words.len() < MOST {
+        block_on_all(wait)
+    } else {
+        block_in_slices(wait)
+    };
+    match res {
+        // The word was as expected when the wait was submitted: what changed
+        // it came with a wake-up, or will.
+        e if e == -libc::EAGAIN => 0,
+        e => e,
+    }
+}
+
+fn block_on_all(wait: &Wait) -> i32 {
+    let mut words: Vec<Waitv> = Vec::new();
+    if words.try_reserve_exact(wait.words.len() + 1).is_err() {
+        return -libc::ENOMEM;
+    }
+    words.extend_from_slice(&wait.words);
+    words.push(Waitv {
+        value: 0,
+        address: wait.stop.as_ptr() as u64,
+        flags: SIZE_U32 | PRIVATE,
+        reserved: 0,
+    });
+    // SAFETY: the kernel checks the addresses; ours lives with the wait.
+    let woken = unsafe {
+        sys::raw(
+            SYS_FUTEX_WAITV,
+            &[words.as_ptr() as usize, words.len(), 0, 0, 0],
+        )
+    };
+    match woken {
+        _ if wait.stop.load(Ordering::Acquire) != 0 => -libc::EINTR,
+        Err(e) if e == -libc::ENOSYS || e == -libc::EPERM => block_in_slices(wait),
+        Ok(index) if wait.several => index as i32,
+        Ok(_) => 0,
+        Err(error) => error,
+    }
+}
+
+/// Where the words cannot be waited for together with ours: a little at a
+/// time. A wake-up between two slices is noticed by the changed word.
+fn block_in_slices(wait: &Wait) -> i32 {
+    loop {
+        if wait.stop.load(Ordering::Acquire) != 0 {
+            return -libc::EINTR;
+        }
+        for (at, word) in wait.words.iter().enumerate() {
+            let until = sys::timespec(sys::now(libc::CLOCK_MONOTONIC) + SLICE_NANOS);
+            let private = if word.flags & PRIVATE != 0 {
+                libc::FUTEX_PRIVATE_FLAG
+            } else {
+                0
+            };
+            // SAFETY: the kernel checks the address.
+            let woken = unsafe {
+                sys::raw(
+                    libc::SYS_futex,
+                    &[
+                        word.address as usize,
+                        (libc::FUTEX_WAIT_BITSET | private) as usize,
+                        word.value as usize,
+                        (&raw const until) as usize,
+                        0,
+                        wait.mask as usize,
+                    ],
+                )
+            };
+            match woken {
+                Err(e) if e == -libc::ETIMEDOUT || e == -libc::EINTR => {}
+                Ok(_) => return if wait.several { at as i32 } else { 0 },
+                Err(e) if e == -libc::EAGAIN && wait.several => return at as i32,
+                Err(error) => return error,
+            }
+        }
+    }
+}
+
+/// Waits, a moment at most, until the thread sleeps: a program may expect that
+/// its wait is in place when the submission returns.
+pub(crate) fn settle_in(wait: &Arc<Wait>) {
+    let mut path: Box<[u8; 48]> = Box::new([0; 48]);
+    for _ in 0..200 {
+        let thread = wait.thread.load(Ordering::Acquire);
+        if thread != 0 && sleeps(thread, &mut path) {
+            return;
+        }
+        let nap = sys::timespec(20_000);
+        // SAFETY: the time is read during the call.
+        let _ = unsafe { sys::raw(libc::SYS_nanosleep, &[(&raw const nap) as usize, 0]) };
+    }
+}
+
+/// Whether /proc says that a thread of ours sleeps.
+fn sleeps(thread: c_int, path: &mut [u8; 48]) -> bool {
+    let mut digits = [0_u8; 10];
+    let mut at = digits.len();
+    let mut left = thread as u32;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    let mut len = 0;
+    for part in [b"/proc/self/task/", &digits[at..], b"/stat\0"] {
+        path[len..len + part.len()].copy_from_slice(part);
+        len += part.len();
+    }
+    // SAFETY: the path ends in NUL; the buffer has its length.
+    unsafe {
+        let Ok(fd) = sys::raw(
+            libc::SYS_openat,
+            &[
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                libc::O_CLOEXEC as usize,
+            ],
+        ) else {
+            // Nothing to be learned here: as good as asleep.
+            return true;
+        };
+        let fd = sys::Fd::own(fd as c_int);
+        let mut text = [0_u8; 128];
+        let count = sys::raw(
+            libc::SYS_read,
+            &[fd.get() as usize, text.as_mut_ptr() as usize, text.len()],
+        )
+        .unwrap_or(0);
+        // "pid (name) S ...": the state stands behind the last parenthesis.
+        text[..count]
+            .iter()
+            .rposition(|byte| *byte == b')')
+            .and_then(|at| text.get(at + 2))
+            .is_none_or(|state| *state == b'S')
+    }
+}

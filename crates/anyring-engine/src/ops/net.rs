@@ -1,0 +1,743 @@
+//! Sending and receiving.
+//!
+//! # Safety
+//! Addresses come from SQEs, or from copies that the request keeps; the kernel
+//! checks those of the program.
+
+use alloc::vec::Vec;
+use core::ffi::c_int;
+use core::ptr;
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_recvmsg_out;
+
+use crate::request::{Data, Outcome, Request, Selected};
+use crate::state::State;
+use crate::sys::{self, Sys};
+use crate::user;
+
+/// Buffers in a bundle.
+const BUNDLE: usize = 256;
+/// Results of one multishot request before others get a turn.
+const TURN: u32 = 32;
+
+fn ioprio(request: &Request, flag: u32) -> bool {
+    u32::from(request.sqe.ioprio) & flag != 0
+}
+
+fn is_message(request: &Request) -> bool {
+    matches!(
+        u32::from(request.sqe.opcode),
+        abi::IORING_OP_SENDMSG | abi::IORING_OP_SENDMSG_ZC | abi::IORING_OP_RECVMSG
+    )
+}
+
+fn is_zero_copy(request: &Request) -> bool {
+    matches!(
+        u32::from(request.sqe.opcode),
+        abi::IORING_OP_SEND_ZC | abi::IORING_OP_SENDMSG_ZC
+    )
+}
+
+/// What the kernel checks of a send.
+pub(crate) fn check_send(request: &Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    let zero_copy = is_zero_copy(request);
+    let message = is_message(request);
+    let mut known = abi::IORING_RECVSEND_POLL_FIRST;
+    known |= if zero_copy {
+        abi::IORING_RECVSEND_FIXED_BUF
+            | abi::IORING_SEND_ZC_REPORT_USAGE
+            | abi::IORING_SEND_VECTORIZED
+    } else {
+        abi::IORING_RECVSEND_BUNDLE | abi::IORING_SEND_VECTORIZED
+    };
+    let fixed = ioprio(request, abi::IORING_RECVSEND_FIXED_BUF);
+    let wrong = u32::from(sqe.ioprio) & !known != 0
+        || sqe.addr3 != 0
+        || sqe.__pad2 != [0]
+        || message && (sqe.off != 0 || sqe.file_index != 0)
+        || zero_copy && request.has(abi::IOSQE_CQE_SKIP_SUCCESS)
+        || zero_copy && !fixed && sqe.buf_index != 0
+        || ioprio(request, abi::IORING_RECVSEND_BUNDLE)
+            && (message || !request.has(abi::IOSQE_BUFFER_SELECT))
+        || ioprio(request, abi::IORING_SEND_VECTORIZED) && message
+        || request.has(abi::IOSQE_BUFFER_SELECT) && message;
+    if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+}
+
+/// What the kernel checks of a receive.
+pub(crate) fn check_recv(request: &Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    let known =
+        abi::IORING_RECVSEND_POLL_FIRST | abi::IORING_RECV_MULTISHOT | abi::IORING_RECVSEND_BUNDLE;
+    let multishot = ioprio(request, abi::IORING_RECV_MULTISHOT);
+    let wrong = u32::from(sqe.ioprio) & !known != 0
+        || sqe.off != 0
+        || sqe.file_index != 0
+        || multishot
+            && (!request.has(abi::IOSQE_BUFFER_SELECT)
+                || sqe.op_flags & libc::MSG_WAITALL as u32 != 0)
+        || ioprio(request, abi::IORING_RECVSEND_BUNDLE) && is_message(request);
+    if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+}
+
+/// Keeps a message header and all it points to, or a destination address.
+pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
+    if !is_message(request) {
+        let mut vectors = Vec::new();
+        if ioprio(request, abi::IORING_SEND_VECTORIZED) {
+            vectors = user::read_array(request.sqe.addr, request.sqe.len.min(1024) as usize)?;
+        }
+        let name = match (request.sqe.off, request.sqe.file_index as u16) {
+            (0, _) => Vec::new(),
+            (at, len) => user::read_array::<u8>(at, usize::from(len).min(128))?,
+        };
+        request.data = Data::Message(Vec::new(), vectors, name);
+        return Ok(());
+    }
+    let mut header: libc::msghdr = user::read(request.sqe.addr)?;
+    if header.msg_iovlen > 1024 {
+        return Err(-libc::EMSGSIZE);
+    }
+    let mut vectors: Vec<libc::iovec> = user::read_array(header.msg_iov as u64, header.msg_iovlen)?;
+    let mut kept = Vec::new();
+    if request.sqe.opcode != abi::IORING_OP_RECVMSG as u8 {
+        let name = if header.msg_name.is_null() {
+            0
+        } else {
+            header.msg_namelen.min(128) as usize
+        };
+        let control = if header.msg_control.is_null() {
+            0
+        } else {
+            header.msg_controllen.min(65536)
+        };
+        // The control data comes first: it is the part that is aligned.
+        kept = user::room(name + control)?;
+        kept.resize(name + control, 0_u8);
+        user::copy_in(header.msg_control as u64, &mut kept[..control])?;
+        user::copy_in(header.msg_name as u64, &mut kept[control..])?;
+        if control != 0 {
+            header.msg_control = kept.as_mut_ptr().cast();
+        }
+        if name != 0 {
+            header.msg_name = kept[control..].as_mut_ptr().cast();
+        }
+    }
+    header.msg_iov = vectors.as_mut_ptr();
+    let mut headers = user::room(1)?;
+    headers.push(header);
+    request.data = Data::Message(headers, vectors, kept);
+    Ok(())
+}
+
+/// The address of the message header to use.
+fn header(request: &Request) -> usize {
+    match &request.data {
+        Data::Message(headers, ..) if !headers.is_empty() => headers.as_ptr() as usize,
+        _ => request.sqe.addr as usize,
+    }
+}
+
+/// Waits for the socket, with the arguments kept.
+fn park(request: &mut Request, events: c_int) -> Outcome {
+    match super::copy(request) {
+        Ok(()) => Outcome::Poll(events as u32),
+        Err(error) => Outcome::Done(error),
+    }
+}
+
+/// What was transferred before an error counts.
+fn partial(request: &Request, error: c_int) -> i32 {
+    if request.done != 0 {
+        request.done as i32
+    } else {
+        error
+    }
+}
+
+/// Takes bytes off the front of kept vectors.
+fn advance(request: &mut Request, count: usize) {
+    request.done += count;
+    let Data::Message(headers, vectors, _) = &mut request.data else {
+        return;
+    };
+    let mut left = count;
+    for vector in vectors.iter_mut() {
+        let step = left.min(vector.iov_len);
+        vector.iov_base = vector.iov_base.wrapping_byte_add(step);
+        vector.iov_len -= step;
+        left -= step;
+    }
+    // Empty vectors do no harm.
+    for header in headers {
+        header.msg_iov = vectors.as_mut_ptr();
+    }
+}
+
+/// Bytes of a message; the kernel has just read its header.
+fn message_total(request: &Request) -> usize {
+    let vectors = match &request.data {
+        Data::Message(headers, vectors, _) if !headers.is_empty() => {
+            return vectors.iter().map(|v| v.iov_len).sum();
+        }
+        _ => user::read::<libc::msghdr>(request.sqe.addr).and_then(|header| {
+            user::read_array::<libc::iovec>(header.msg_iov as u64, header.msg_iovlen.min(1024))
+        }),
+    };
+    vectors.map_or(0, |vectors| vectors.iter().map(|v| v.iov_len).sum())
+}
+
+// ---- sending
+
+/// One attempt to send.
+fn send_once(request: &mut Request, vectors: Option<&[libc::iovec]>) -> Sys {
+    let sqe = &request.sqe;
+    let flags = (sqe.op_flags | (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32) as usize;
+    let fd = request.file.fd() as usize;
+    if is_message(request) {
+        // SAFETY: the kernel checks what the program gave; ours is kept.
+        return unsafe { sys::raw(libc::SYS_sendmsg, &[fd, header(request), flags]) };
+    }
+    let (mut name, mut name_len) = (sqe.off as usize, usize::from(sqe.file_index as u16));
+    if let Data::Message(_, _, kept) = &request.data {
+        if !kept.is_empty() {
+            (name, name_len) = (kept.as_ptr() as usize, kept.len());
+        }
+    }
+    if name == 0 {
+        name_len = 0;
+    }
+    if vectors.is_some() || ioprio(request, abi::IORING_SEND_VECTORIZED) {
+        let (at, count) = match (vectors, &request.data) {
+            (Some(vectors), _) => (vectors.as_ptr(), vectors.len()),
+            (None, Data::Message(_, vectors, _)) => (vectors.as_ptr(), vectors.len()),
+            (None, _) => (sqe.addr as *const libc::iovec, sqe.len as usize),
+        };
+        let mut message = empty_header();
+        message.msg_name = name as *mut _;
+        message.msg_namelen = name_len as u32;
+        message.msg_iov = at.cast_mut();
+        message.msg_iovlen = count;
+        // SAFETY: the header lives through the call; the kernel checks the rest.
+        return unsafe {
+            sys::raw(
+                libc::SYS_sendmsg,
+                &[fd, (&raw const message) as usize, flags],
+            )
+        };
+    }
+    let (addr, len) = match &request.selected {
+        Some(selected) => (selected.addr, selected.len),
+        None => (sqe.addr, sqe.len),
+    };
+    let done = request.done;
+    // SAFETY: the kernel checks the addresses.
+    unsafe {
+        sys::raw(
+            libc::SYS_sendto,
+            &[
+                fd,
+                addr as usize + done,
+                len as usize - done,
+                flags,
+                name,
+                name_len,
+            ],
+        )
+    }
+}
+
+fn empty_header() -> libc::msghdr {
+    // SAFETY: integers and pointers: zeroes are a value.
+    unsafe { core::mem::zeroed() }
+}
+
+/// SEND, SENDMSG and their zero-copy forms, which copy here: what a user
+/// process cannot do is said in the notification.
+pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    if events.is_none() && ioprio(request, abi::IORING_RECVSEND_POLL_FIRST) {
+        return park(request, libc::EPOLLOUT);
+    }
+    if ioprio(request, abi::IORING_RECVSEND_FIXED_BUF) && request.buffer.is_none() {
+        let (index, addr, len) = (request.sqe.buf_index, request.sqe.addr, request.sqe.len);
+        if is_message(request) || ioprio(request, abi::IORING_SEND_VECTORIZED) {
+            if let Err(error) = check_fixed_vectors(state, request) {
+                return Outcome::Done(error);
+            }
+        } else {
+            match state.buffers.check(index, addr, len as usize) {
+                Ok(buffer) => request.buffer = Some(buffer),
+                Err(error) => return Outcome::Done(error),
+            }
+        }
+    }
+    if ioprio(request, abi::IORING_RECVSEND_BUNDLE) {
+        return send_bundle(state, request);
+    }
+    if request.has(abi::IOSQE_BUFFER_SELECT) && request.selected.is_none() {
+        match state.groups.select(request.sqe.buf_index, request.sqe.len) {
+            Ok(selected) => request.selected = Some(selected),
+            Err(error) => return Outcome::Done(error),
+        }
+    }
+    let all = request.sqe.op_flags & libc::MSG_WAITALL as u32 != 0;
+    loop {
+        match send_once(request, None) {
+            Ok(count) => {
+                let total = if !all {
+                    0
+                } else if is_message(request) {
+                    message_total(request)
+                } else if let Some(selected) = &request.selected {
+                    selected.len as usize - request.done
+                } else {
+                    request.sqe.len as usize - request.done
+                };
+                if count != 0 && count < total {
+                    if let Err(error) = super::copy(request) {
+                        return sent(state, request, error);
+                    }
+                    advance(request, count);
+                    continue;
+                }
+                let total = (request.done + count) as i32;
+                return sent(state, request, total);
+            }
+            Err(e)
+                if e == -libc::EAGAIN && request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0 =>
+            {
+                return park(request, libc::EPOLLOUT);
+            }
+            Err(error) => {
+                let res = partial(request, error);
+                return sent(state, request, res);
+            }
+        }
+    }
+}
+
+/// Every piece must lie in the registered buffer.
+fn check_fixed_vectors(state: &State, request: &mut Request) -> Result<(), c_int> {
+    super::copy(request)?;
+    let index = request.sqe.buf_index;
+    let mut buffer = None;
+    if let Data::Message(_, vectors, _) = &request.data {
+        for vector in vectors {
+            buffer = Some(
+                state
+                    .buffers
+                    .check(index, vector.iov_base as u64, vector.iov_len)?,
+            );
+        }
+    }
+    request.buffer = buffer;
+    Ok(())
+}
+
+/// A send ended; a zero-copy one tells that its buffer is free again.
+fn sent(state: &mut State, request: &mut Request, res: i32) -> Outcome {
+    if !is_zero_copy(request) {
+        return Outcome::Done(res);
+    }
+    state.post_more(request, res, 0);
+    request.failed = res < 0;
+    let usage = if ioprio(request, abi::IORING_SEND_ZC_REPORT_USAGE) {
+        abi::IORING_NOTIF_USAGE_ZC_COPIED as i32
+    } else {
+        0
+    };
+    Outcome::DoneWith(usage, abi::IORING_CQE_F_NOTIF)
+}
+
+/// Buffers that `bytes` fill, the last perhaps in part.
+fn touched(vectors: &[libc::iovec], bytes: usize) -> u16 {
+    let mut left = bytes;
+    let mut count = 0;
+    for vector in vectors {
+        if left == 0 {
+            break;
+        }
+        count += 1;
+        left -= left.min(vector.iov_len);
+    }
+    count
+}
+
+/// Sends what the group holds.
+fn send_bundle(state: &mut State, request: &mut Request) -> Outcome {
+    loop {
+        let wanted = request.sqe.len as usize;
+        let (first, vectors) = match state
+            .groups
+            .select_many(request.sqe.buf_index, wanted, BUNDLE)
+        {
+            Ok(found) => found,
+            Err(error) => return Outcome::Done(error),
+        };
+        match send_once(request, Some(&vectors)) {
+            Ok(count) => {
+                let all: usize = vectors.iter().map(|vector| vector.iov_len).sum();
+                let flags = state
+                    .groups
+                    .used(first, count as u32, touched(&vectors, count));
+                let more = count == all && wanted == 0 && !state.is_full();
+                if more
+                    && state
+                        .groups
+                        .select(request.sqe.buf_index, 0)
+                        .is_ok_and(|s| s.ring)
+                {
+                    state.post_more(request, count as i32, flags);
+                    continue;
+                }
+                return Outcome::DoneWith(count as i32, flags);
+            }
+            Err(e) if e == -libc::EAGAIN => {
+                state.groups.give_back(first);
+                return park(request, libc::EPOLLOUT);
+            }
+            Err(error) => {
+                state.groups.give_back(first);
+                return Outcome::Done(error);
+            }
+        }
+    }
+}
+
+// ---- receiving
+
+/// Flags that a receive adds to its completion.
+fn inquire(request: &Request, count: usize, room: usize) -> u32 {
+    if count < room || count == 0 {
+        return 0;
+    }
+    let mut left: c_int = 0;
+    // SAFETY: a number is written.
+    let asked = unsafe {
+        sys::raw(
+            libc::SYS_ioctl,
+            &[
+                request.file.fd() as usize,
+                libc::FIONREAD as usize,
+                (&raw mut left) as usize,
+            ],
+        )
+    };
+    if asked.is_ok() && left > 0 {
+        abi::IORING_CQE_F_SOCK_NONEMPTY
+    } else {
+        0
+    }
+}
+
+fn receive_once(request: &Request, addr: u64, len: usize) -> Sys {
+    // SAFETY: the kernel checks the address.
+    unsafe {
+        sys::raw(
+            libc::SYS_recvfrom,
+            &[
+                request.file.fd() as usize,
+                addr as usize,
+                len,
+                (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize,
+                0,
+                0,
+            ],
+        )
+    }
+}
+
+/// RECV and RECVMSG in all their forms.
+pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    if events.is_none() && ioprio(request, abi::IORING_RECVSEND_POLL_FIRST) {
+        return park(request, libc::EPOLLIN);
+    }
+    let multishot = ioprio(request, abi::IORING_RECV_MULTISHOT);
+    if request.has(abi::IOSQE_BUFFER_SELECT) {
+        return recv_selected(state, request, multishot);
+    }
+    let all = request.sqe.op_flags & libc::MSG_WAITALL as u32 != 0;
+    loop {
+        let message = is_message(request);
+        let result = if message {
+            let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+            // SAFETY: the kernel checks what the program gave; ours is kept.
+            unsafe {
+                sys::raw(
+                    libc::SYS_recvmsg,
+                    &[request.file.fd() as usize, header(request), flags],
+                )
+            }
+        } else {
+            let left = request.sqe.len as usize - request.done;
+            receive_once(request, request.sqe.addr + request.done as u64, left)
+        };
+        match result {
+            Ok(count) => {
+                let room = match (message, all) {
+                    (false, _) => request.sqe.len as usize - request.done,
+                    (true, true) => message_total(request),
+                    (true, false) => usize::MAX,
+                };
+                if all && count != 0 && count < room && is_stream(request.file.fd()) {
+                    if let Err(error) = super::copy(request) {
+                        return Outcome::Done(error);
+                    }
+                    advance(request, count);
+                    continue;
+                }
+                let flags = inquire(request, count, room);
+                if message {
+                    give_back_header(request);
+                }
+                return Outcome::DoneWith((request.done + count) as i32, flags);
+            }
+            Err(e)
+                if e == -libc::EAGAIN && request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0 =>
+            {
+                return park(request, libc::EPOLLIN);
+            }
+            Err(error) => return Outcome::Done(partial(request, error)),
+        }
+    }
+}
+
+fn is_stream(fd: c_int) -> bool {
+    let mut kind: c_int = 0;
+    let mut len: u32 = 4;
+    // SAFETY: two numbers are written.
+    let asked = unsafe {
+        sys::raw(
+            libc::SYS_getsockopt,
+            &[
+                fd as usize,
+                libc::SOL_SOCKET as usize,
+                libc::SO_TYPE as usize,
+                (&raw mut kind) as usize,
+                (&raw mut len) as usize,
+            ],
+        )
+    };
+    asked.is_ok() && matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
+}
+
+/// A header that was copied got the results: the program looks at its own.
+fn give_back_header(request: &Request) {
+    if let Data::Message(headers, ..) = &request.data {
+        if let Some(header) = headers.first() {
+            let at = request.sqe.addr;
+            let field = |offset: usize| at + offset as u64;
+            let _ = user::write(
+                field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
+                &header.msg_namelen,
+            );
+            let _ = user::write(
+                field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
+                &(header.msg_controllen as u64),
+            );
+            let _ = user::write(
+                field(core::mem::offset_of!(libc::msghdr, msg_flags)),
+                &header.msg_flags,
+            );
+        }
+    }
+}
+
+/// Receives into provided buffers, once or until there is nothing.
+fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> Outcome {
+    if is_message(request) && multishot {
+        // The header says how to lay a buffer out.
+        if let Err(error) = super::copy(request) {
+            return Outcome::Done(error);
+        }
+    }
+    for _ in 0..TURN {
+        let group = request.sqe.buf_index;
+        let bundle = ioprio(request, abi::IORING_RECVSEND_BUNDLE);
+        let picked = if bundle {
+            state
+                .groups
+                .select_many(group, request.sqe.len as usize, BUNDLE)
+        } else {
+            let wanted = if is_message(request) {
+                0
+            } else {
+                request.sqe.len
+            };
+            state
+                .groups
+                .select(group, wanted)
+                .map(|selected| (selected, Vec::new()))
+        };
+        let (selected, vectors) = match picked {
+            Ok(picked) => picked,
+            Err(error) => return Outcome::Done(error),
+        };
+        match recv_into(request, &selected, &vectors, multishot) {
+            Ok((0, room)) if !is_message(request) || !multishot || room == 0 => {
+                state.groups.give_back(selected);
+                return Outcome::Done(0);
+            }
+            Ok((count, room)) => {
+                let buffers = if bundle { touched(&vectors, count) } else { 1 };
+                let flags = state.groups.used(selected, count as u32, buffers);
+                let flags = flags | inquire(request, count, room);
+                if !multishot || state.is_full() {
+                    return Outcome::DoneWith(count as i32, flags);
+                }
+                state.post_more(request, count as i32, flags);
+                if count < room && !is_message(request) {
+                    // Nothing more for now; the epoll says if that is wrong.
+                    return Outcome::Poll(libc::EPOLLIN as u32);
+                }
+            }
+            Err(error) => {
+                state.groups.give_back(selected);
+                return if error == -libc::EAGAIN
+                    && (multishot || request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0)
+                {
+                    park(request, libc::EPOLLIN)
+                } else {
+                    Outcome::Done(error)
+                };
+            }
+        }
+    }
+    Outcome::Poll(libc::EPOLLIN as u32)
+}
+
+/// One attempt into a buffer (or several); bytes and the room there was.
+fn recv_into(
+    request: &Request,
+    selected: &Selected,
+    vectors: &[libc::iovec],
+    multishot: bool,
+) -> Result<(usize, usize), c_int> {
+    if is_message(request) {
+        return if multishot {
+            recv_message_laid_out(request, selected)
+        } else {
+            recv_message_into(request, selected)
+        };
+    }
+    if vectors.is_empty() {
+        let count = receive_once(request, selected.addr, selected.len as usize)?;
+        return Ok((count, selected.len as usize));
+    }
+    let mut message = empty_header();
+    message.msg_iov = vectors.as_ptr().cast_mut();
+    message.msg_iovlen = vectors.len();
+    let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+    // SAFETY: the header lives through the call; the kernel checks the rest.
+    let count = unsafe {
+        sys::raw(
+            libc::SYS_recvmsg,
+            &[
+                request.file.fd() as usize,
+                (&raw mut message) as usize,
+                flags,
+            ],
+        )
+    }?;
+    Ok((count, vectors.iter().map(|vector| vector.iov_len).sum()))
+}
+
+/// A message whose payload goes into a provided buffer.
+fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
+    let mut message: libc::msghdr = user::read(request.sqe.addr)?;
+    let mut wanted = selected.len as usize;
+    if message.msg_iovlen != 0 {
+        let vector: libc::iovec = user::read(message.msg_iov as u64)?;
+        if vector.iov_len != 0 {
+            wanted = wanted.min(vector.iov_len);
+        }
+    }
+    let vector = libc::iovec {
+        iov_base: selected.addr as *mut _,
+        iov_len: wanted,
+    };
+    message.msg_iov = (&raw const vector).cast_mut();
+    message.msg_iovlen = 1;
+    let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+    // SAFETY: header and vector live through the call; the kernel checks the
+    // rest.
+    let count = unsafe {
+        sys::raw(
+            libc::SYS_recvmsg,
+            &[
+                request.file.fd() as usize,
+                (&raw mut message) as usize,
+                flags,
+            ],
+        )
+    }?;
+    let at = request.sqe.addr;
+    let field = |offset: usize| at + offset as u64;
+    user::write(
+        field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
+        &message.msg_namelen,
+    )?;
+    user::write(
+        field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
+        &(message.msg_controllen as u64),
+    )?;
+    user::write(
+        field(core::mem::offset_of!(libc::msghdr, msg_flags)),
+        &message.msg_flags,
+    )?;
+    Ok((count, wanted))
+}
+
+/// A message laid out in its buffer as io_uring_recvmsg_out(3) says.
+fn recv_message_laid_out(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
+    let Data::Message(headers, ..) = &request.data else {
+        return Err(-libc::EFAULT);
+    };
+    let given = headers.first().ok_or(-libc::EFAULT)?;
+    let (name, control) = (given.msg_namelen as usize, given.msg_controllen);
+    let head = size_of::<io_uring_recvmsg_out>() + name + control;
+    let room = (selected.len as usize)
+        .checked_sub(head)
+        .ok_or(-libc::EFAULT)?;
+    let start = selected.addr + size_of::<io_uring_recvmsg_out>() as u64;
+    let vector = libc::iovec {
+        iov_base: (start + (name + control) as u64) as *mut _,
+        iov_len: room,
+    };
+    let mut message = empty_header();
+    if name != 0 {
+        message.msg_name = start as *mut _;
+        message.msg_namelen = name as u32;
+    }
+    if control != 0 {
+        message.msg_control = (start + name as u64) as *mut _;
+        message.msg_controllen = control as _;
+    }
+    message.msg_iov = (&raw const vector).cast_mut();
+    message.msg_iovlen = 1;
+    let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+    // SAFETY: header and vector live through the call; the kernel checks the
+    // rest.
+    let count = unsafe {
+        sys::raw(
+            libc::SYS_recvmsg,
+            &[
+                request.file.fd() as usize,
+                (&raw mut message) as usize,
+                flags,
+            ],
+        )
+    }?;
+    let out = [
+        message.msg_namelen,
+        message.msg_controllen as u32,
+        count as u32,
+        message.msg_flags as u32,
+    ];
+    // SAFETY: four words, as bytes.
+    let bytes = unsafe { core::slice::from_raw_parts(ptr::from_ref(&out).cast::<u8>(), 16) };
+    user::copy_out(selected.addr, bytes)?;
+    Ok((head + count.min(room), selected.len as usize))
+}

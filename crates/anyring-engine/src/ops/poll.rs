@@ -1,0 +1,175 @@
+//! Poll requests, and epolls.
+//!
+//! # Safety
+//! Addresses come from SQEs; the kernel checks them.
+
+use core::ffi::c_int;
+
+use anyring_abi as abi;
+
+use crate::request::{Data, Id, Outcome, Request, Stage};
+use crate::state::State;
+use crate::sys;
+
+const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+/// Bits of an epoll that are no events.
+const MODES: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32;
+
+/// What the kernel checks of a poll.
+pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+    let flags = request.sqe.len;
+    let known = abi::IORING_POLL_ADD_MULTI | abi::IORING_POLL_ADD_LEVEL;
+    if flags & !known != 0
+        || flags & abi::IORING_POLL_ADD_MULTI != 0 && request.has(abi::IOSQE_CQE_SKIP_SUCCESS)
+    {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+fn is_multishot(request: &Request) -> bool {
+    request.sqe.len & abi::IORING_POLL_ADD_MULTI != 0
+}
+
+fn wanted(request: &Request) -> u32 {
+    let events = request.sqe.op_flags & !MODES;
+    let level = request.sqe.len & abi::IORING_POLL_ADD_LEVEL != 0;
+    if is_multishot(request) && !level {
+        events | libc::EPOLLET as u32
+    } else {
+        events
+    }
+}
+
+/// POLL_ADD. A multishot one is told by its edge-triggered watch, the first
+/// time included.
+pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    let asked = request.sqe.op_flags & !MODES | ALWAYS;
+    request.data = Data::Poll;
+    if !is_multishot(request) {
+        let ready = match events {
+            Some(events) => events,
+            None => sys::poll_now(request.file.fd(), request.sqe.op_flags & 0x7fff),
+        };
+        if ready & libc::POLLNVAL as u32 != 0 {
+            return Outcome::Done(-libc::EBADF);
+        }
+        if ready & asked != 0 {
+            return Outcome::Done((ready & asked) as i32);
+        }
+        return Outcome::Poll(wanted(request));
+    }
+    match events {
+        None => {
+            state.look_soon = true;
+            Outcome::Poll(wanted(request))
+        }
+        Some(events) if events & asked == 0 => Outcome::Poll(wanted(request)),
+        Some(events) if state.is_full() => Outcome::Done((events & asked) as i32),
+        Some(events) => {
+            state.post_more(request, (events & asked) as i32, 0);
+            Outcome::Poll(wanted(request))
+        }
+    }
+}
+
+/// A file that is always ready.
+pub(crate) fn always_ready(request: &Request) -> Outcome {
+    let ready = sys::poll_now(request.file.fd(), request.sqe.op_flags & 0x7fff);
+    Outcome::Done((ready & (request.sqe.op_flags | ALWAYS)) as i32)
+}
+
+/// POLL_REMOVE: ends a poll, or changes its events or user_data.
+pub(crate) fn remove(state: &mut State, request: &Request) -> Outcome {
+    change(state, request).into()
+}
+
+fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
+    let sqe = &request.sqe;
+    let known = abi::IORING_POLL_UPDATE_EVENTS
+        | abi::IORING_POLL_UPDATE_USER_DATA
+        | abi::IORING_POLL_ADD_MULTI;
+    let events = sqe.len & abi::IORING_POLL_UPDATE_EVENTS != 0;
+    let user_data = sqe.len & abi::IORING_POLL_UPDATE_USER_DATA != 0;
+    let wrong = sqe.len & !known != 0
+        || sqe.len == abi::IORING_POLL_ADD_MULTI
+        || !user_data && sqe.off != 0
+        || !events && sqe.op_flags != 0;
+    if wrong {
+        return Err(-libc::EINVAL);
+    }
+    let target = sqe.addr;
+    let found = state.find_all(|other| {
+        other.sqe.opcode == abi::IORING_OP_POLL_ADD as u8
+            && other.sqe.user_data == target
+            && matches!(
+                other.stage,
+                Stage::Polling | Stage::Linked | Stage::Deferred
+            )
+    })?;
+    let id = *found.first().ok_or(-libc::ENOENT)?;
+    if !events && !user_data {
+        super::cancel::one(state, id)?;
+        return Ok(0);
+    }
+    let (mask, multishot, data) = (sqe.op_flags, sqe.len & abi::IORING_POLL_ADD_MULTI, sqe.off);
+    if let Some(poll) = state.get_mut(id) {
+        if events {
+            poll.sqe.op_flags = mask & !MODES;
+            poll.sqe.len = poll.sqe.len & !abi::IORING_POLL_ADD_MULTI | multishot;
+        }
+        if user_data {
+            poll.sqe.user_data = data;
+        }
+    }
+    look_again(state, id);
+    Ok(0)
+}
+
+/// What a changed poll waits for may be there already.
+fn look_again(state: &mut State, id: Id) {
+    if state
+        .get(id)
+        .is_some_and(|poll| poll.stage == Stage::Polling)
+    {
+        state.run_stored(id);
+    }
+}
+
+/// EPOLL_CTL and EPOLL_WAIT on the program's own epolls.
+pub(crate) fn epoll(request: &mut Request, events: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
+    if u32::from(sqe.opcode) == abi::IORING_OP_EPOLL_CTL {
+        // SAFETY: the kernel checks the address.
+        return Outcome::Done(sys::to_res(unsafe {
+            sys::raw(
+                libc::SYS_epoll_ctl,
+                &[
+                    sqe.fd as usize,
+                    sqe.len as usize,
+                    sqe.off as usize,
+                    sqe.addr as usize,
+                ],
+            )
+        }));
+    }
+    // SAFETY: the kernel checks the address.
+    let count = unsafe {
+        sys::raw(
+            libc::SYS_epoll_pwait,
+            &[
+                request.file.fd() as usize,
+                sqe.addr as usize,
+                sqe.len as usize,
+                0,
+                0,
+                8,
+            ],
+        )
+    };
+    let _ = events;
+    match count {
+        Ok(0) => Outcome::Poll(libc::EPOLLIN as u32),
+        other => Outcome::Done(sys::to_res(other)),
+    }
+}

@@ -1,0 +1,46 @@
+//! Buffers given to and taken from classic groups.
+
+use core::ffi::c_int;
+
+use anyring_abi::io_uring_sqe;
+
+use crate::state::State;
+
+/// The most buffers of a group, and the largest number of one.
+const MAX: u64 = 65536;
+
+/// PROVIDE_BUFFERS.
+pub(crate) fn provide(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
+    let count = sqe.fd as u32;
+    if sqe.fd <= 0 || u64::from(count) > MAX {
+        return Err(-libc::E2BIG);
+    }
+    if sqe.len == 0 {
+        return Err(-libc::EINVAL);
+    }
+    let bytes = u64::from(count) * u64::from(sqe.len);
+    if sqe.addr.checked_add(bytes).is_none() {
+        return Err(-libc::EOVERFLOW);
+    }
+    if sqe.addr.wrapping_add(bytes) >> 47 != 0 {
+        return Err(-libc::EFAULT);
+    }
+    if sqe.off > MAX - 1 {
+        return Err(-libc::E2BIG);
+    }
+    if sqe.off + u64::from(count) > MAX {
+        return Err(-libc::EINVAL);
+    }
+    state
+        .groups
+        .provide(sqe.buf_index, sqe.addr, sqe.len, count, sqe.off as u16)?;
+    Ok(0)
+}
+
+/// REMOVE_BUFFERS.
+pub(crate) fn remove(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
+    if sqe.fd <= 0 || sqe.fd as u64 > MAX {
+        return Err(-libc::EINVAL);
+    }
+    state.groups.remove(sqe.buf_index, sqe.fd as u32)
+}

@@ -1,0 +1,475 @@
+//! Reads and writes.
+//!
+//! # Safety
+//! Addresses come from SQEs and go to the kernel, which checks them. An array
+//! of vectors is looked at directly only after the kernel has just read it in
+//! a successful call.
+
+use alloc::sync::Arc;
+use core::ffi::c_int;
+use core::ptr;
+
+use anyring_abi as abi;
+
+use super::work;
+use crate::request::{Data, Outcome, Request};
+use crate::state::State;
+use crate::sys::{self, Sys};
+use crate::user;
+
+const RWF_NOWAIT: u32 = libc::RWF_NOWAIT as u32;
+/// The most vectors in a call.
+const MAX_VECTORS: u32 = 1024;
+/// "At the file's position."
+const CURRENT: u64 = u64::MAX;
+/// The most bytes in a call.
+const MAX_BYTES: usize = 0x7fff_f000;
+
+fn writes(request: &Request) -> bool {
+    matches!(
+        u32::from(request.sqe.opcode),
+        abi::IORING_OP_WRITE
+            | abi::IORING_OP_WRITEV
+            | abi::IORING_OP_WRITE_FIXED
+            | abi::IORING_OP_WRITEV_FIXED
+    )
+}
+
+fn vectored(request: &Request) -> bool {
+    matches!(
+        u32::from(request.sqe.opcode),
+        abi::IORING_OP_READV
+            | abi::IORING_OP_WRITEV
+            | abi::IORING_OP_READV_FIXED
+            | abi::IORING_OP_WRITEV_FIXED
+    )
+}
+
+/// Vectors of a call: in the program's memory, in the request, or one here.
+struct Vectors {
+    one: libc::iovec,
+    at: *const libc::iovec,
+    count: usize,
+}
+
+impl Vectors {
+    fn address(&self) -> usize {
+        if self.at.is_null() {
+            (&raw const self.one) as usize
+        } else {
+            self.at as usize
+        }
+    }
+
+    fn total(&self) -> usize {
+        if self.at.is_null() {
+            return self.one.iov_len;
+        }
+        (0..self.count)
+            // SAFETY: `count` vectors, in the request or just read by the
+            // kernel.
+            .map(|at| unsafe { ptr::read_unaligned(self.at.add(at)) }.iov_len)
+            .fold(0, usize::saturating_add)
+            .min(MAX_BYTES)
+    }
+}
+
+/// Bytes that a request asks for.
+pub(crate) fn total(request: &Request) -> usize {
+    match &request.data {
+        Data::Vectors(vectors) => {
+            request.done
+                + vectors
+                    .iter()
+                    .map(|vector| vector.iov_len)
+                    .fold(0, usize::saturating_add)
+        }
+        _ if vectored(request) => user::read_array::<libc::iovec>(
+            request.sqe.addr,
+            request.sqe.len.min(MAX_VECTORS) as usize,
+        )
+        .map_or(0, |vectors| {
+            vectors
+                .iter()
+                .map(|vector| vector.iov_len)
+                .fold(0, usize::saturating_add)
+        }),
+        _ => match &request.selected {
+            Some(selected) => selected.len as usize,
+            None => request.sqe.len as usize,
+        },
+    }
+}
+
+/// Keeps the vectors, for a request that outlives its submission.
+pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
+    if request.has(abi::IOSQE_BUFFER_SELECT) {
+        return Ok(());
+    }
+    if request.sqe.len > MAX_VECTORS {
+        return Err(-libc::EINVAL);
+    }
+    request.data = Data::Vectors(user::read_array(
+        request.sqe.addr,
+        request.sqe.len as usize,
+    )?);
+    Ok(())
+}
+
+/// Checks what can be, and takes a buffer if the request selects one.
+fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
+    let sqe = request.sqe;
+    if state.flags & abi::IORING_SETUP_IOPOLL != 0 {
+        return Err(-libc::EOPNOTSUPP);
+    }
+    if sqe.__pad2 != [0] {
+        // Attributes, which no system call takes.
+        return Err(-libc::EINVAL);
+    }
+    if request.buffer.is_some() || request.selected.is_some() {
+        return Ok(());
+    }
+    match u32::from(sqe.opcode) {
+        abi::IORING_OP_READ_FIXED | abi::IORING_OP_WRITE_FIXED => {
+            let buffer = state
+                .buffers
+                .check(sqe.buf_index, sqe.addr, sqe.len as usize)?;
+            request.buffer = Some(buffer);
+        }
+        abi::IORING_OP_READV_FIXED | abi::IORING_OP_WRITEV_FIXED => {
+            if matches!(request.data, Data::None) {
+                copy(request)?;
+            }
+            if let Data::Vectors(vectors) = &request.data {
+                for vector in vectors {
+                    let at = vector.iov_base as u64;
+                    let buffer = state.buffers.check(sqe.buf_index, at, vector.iov_len)?;
+                    request.buffer = Some(buffer);
+                }
+            }
+        }
+        _ if request.has(abi::IOSQE_BUFFER_SELECT) => {
+            let wanted = if vectored(request) {
+                if sqe.len != 1 {
+                    return Err(-libc::EINVAL);
+                }
+                let vector: libc::iovec = user::read(sqe.addr)?;
+                vector.iov_len as u32
+            } else {
+                sqe.len
+            };
+            request.selected = Some(state.groups.select(sqe.buf_index, wanted)?);
+        }
+        _ if vectored(request) && sqe.len > MAX_VECTORS => return Err(-libc::EINVAL),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn vectors(request: &Request) -> Vectors {
+    let one = |addr: u64, len: usize| Vectors {
+        one: libc::iovec {
+            iov_base: (addr as usize + request.done) as *mut _,
+            iov_len: len.saturating_sub(request.done),
+        },
+        at: ptr::null(),
+        count: 1,
+    };
+    if let Some(selected) = &request.selected {
+        return one(selected.addr, selected.len as usize);
+    }
+    match &request.data {
+        Data::Vectors(vectors) => Vectors {
+            one: libc::iovec {
+                iov_base: ptr::null_mut(),
+                iov_len: 0,
+            },
+            at: vectors.as_ptr(),
+            count: vectors.len(),
+        },
+        _ if vectored(request) => Vectors {
+            one: libc::iovec {
+                iov_base: ptr::null_mut(),
+                iov_len: 0,
+            },
+            at: request.sqe.addr as *const _,
+            count: request.sqe.len as usize,
+        },
+        _ => one(request.sqe.addr, request.sqe.len as usize),
+    }
+}
+
+fn number(request: &Request) -> i64 {
+    if writes(request) {
+        libc::SYS_pwritev2
+    } else {
+        libc::SYS_preadv2
+    }
+}
+
+fn offset(request: &Request) -> u64 {
+    match request.sqe.off {
+        CURRENT => CURRENT,
+        offset => offset.wrapping_add(request.done as u64),
+    }
+}
+
+fn call(request: &Request, vectors: &Vectors, extra: u32) -> Sys {
+    let flags = request.sqe.op_flags | extra;
+    // SAFETY: the kernel checks the addresses; ours outlive the call.
+    unsafe {
+        sys::raw(
+            number(request),
+            &[
+                request.file.fd() as usize,
+                vectors.address(),
+                vectors.count,
+                offset(request) as usize,
+                0,
+                flags as usize,
+            ],
+        )
+    }
+}
+
+/// Whether short transfers are to be continued: files, not streams.
+fn continues(fd: c_int) -> bool {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the struct is written when the call succeeds.
+    unsafe {
+        sys::raw(libc::SYS_fstat, &[fd as usize, stat.as_mut_ptr() as usize]).is_ok()
+            && matches!(
+                stat.assume_init().st_mode & libc::S_IFMT,
+                libc::S_IFREG | libc::S_IFBLK
+            )
+    }
+}
+
+fn wanted_events(request: &Request) -> u32 {
+    (if writes(request) {
+        libc::EPOLLOUT
+    } else {
+        libc::EPOLLIN
+    }) as u32
+}
+
+/// Tries to transfer without waiting.
+pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    if let Err(error) = prepare(state, request) {
+        return Outcome::Done(error);
+    }
+    if events.is_none() && request.has(abi::IOSQE_ASYNC) {
+        return park(state, request);
+    }
+    if request.no_nowait {
+        return if events.is_some() {
+            blocking(state, request)
+        } else {
+            park(state, request)
+        };
+    }
+    loop {
+        let vectors = vectors(request);
+        match call(request, &vectors, RWF_NOWAIT) {
+            Ok(count) => {
+                let total = vectors.total();
+                if let Some(outcome) = moved(request, count, total) {
+                    return outcome;
+                }
+            }
+            Err(e) if e == -libc::ESPIPE && request.sqe.off != CURRENT => {
+                // Streams have no offsets; the kernel's io_uring ignores one.
+                request.sqe.off = CURRENT;
+            }
+            Err(e) if e == -libc::EAGAIN => {
+                if request.sqe.op_flags & RWF_NOWAIT != 0 {
+                    return partial(request, e);
+                }
+                return park(state, request);
+            }
+            Err(e) if e == -libc::EOPNOTSUPP && request.sqe.op_flags & RWF_NOWAIT == 0 => {
+                request.no_nowait = true;
+                let nonblocking = sys::status_flags(request.file.fd())
+                    .is_ok_and(|flags| flags & libc::O_NONBLOCK != 0);
+                if nonblocking {
+                    return match call(request, &vectors, 0) {
+                        Ok(count) => Outcome::Done((request.done + count) as i32),
+                        Err(error) => partial(request, error),
+                    };
+                }
+                return park(state, request);
+            }
+            Err(error) => return partial(request, error),
+        }
+    }
+}
+
+/// Waits for the file, with the vectors kept.
+fn park(state: &mut State, request: &mut Request) -> Outcome {
+    if vectored(request) {
+        if let Err(error) = super::copy(request) {
+            return Outcome::Done(error);
+        }
+    }
+    // The buffer is taken anew when there is something to read.
+    if let (Some(selected), 0) = (request.selected, request.done) {
+        request.selected = None;
+        state.groups.give_back(selected);
+    }
+    Outcome::Poll(wanted_events(request))
+}
+
+/// What was transferred before an error counts.
+fn partial(request: &Request, error: c_int) -> Outcome {
+    Outcome::Done(if request.done != 0 {
+        request.done as i32
+    } else {
+        error
+    })
+}
+
+/// Bytes were transferred: done, or on with the rest.
+fn moved(request: &mut Request, count: usize, total: usize) -> Option<Outcome> {
+    if count == 0 || count >= total || !continues(request.file.fd()) {
+        return Some(Outcome::Done((request.done + count) as i32));
+    }
+    if vectored(request) && matches!(request.data, Data::None) && request.selected.is_none() {
+        if let Err(error) = copy(request) {
+            return Some(Outcome::Done(error));
+        }
+    }
+    request.done += count;
+    if let Data::Vectors(vectors) = &mut request.data {
+        skip(vectors, count);
+    }
+    None
+}
+
+/// Takes bytes off the front.
+fn skip(vectors: &mut alloc::vec::Vec<libc::iovec>, mut count: usize) {
+    while let Some(first) = vectors.first_mut() {
+        if count < first.iov_len {
+            first.iov_base = first.iov_base.wrapping_byte_add(count);
+            first.iov_len -= count;
+            return;
+        }
+        count -= first.iov_len;
+        vectors.remove(0);
+    }
+}
+
+/// Transfers the rest where it may block.
+pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
+    if let Err(error) = prepare(state, request) {
+        return partial(request, error);
+    }
+    if let Some(selected) = &mut request.selected {
+        if selected.ring {
+            // Another request must not get it meanwhile.
+            state.groups.used(*selected, selected.len, 1);
+            selected.ring = false;
+        }
+    }
+    if let Err(error) = request.hold() {
+        return partial(request, error);
+    }
+    let one = vectors(request);
+    if one.at.is_null() || matches!(request.data, Data::None) {
+        let kept = if one.at.is_null() {
+            user::room(1).map(|mut kept| {
+                kept.push(one.one);
+                kept
+            })
+        } else {
+            user::read_array(request.sqe.addr, one.count)
+        };
+        match kept {
+            Ok(kept) => request.data = Data::Vectors(kept),
+            Err(error) => return partial(request, error),
+        }
+    }
+    let kept = vectors(request);
+    let at = match &request.data {
+        Data::Vectors(vectors) => vectors.as_ptr() as usize,
+        _ => kept.address(),
+    };
+    let count = match &request.data {
+        Data::Vectors(vectors) => vectors.len(),
+        _ => kept.count,
+    };
+    work(
+        number(request),
+        &[
+            request.file.fd() as usize,
+            at,
+            count,
+            offset(request) as usize,
+            0,
+            request.sqe.op_flags as usize,
+        ],
+    )
+}
+
+/// The pool transferred something.
+pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outcome {
+    if res == -libc::ESPIPE && request.sqe.off != CURRENT {
+        request.sqe.off = CURRENT;
+        return blocking(state, request);
+    }
+    if res < 0 {
+        return partial(request, res);
+    }
+    let total = match &request.data {
+        Data::Vectors(vectors) => vectors
+            .iter()
+            .map(|vector| vector.iov_len)
+            .fold(0, usize::saturating_add),
+        _ => 0,
+    };
+    match moved(request, res as usize, total) {
+        Some(outcome) => outcome,
+        None => blocking(state, request),
+    }
+}
+
+/// READ_MULTISHOT: reads into provided buffers until there is nothing.
+pub(crate) fn multishot(state: &mut State, request: &mut Request) -> Outcome {
+    loop {
+        let selected = match state.groups.select(request.sqe.buf_index, request.sqe.len) {
+            Ok(selected) => selected,
+            Err(error) => return Outcome::Done(error),
+        };
+        request.selected = Some(selected);
+        let vectors = vectors(request);
+        match call(request, &vectors, RWF_NOWAIT) {
+            Ok(count) if count > 0 => {
+                request.selected = None;
+                let flags = state.groups.used(selected, count as u32, 1);
+                if state.is_full() {
+                    return Outcome::DoneWith(count as i32, flags);
+                }
+                state.post_more(request, count as i32, flags);
+            }
+            Ok(_) => {
+                request.selected = None;
+                state.groups.give_back(selected);
+                return Outcome::Done(0);
+            }
+            Err(error) => {
+                request.selected = None;
+                state.groups.give_back(selected);
+                match error {
+                    e if e == -libc::ESPIPE && request.sqe.off != CURRENT => {
+                        request.sqe.off = CURRENT;
+                    }
+                    e if e == -libc::EAGAIN => return Outcome::Poll(libc::EPOLLIN as u32),
+                    e if e == -libc::EOPNOTSUPP => return Outcome::Done(-libc::EBADFD),
+                    error => return Outcome::Done(error),
+                }
+            }
+        }
+    }
+}
+
+/// Keeps a registered buffer from going away.
+pub(crate) type Kept = Option<Arc<crate::resources::Registered>>;

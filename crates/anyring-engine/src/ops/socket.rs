@@ -1,0 +1,233 @@
+//! Sockets: made, named, connected, accepted, shut down.
+//!
+//! # Safety
+//! Addresses come from SQEs or from copies that the request keeps; the kernel
+//! checks those of the program.
+
+use core::ffi::c_int;
+
+use anyring_abi as abi;
+
+use super::work;
+use crate::request::{Data, Outcome, Request};
+use crate::state::State;
+use crate::sys::{self, Fd, Sys};
+use crate::user;
+
+/// What the kernel checks of an accept.
+pub(crate) fn check_accept(request: &Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    let known =
+        abi::IORING_ACCEPT_MULTISHOT | abi::IORING_ACCEPT_DONTWAIT | abi::IORING_ACCEPT_POLL_FIRST;
+    let cloexec = libc::SOCK_CLOEXEC as u32;
+    let wrong = u32::from(sqe.ioprio) & !known != 0
+        || sqe.file_index != 0 && sqe.op_flags & cloexec != 0
+        || sqe.op_flags & !(cloexec | libc::SOCK_NONBLOCK as u32) != 0
+        || is_multishot(request)
+            && sqe.file_index != 0
+            && sqe.file_index != abi::IORING_FILE_INDEX_ALLOC;
+    if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+}
+
+fn is_multishot(request: &Request) -> bool {
+    u32::from(request.sqe.ioprio) & abi::IORING_ACCEPT_MULTISHOT != 0
+}
+
+/// Keeps the address.
+pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
+    let len = request.sqe.off;
+    if len > 128 {
+        return Err(-libc::EINVAL);
+    }
+    let name = user::read_array::<u8>(request.sqe.addr, len as usize)?;
+    request.data = Data::Bytes(name, alloc::vec::Vec::new());
+    Ok(())
+}
+
+fn is_listening(fd: c_int) -> Sys<bool> {
+    socket_option(fd, libc::SO_ACCEPTCONN).map(|value| value != 0)
+}
+
+fn socket_option(fd: c_int, option: c_int) -> Sys<c_int> {
+    let mut value: c_int = 0;
+    let mut len: u32 = 4;
+    // SAFETY: two numbers are written.
+    unsafe {
+        sys::raw(
+            libc::SYS_getsockopt,
+            &[
+                fd as usize,
+                libc::SOL_SOCKET as usize,
+                option as usize,
+                (&raw mut value) as usize,
+                (&raw mut len) as usize,
+            ],
+        )
+    }?;
+    Ok(value)
+}
+
+/// ACCEPT. Only when a connection is there: accept4(2) would wait otherwise,
+/// unless the program made its socket so that it does not.
+pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    let sqe = request.sqe;
+    let ioprio = u32::from(sqe.ioprio);
+    if events.is_none() && ioprio & abi::IORING_ACCEPT_POLL_FIRST != 0 {
+        return Outcome::Poll(libc::EPOLLIN as u32);
+    }
+    let fd = request.file.fd();
+    loop {
+        let ready = sys::poll_now(fd, libc::POLLIN as u32);
+        if ready == 0 {
+            match is_listening(fd) {
+                Ok(false) => return Outcome::Done(-libc::EINVAL),
+                Err(error) => return Outcome::Done(error),
+                Ok(true) if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 => {
+                    return Outcome::Done(-libc::EAGAIN);
+                }
+                Ok(true) => return Outcome::Poll(libc::EPOLLIN as u32),
+            }
+        }
+        // SAFETY: the kernel checks the addresses.
+        let accepted = unsafe {
+            sys::raw(
+                libc::SYS_accept4,
+                &[
+                    fd as usize,
+                    sqe.addr as usize,
+                    sqe.off as usize,
+                    sqe.op_flags as usize,
+                ],
+            )
+        };
+        let res = match accepted {
+            Err(e) if e == -libc::EAGAIN || e == -libc::EINTR => {
+                if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 {
+                    return Outcome::Done(-libc::EAGAIN);
+                }
+                return Outcome::Poll(libc::EPOLLIN as u32);
+            }
+            // One that went away meanwhile; the kernel's io_uring waits on.
+            Err(e) if e == -libc::ECONNABORTED => continue,
+            Err(error) => return Outcome::Done(error),
+            Ok(fd) => placed(state, fd as c_int, sqe.file_index),
+        };
+        if !is_multishot(request) || res < 0 || state.is_full() {
+            return Outcome::Done(res);
+        }
+        let more = sys::poll_now(fd, libc::POLLIN as u32) != 0;
+        state.post_more(
+            request,
+            res,
+            if more {
+                abi::IORING_CQE_F_SOCK_NONEMPTY
+            } else {
+                0
+            },
+        );
+        if !more {
+            return Outcome::Poll(libc::EPOLLIN as u32);
+        }
+    }
+}
+
+/// A new descriptor, or its place among the registered files.
+pub(crate) fn placed(state: &mut State, fd: c_int, index: u32) -> i32 {
+    if index == 0 {
+        return fd;
+    }
+    match state.files.install(Fd::own(fd), index) {
+        Ok(slot) => slot,
+        Err(error) => error,
+    }
+}
+
+fn address(request: &Request) -> (usize, usize) {
+    match &request.data {
+        Data::Bytes(name, _) => (name.as_ptr() as usize, name.len()),
+        _ => (request.sqe.addr as usize, request.sqe.off as usize),
+    }
+}
+
+/// CONNECT: begun without waiting, the outcome fetched when it is known.
+pub(crate) fn connect(request: &mut Request, events: Option<u32>) -> Outcome {
+    let fd = request.file.fd();
+    if events.is_some() && request.posted {
+        return match socket_option(fd, libc::SO_ERROR) {
+            Ok(error) => Outcome::Done(-error),
+            Err(error) => Outcome::Done(error),
+        };
+    }
+    let (name, len) = address(request);
+    let flags = match sys::status_flags(fd) {
+        Ok(flags) => flags,
+        Err(error) => return Outcome::Done(error),
+    };
+    let blocking = flags & libc::O_NONBLOCK == 0;
+    if blocking {
+        sys::set_status_flags(fd, flags | libc::O_NONBLOCK);
+    }
+    // SAFETY: the kernel checks the address.
+    let result = unsafe { sys::raw(libc::SYS_connect, &[fd as usize, name, len]) };
+    if blocking {
+        sys::set_status_flags(fd, flags);
+    }
+    match result {
+        Ok(_) => Outcome::Done(0),
+        Err(e) if e == -libc::EINPROGRESS => {
+            // From here on readiness tells the outcome.
+            request.posted = true;
+            Outcome::Poll(libc::EPOLLOUT as u32)
+        }
+        Err(e) if e == -libc::EAGAIN => {
+            // A Unix socket whose listener is busy: nothing tells when it is
+            // not.
+            let held = super::copy(request).and_then(|()| request.hold());
+            match held {
+                Ok(fd) => {
+                    let (name, len) = address(request);
+                    work(libc::SYS_connect, &[fd as usize, name, len])
+                }
+                Err(error) => Outcome::Done(error),
+            }
+        }
+        Err(error) => Outcome::Done(error),
+    }
+}
+
+/// SOCKET, BIND, LISTEN and SHUTDOWN, which do not wait.
+pub(crate) fn quick(state: &mut State, request: &mut Request) -> Outcome {
+    let sqe = request.sqe;
+    let fd = request.file.fd() as usize;
+    match u32::from(sqe.opcode) {
+        abi::IORING_OP_SOCKET => {
+            let kind = sqe.off as c_int;
+            if sqe.file_index != 0 && kind & libc::SOCK_CLOEXEC != 0 {
+                return Outcome::Done(-libc::EINVAL);
+            }
+            let made = sys::plain(
+                libc::SYS_socket,
+                &[sqe.fd as usize, kind as usize, sqe.len as usize],
+            );
+            match made {
+                Ok(fd) => Outcome::Done(placed(state, fd as c_int, sqe.file_index)),
+                Err(error) => Outcome::Done(error),
+            }
+        }
+        abi::IORING_OP_BIND => {
+            let (name, len) = address(request);
+            // SAFETY: the kernel checks the address.
+            Outcome::Done(sys::to_res(unsafe {
+                sys::raw(libc::SYS_bind, &[fd, name, len])
+            }))
+        }
+        abi::IORING_OP_LISTEN => Outcome::Done(sys::to_res(sys::plain(
+            libc::SYS_listen,
+            &[fd, sqe.len as usize],
+        ))),
+        _ => Outcome::Done(sys::to_res(sys::plain(
+            libc::SYS_shutdown,
+            &[fd, sqe.len as usize],
+        ))),
+    }
+}

@@ -1,0 +1,87 @@
+//! SPLICE and TEE: begun when both ends are ready, done in the pool.
+
+use core::ffi::c_int;
+
+use anyring_abi as abi;
+
+use super::work;
+use crate::request::{File, Outcome, Request};
+use crate::state::State;
+use crate::sys;
+
+const FLAGS: u32 = 0xf | abi::SPLICE_F_FD_IN_FIXED;
+
+/// Waits until there is something to move and room for it.
+pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32>) -> Outcome {
+    let sqe = request.sqe;
+    if sqe.op_flags & !FLAGS != 0 {
+        return Outcome::Done(-libc::EINVAL);
+    }
+    if matches!(request.second, File::None) {
+        request.second = if sqe.op_flags & abi::SPLICE_F_FD_IN_FIXED != 0 {
+            match super::fixed_file(state, sqe.file_index) {
+                Ok(file) => file,
+                Err(error) => return Outcome::Done(error),
+            }
+        } else {
+            File::Borrowed(sqe.file_index as c_int)
+        };
+    }
+    if sqe.len == 0 {
+        return Outcome::Done(0);
+    }
+    for (fd, events, second) in [
+        (request.second.fd(), libc::POLLIN, true),
+        (request.file.fd(), libc::POLLOUT, false),
+    ] {
+        if sqe.op_flags & libc::SPLICE_F_NONBLOCK as u32 != 0 {
+            break;
+        }
+        let ready = sys::poll_now(fd, events as u32);
+        if ready == 0 {
+            // Of a pair, the one that was waited for first is ready by now.
+            if request.watch.is_none() || request.waits_for_second == second {
+                request.waits_for_second = second;
+                return Outcome::Poll(events as u32);
+            }
+        }
+    }
+    blocking(request)
+}
+
+/// Moves it.
+pub(crate) fn blocking(request: &mut Request) -> Outcome {
+    let held = request
+        .hold()
+        .and_then(|_| request.second.hold().map(|_| ()));
+    if let Err(error) = held {
+        return Outcome::Done(error);
+    }
+    let sqe = &request.sqe;
+    let flags = (sqe.op_flags & !abi::SPLICE_F_FD_IN_FIXED) as usize;
+    let (from, to) = (request.second.fd() as usize, request.file.fd() as usize);
+    if sqe.opcode == abi::IORING_OP_TEE as u8 {
+        return work(libc::SYS_tee, &[from, to, sqe.len as usize, flags]);
+    }
+    // Offsets are pointers for the system call; they stand in the SQE, which
+    // the request keeps. Its place changes when the request is stored, so they
+    // lie in a vector.
+    let mut offsets = match crate::user::room::<u8>(16) {
+        Ok(offsets) => offsets,
+        Err(error) => return Outcome::Done(error),
+    };
+    offsets.extend_from_slice(&sqe.addr.to_ne_bytes());
+    offsets.extend_from_slice(&sqe.off.to_ne_bytes());
+    let at = offsets.as_ptr() as usize;
+    let place = |offset: u64, at: usize| if offset == u64::MAX { 0 } else { at };
+    let args = [
+        from,
+        place(sqe.addr, at),
+        to,
+        place(sqe.off, at + 8),
+        sqe.len as usize,
+        flags,
+    ];
+    request.data = crate::request::Data::Bytes(offsets, alloc::vec::Vec::new());
+    work(libc::SYS_splice, &args)
+}

@@ -1,0 +1,92 @@
+//! Waiting for children.
+//!
+//! # Safety
+//! The siginfo is ours; the program's copy is written by the kernel's own
+//! copying.
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+use anyring_abi as abi;
+
+use crate::request::{Data, File, Outcome, Request, Stage, Timer};
+use crate::sys::{self, Fd};
+use crate::user;
+
+/// How often a wait that no descriptor can tell about looks again.
+const AGAIN_NANOS: u64 = 5_000_000;
+const OPTIONS: c_int = libc::WNOHANG
+    | libc::WNOWAIT
+    | libc::WEXITED
+    | libc::WSTOPPED
+    | libc::WCONTINUED
+    | libc::__WNOTHREAD
+    | libc::__WCLONE
+    | libc::__WALL;
+
+/// WAITID: looks without waiting; what is not there yet is waited for by a
+/// pidfd where that is possible.
+pub(crate) fn step(request: &mut Request, events: Option<u32>) -> Outcome {
+    let sqe = request.sqe;
+    let options = sqe.file_index as c_int;
+    if options & !OPTIONS != 0 || options & (libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) == 0
+    {
+        return Outcome::Done(-libc::EINVAL);
+    }
+    let _ = events;
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the struct is written.
+    let looked = unsafe {
+        sys::raw(
+            libc::SYS_waitid,
+            &[
+                sqe.len as usize,
+                sqe.fd as usize,
+                info.as_mut_ptr() as usize,
+                (options | libc::WNOHANG) as usize,
+                0,
+            ],
+        )
+    };
+    if let Err(error) = looked {
+        return Outcome::Done(error);
+    }
+    // SAFETY: zeroed or written by the kernel; integers only.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: the pid stands in every siginfo of a child, and zeroes do.
+    let pid = unsafe { info.si_pid() };
+    if pid != 0 || options & libc::WNOHANG != 0 {
+        if sqe.off != 0 {
+            // SAFETY: plain bytes.
+            let bytes = unsafe {
+                core::slice::from_raw_parts(
+                    (&raw const info).cast::<u8>(),
+                    size_of::<libc::siginfo_t>(),
+                )
+            };
+            if let Err(error) = user::copy_out(sqe.off, bytes) {
+                return Outcome::Done(error);
+            }
+        }
+        return Outcome::Done(0);
+    }
+    let by_pid =
+        sqe.len == libc::P_PID as u32 && options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
+    if by_pid && matches!(request.file, File::None) {
+        if let Ok(fd) = sys::plain(libc::SYS_pidfd_open, &[sqe.fd as usize, 0]) {
+            request.file = File::Held(alloc::sync::Arc::new(Fd::own(fd as c_int)));
+        }
+    }
+    if let File::Held(_) = request.file {
+        return Outcome::Poll(libc::EPOLLIN as u32);
+    }
+    request.data = Data::Timer(Timer {
+        clock: 0,
+        at: sys::now(libc::CLOCK_MONOTONIC) + AGAIN_NANOS,
+        every: AGAIN_NANOS,
+        target: None,
+        repeats: 0,
+    });
+    let _ = abi::IORING_OP_WAITID;
+    Outcome::Parked(Stage::Timing)
+}

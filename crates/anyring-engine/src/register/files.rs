@@ -1,0 +1,197 @@
+//! Registered files.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::{c_int, c_uint};
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
+
+use crate::resources::open_file;
+use crate::state::State;
+use crate::sys::Fd;
+use crate::user;
+
+/// The most registered files.
+const MAX: u32 = 1 << 20;
+
+type Slots = Vec<Option<(Arc<Fd>, u64)>>;
+
+/// Opens what an array of descriptors names; -1 is an empty slot.
+fn open_all(fds: &[c_int], tags: &[u64]) -> Result<Slots, c_int> {
+    let mut slots = user::room(fds.len())?;
+    for (at, fd) in fds.iter().enumerate() {
+        let tag = tags.get(at).copied().unwrap_or(0);
+        slots.push(match fd {
+            -1 if tag != 0 => return Err(-libc::EINVAL),
+            -1 => None,
+            fd => Some((open_file(*fd)?, tag)),
+        });
+    }
+    Ok(slots)
+}
+
+fn check(state: &State, nr: u32) -> Result<(), c_int> {
+    if state.files.table.exists() {
+        return Err(-libc::EBUSY);
+    }
+    if nr == 0 {
+        return Err(-libc::EINVAL);
+    }
+    let limit =
+        anyring::Kernel::open_files_limit(anyring::Linux).map_or(u64::MAX, |(soft, _)| soft);
+    if nr > MAX || u64::from(nr) > limit {
+        return Err(-libc::EMFILE);
+    }
+    Ok(())
+}
+
+pub(super) fn register(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int, c_int> {
+    if arg == 0 {
+        return Err(-libc::EFAULT);
+    }
+    check(state, nr)?;
+    let fds = user::read_array(arg, nr as usize)?;
+    let slots = open_all(&fds, &[])?;
+    state.files.set(slots);
+    Ok(0)
+}
+
+pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_int, c_int> {
+    if size as usize != size_of::<abi::io_uring_rsrc_register>() {
+        return Err(-libc::EINVAL);
+    }
+    let reg: abi::io_uring_rsrc_register = user::read(arg)?;
+    if reg.resv2 != 0 || reg.flags & !abi::IORING_RSRC_REGISTER_SPARSE != 0 || reg.nr == 0 {
+        return Err(-libc::EINVAL);
+    }
+    let sparse = reg.flags & abi::IORING_RSRC_REGISTER_SPARSE != 0;
+    if sparse && reg.data != 0 {
+        return Err(-libc::EINVAL);
+    }
+    check(state, reg.nr)?;
+    let slots = if sparse {
+        let mut slots: Slots = user::room(reg.nr as usize)?;
+        slots.resize(reg.nr as usize, None);
+        slots
+    } else {
+        let fds = user::read_array(reg.data, reg.nr as usize)?;
+        open_all(&fds, &tags(reg.tags, reg.nr)?)?
+    };
+    state.files.set(slots);
+    Ok(0)
+}
+
+pub(super) fn tags(at: u64, nr: u32) -> Result<Vec<u64>, c_int> {
+    match at {
+        0 => Ok(Vec::new()),
+        at => user::read_array(at, nr as usize),
+    }
+}
+
+pub(super) fn unregister(state: &mut State) -> Result<c_int, c_int> {
+    if state.files.table.remove() {
+        Ok(0)
+    } else {
+        Err(-libc::ENXIO)
+    }
+}
+
+pub(super) fn update(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int, c_int> {
+    if nr == 0 {
+        return Err(-libc::EINVAL);
+    }
+    let update: abi::io_uring_files_update = user::read(arg)?;
+    if update.resv != 0 {
+        return Err(-libc::EINVAL);
+    }
+    replace(state, update.offset, update.fds, 0, nr)
+}
+
+pub(super) fn update2(state: &mut State, arg: u64, size: c_uint) -> Result<c_int, c_int> {
+    if size as usize != size_of::<abi::io_uring_rsrc_update2>() {
+        return Err(-libc::EINVAL);
+    }
+    let update: abi::io_uring_rsrc_update2 = user::read(arg)?;
+    if update.nr == 0 || update.resv != 0 || update.resv2 != 0 {
+        return Err(-libc::EINVAL);
+    }
+    replace(state, update.offset, update.data, update.tags, update.nr)
+}
+
+/// Replaces slots; how many, or the error of the first.
+fn replace(state: &mut State, offset: u32, fds: u64, tags: u64, nr: u32) -> Result<c_int, c_int> {
+    if !state.files.table.exists() {
+        return Err(-libc::ENXIO);
+    }
+    let end = offset.checked_add(nr).ok_or(-libc::EOVERFLOW)?;
+    if end as usize > state.files.table.len() {
+        return Err(-libc::EINVAL);
+    }
+    for at in 0..nr {
+        if let Err(error) = replace_one(state, offset + at, fds, tags, at) {
+            return if at == 0 { Err(error) } else { Ok(at as c_int) };
+        }
+    }
+    Ok(nr as c_int)
+}
+
+fn replace_one(state: &mut State, slot: u32, fds: u64, tags: u64, at: u32) -> Result<(), c_int> {
+    let fd: c_int = user::read(fds + u64::from(at) * 4)?;
+    let tag: u64 = match tags {
+        0 => 0,
+        tags => user::read(tags + u64::from(at) * 8)?,
+    };
+    if tag != 0 && (fd == abi::IORING_REGISTER_FILES_SKIP || fd == -1) {
+        return Err(-libc::EINVAL);
+    }
+    if fd == abi::IORING_REGISTER_FILES_SKIP {
+        return Ok(());
+    }
+    let new = match fd {
+        -1 => None,
+        fd => Some((open_file(fd)?, tag)),
+    };
+    state.files.table.replace(slot as usize, new).map(|_| ())
+}
+
+pub(super) fn range(state: &mut State, arg: u64) -> Result<c_int, c_int> {
+    let range: abi::io_uring_file_index_range = user::read(arg)?;
+    let end = range.off.checked_add(range.len).ok_or(-libc::EOVERFLOW)?;
+    if range.resv != 0 || end as usize > state.files.table.len() {
+        return Err(-libc::EINVAL);
+    }
+    state.files.set_range(range.off as usize, end as usize);
+    Ok(0)
+}
+
+/// FILES_UPDATE, the operation.
+pub(crate) fn update_op(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
+    if sqe.len == 0 {
+        return Err(-libc::EINVAL);
+    }
+    if sqe.off as u32 != abi::IORING_FILE_INDEX_ALLOC {
+        let result = replace(state, sqe.off as u32, sqe.addr, 0, sqe.len);
+        state.post_tags();
+        return result;
+    }
+    if !state.files.table.exists() {
+        return Err(-libc::ENXIO);
+    }
+    for at in 0..sqe.len {
+        let place = sqe.addr + u64::from(at) * 4;
+        let placed = user::read::<c_int>(place)
+            .and_then(open_file)
+            .and_then(|file| {
+                let slot = state.files.allocate()?;
+                state.files.table.replace(slot, Some((file, 0)))?;
+                user::write(place, &(slot as c_int)).inspect_err(|_| {
+                    let _ = state.files.table.replace(slot, None);
+                })
+            });
+        if let Err(error) = placed {
+            return if at == 0 { Err(error) } else { Ok(at as i32) };
+        }
+    }
+    Ok(sqe.len as i32)
+}

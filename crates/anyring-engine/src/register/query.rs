@@ -1,0 +1,97 @@
+//! What the engine can: probe and query.
+
+use core::ffi::{c_int, c_uint};
+
+use anyring_abi as abi;
+
+use crate::enter::ENTER_FLAGS;
+use crate::ops;
+use crate::ring::{FEATURES, SETUP_FLAGS};
+use crate::user;
+
+/// Entries that one query may chain.
+const MAX_ENTRIES: u32 = 1000;
+
+/// IORING_REGISTER_PROBE.
+pub(super) fn probe(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
+    let size = size_of::<abi::io_uring_probe>() as u64;
+    let given: alloc::vec::Vec<u8> = user::read_array(arg, size as usize + nr as usize * 8)?;
+    if given.iter().any(|byte| *byte != 0) {
+        return Err(-libc::EINVAL);
+    }
+    let count = nr.min(ops::LAST);
+    let mut probe: abi::io_uring_probe = user::read(arg)?;
+    probe.last_op = (ops::LAST - 1) as u8;
+    probe.ops_len = count as u8;
+    user::write(arg, &probe)?;
+    for op in 0..count {
+        let entry = abi::io_uring_probe_op {
+            op: op as u8,
+            resv: 0,
+            flags: if ops::is_supported(op) {
+                abi::IO_URING_OP_SUPPORTED as u16
+            } else {
+                0
+            },
+            resv2: 0,
+        };
+        user::write(arg + size + u64::from(op) * 8, &entry)?;
+    }
+    Ok(0)
+}
+
+/// IORING_REGISTER_QUERY: a chain of questions.
+pub(super) fn query(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
+    if nr != 0 {
+        return Err(-libc::EINVAL);
+    }
+    let mut at = arg;
+    for _ in 0..MAX_ENTRIES {
+        if at == 0 {
+            return Ok(0);
+        }
+        let mut entry: abi::io_uring_query_hdr = user::read(at)?;
+        let bad = entry.size == 0 || entry.result != 0 || entry.__resv.iter().any(|w| *w != 0);
+        let answered = match entry.query_op {
+            op if op >= abi::__IO_URING_QUERY_MAX => Err(-libc::EOPNOTSUPP),
+            _ if bad => Err(-libc::EINVAL),
+            abi::IO_URING_QUERY_OPCODES => give(&mut entry, &opcodes()),
+            abi::IO_URING_QUERY_SCQ => give(
+                &mut entry,
+                &abi::io_uring_query_scq {
+                    hdr_size: u64::from(crate::memory::HEADER),
+                    hdr_alignment: 64,
+                },
+            ),
+            _ => Err(-libc::EOPNOTSUPP),
+        };
+        entry.result = answered.err().unwrap_or(0);
+        user::write(at, &entry)?;
+        at = entry.next_entry;
+    }
+    Err(-libc::ERANGE)
+}
+
+fn give<T: user::Pod>(entry: &mut abi::io_uring_query_hdr, answer: &T) -> Result<(), c_int> {
+    let size = (entry.size as usize).min(size_of::<T>());
+    entry.size = size as u32;
+    // SAFETY: plain bytes of an answer.
+    let bytes = unsafe { core::slice::from_raw_parts((&raw const *answer).cast::<u8>(), size) };
+    user::copy_out(entry.query_data, bytes)
+}
+
+fn opcodes() -> abi::io_uring_query_opcode {
+    abi::io_uring_query_opcode {
+        nr_request_opcodes: ops::LAST,
+        nr_register_opcodes: (0..abi::IORING_REGISTER_LAST)
+            .rev()
+            .find(|call| super::is_known(*call))
+            .map_or(0, |last| last + 1),
+        feature_flags: u64::from(FEATURES),
+        ring_setup_flags: u64::from(SETUP_FLAGS),
+        enter_flags: u64::from(ENTER_FLAGS),
+        sqe_flags: (1 << 7) - 1,
+        nr_query_opcodes: abi::__IO_URING_QUERY_MAX,
+        __pad: 0,
+    }
+}

@@ -1,0 +1,313 @@
+//! A ring: its descriptors, its state, and what it takes to make and end one.
+//!
+//! The ring fd is an epoll that watches an eventfd of ours: it polls readable
+//! while the completion queue holds something, in poll, select and any epoll,
+//! and closing it takes nothing from us. On a ring with DEFER_TASKRUN it also
+//! watches the epoll of pending operations, since such a ring makes progress
+//! in enters only.
+
+use alloc::sync::Arc;
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_params;
+
+use crate::driver;
+use crate::lock::Mutex;
+use crate::memory::Memory;
+use crate::message;
+use crate::pool;
+use crate::state::State;
+use crate::sys::{self, Fd, Sys};
+use crate::table;
+
+/// Tokens of the ring's epoll that are no request.
+pub(crate) const KICK: u64 = u64::MAX;
+/// And of its three timers, counted down from here.
+pub(crate) const TIMER: u64 = u64::MAX - 1;
+/// Clocks of timers, by index.
+pub(crate) const CLOCKS: [c_int; 3] = [
+    libc::CLOCK_MONOTONIC,
+    libc::CLOCK_BOOTTIME,
+    libc::CLOCK_REALTIME,
+];
+
+/// Largest submission queue of the kernel.
+const MAX_ENTRIES: u32 = 32768;
+
+/// Setup flags that the engine serves.
+pub(crate) const SETUP_FLAGS: u32 = abi::IORING_SETUP_IOPOLL
+    | abi::IORING_SETUP_SQPOLL
+    | abi::IORING_SETUP_SQ_AFF
+    | abi::IORING_SETUP_CQSIZE
+    | abi::IORING_SETUP_CLAMP
+    | abi::IORING_SETUP_ATTACH_WQ
+    | abi::IORING_SETUP_R_DISABLED
+    | abi::IORING_SETUP_SUBMIT_ALL
+    | abi::IORING_SETUP_COOP_TASKRUN
+    | abi::IORING_SETUP_TASKRUN_FLAG
+    | abi::IORING_SETUP_SQE128
+    | abi::IORING_SETUP_CQE32
+    | abi::IORING_SETUP_SINGLE_ISSUER
+    | abi::IORING_SETUP_DEFER_TASKRUN
+    | abi::IORING_SETUP_NO_MMAP
+    | abi::IORING_SETUP_REGISTERED_FD_ONLY
+    | abi::IORING_SETUP_NO_SQARRAY
+    | abi::IORING_SETUP_HYBRID_IOPOLL
+    | abi::IORING_SETUP_CQE_MIXED;
+
+/// What the engine can, in the kernel's feature bits.
+pub(crate) const FEATURES: u32 = abi::IORING_FEAT_SINGLE_MMAP
+    | abi::IORING_FEAT_NODROP
+    | abi::IORING_FEAT_SUBMIT_STABLE
+    | abi::IORING_FEAT_RW_CUR_POS
+    | abi::IORING_FEAT_CUR_PERSONALITY
+    | abi::IORING_FEAT_FAST_POLL
+    | abi::IORING_FEAT_POLL_32BITS
+    | abi::IORING_FEAT_SQPOLL_NONFIXED
+    | abi::IORING_FEAT_EXT_ARG
+    | abi::IORING_FEAT_NATIVE_WORKERS
+    | abi::IORING_FEAT_RSRC_TAGS
+    | abi::IORING_FEAT_CQE_SKIP
+    | abi::IORING_FEAT_LINKED_FILE
+    | abi::IORING_FEAT_REG_REG_RING
+    | abi::IORING_FEAT_RECVSEND_BUNDLE
+    | abi::IORING_FEAT_MIN_TIMEOUT
+    | abi::IORING_FEAT_NO_IOWAIT;
+
+/// A ring.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    pub(crate) serial: u64,
+    /// Readable while there are completions.
+    pub(crate) signal: Fd,
+    /// Watches the files that requests wait for.
+    pub(crate) epoll: Fd,
+    /// Wakes whoever waits on that epoll.
+    pub(crate) kick: Fd,
+    state: Mutex<State>,
+    waiter: AtomicU64,
+    /// Milliseconds until an SQPOLL thread goes to sleep.
+    pub(crate) idle_millis: u32,
+    /// The errno of io_uring_setup(2) that brought the ring here, 0 if it was
+    /// chosen.
+    pub(crate) reason: c_int,
+    /// What a sleeping SQPOLL thread waits for.
+    pub(crate) sqpoll_wake: AtomicU32,
+}
+
+/// Flags that exclude one another, or need one another.
+fn check_flags(flags: u32) -> Result<(), c_int> {
+    let has = |flag| flags & flag != 0;
+    let wrong = flags & !SETUP_FLAGS != 0
+        || has(abi::IORING_SETUP_SQ_AFF) && !has(abi::IORING_SETUP_SQPOLL)
+        || has(abi::IORING_SETUP_HYBRID_IOPOLL) && !has(abi::IORING_SETUP_IOPOLL)
+        || has(abi::IORING_SETUP_SQPOLL)
+            && has(abi::IORING_SETUP_COOP_TASKRUN
+                | abi::IORING_SETUP_TASKRUN_FLAG
+                | abi::IORING_SETUP_DEFER_TASKRUN)
+        || has(abi::IORING_SETUP_TASKRUN_FLAG)
+            && !has(abi::IORING_SETUP_COOP_TASKRUN | abi::IORING_SETUP_DEFER_TASKRUN)
+        || has(abi::IORING_SETUP_DEFER_TASKRUN) && !has(abi::IORING_SETUP_SINGLE_ISSUER)
+        || has(abi::IORING_SETUP_REGISTERED_FD_ONLY) && !has(abi::IORING_SETUP_NO_MMAP)
+        || has(abi::IORING_SETUP_CQE32) && has(abi::IORING_SETUP_CQE_MIXED);
+    if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+}
+
+/// Sizes of the queues as the kernel rounds them.
+pub(crate) fn set_sizes(entries: u32, p: &mut io_uring_params) -> Result<(), c_int> {
+    let clamp = p.flags & abi::IORING_SETUP_CLAMP != 0;
+    let limited = |wanted: u32, limit: u32| match wanted {
+        0 => Err(-libc::EINVAL),
+        _ if wanted <= limit => Ok(wanted.next_power_of_two()),
+        _ if clamp => Ok(limit),
+        _ => Err(-libc::EINVAL),
+    };
+    p.sq_entries = limited(entries, MAX_ENTRIES)?;
+    p.cq_entries = if p.flags & abi::IORING_SETUP_CQSIZE != 0 {
+        limited(p.cq_entries, 2 * MAX_ENTRIES)?
+    } else {
+        2 * p.sq_entries
+    };
+    if p.cq_entries < p.sq_entries {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+impl Ring {
+    /// io_uring_setup(2); the ring fd, or its index if it gets no fd.
+    pub(crate) fn setup(entries: u32, p: &mut io_uring_params, reason: c_int) -> Sys<c_int> {
+        if p.resv != [0; 3] {
+            return Err(-libc::EINVAL);
+        }
+        check_flags(p.flags)?;
+        set_sizes(entries, p)?;
+        if p.flags & abi::IORING_SETUP_ATTACH_WQ != 0 {
+            // Workers are shared by all rings; what is asked for must be a
+            // ring all the same.
+            match table::find(p.wq_fd as c_int) {
+                table::Found::Ring(_) => {}
+                _ if sys::is_open(p.wq_fd as c_int) => return Err(-libc::EINVAL),
+                _ => return Err(-libc::EBADF),
+            }
+        }
+        crate::fork::watch()?;
+        for gone in table::sweep() {
+            gone.close();
+        }
+        let given = p.flags & abi::IORING_SETUP_NO_MMAP != 0;
+        let memory = Memory::new(p, given)?;
+        let signal = sys::eventfd()?;
+        let epoll = sys::epoll()?;
+        let kick = sys::eventfd()?;
+        let ring_fd = sys::epoll_low()?;
+        let readable = libc::EPOLLIN as u32;
+        let add = |epoll: &Fd, fd: &Fd, token| {
+            sys::epoll_ctl(epoll.get(), libc::EPOLL_CTL_ADD, fd.get(), readable, token)
+        };
+        add(&epoll, &kick, KICK)?;
+        add(&ring_fd, &signal, 0)?;
+        if p.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0 {
+            add(&ring_fd, &epoll, 0)?;
+        }
+        let serial = table::serial();
+        let mut state = State::new(memory, p.flags, epoll.get(), serial)?;
+        state.disabled = p.flags & abi::IORING_SETUP_R_DISABLED != 0;
+        if p.flags & abi::IORING_SETUP_SINGLE_ISSUER != 0 && !state.disabled {
+            state.issuer = sys::gettid();
+        }
+        let ring = Arc::new(Ring {
+            serial,
+            signal,
+            epoll,
+            kick,
+            state: Mutex::new(state),
+            waiter: AtomicU64::new(1),
+            idle_millis: match p.sq_thread_idle {
+                0 => 1000,
+                millis => millis,
+            },
+            reason,
+            sqpoll_wake: AtomicU32::new(0),
+        });
+        ring.peek(|state| state.me = Arc::downgrade(&ring));
+        p.features = FEATURES;
+        if p.flags & abi::IORING_SETUP_SQPOLL != 0 {
+            if p.flags & abi::IORING_SETUP_SQ_AFF != 0 && p.sq_thread_cpu as usize >= driver::cpus()
+            {
+                return Err(-libc::EINVAL);
+            }
+            driver::start_sqpoll(&ring, p)?;
+        }
+        let result = if p.flags & abi::IORING_SETUP_REGISTERED_FD_ONLY != 0 {
+            table::register(Arc::clone(&ring), None)
+        } else {
+            let fd = ring_fd.get();
+            match table::add(fd, Arc::clone(&ring)) {
+                Ok(gone) => {
+                    if let Some(gone) = gone {
+                        gone.close();
+                    }
+                    Ok(ring_fd.release())
+                }
+                Err(error) => Err(error),
+            }
+        };
+        if result.is_err() {
+            ring.close();
+        }
+        result
+    }
+
+    /// Works on the state, and does afterwards what that brought about.
+    /// `inside` says that a program thread is entering the ring.
+    #[inline]
+    pub(crate) fn with<R>(self: &Arc<Self>, inside: bool, work: impl FnOnce(&mut State) -> R) -> R {
+        self.with_as(inside, 0, work)
+    }
+
+    /// The same for a waiting thread of that number, which need not be woken.
+    #[inline]
+    pub(crate) fn with_as<R>(
+        self: &Arc<Self>,
+        inside: bool,
+        me: u64,
+        work: impl FnOnce(&mut State) -> R,
+    ) -> R {
+        let mut state = self.state.lock();
+        state.inside = inside;
+        let result = work(&mut state);
+        state.advance();
+        loop {
+            state.announce(self.signal.get(), self.kick.get(), me);
+            if state.outbox.is_empty() {
+                break;
+            }
+            // Never two rings' locks at a time.
+            let letters = core::mem::take(&mut state.outbox);
+            drop(state);
+            let results = message::deliver(letters);
+            state = self.state.lock();
+            state.inside = inside;
+            for (id, res) in results {
+                state.resume(id, res);
+            }
+            state.advance();
+        }
+        let neglected = state.care == crate::state::Care::None
+            && !state.gone
+            && (state.waiting_events != 0 || (state.signalled && state.waiters.is_empty()))
+            && state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0;
+        drop(state);
+        if neglected {
+            driver::attach(self);
+        }
+        result
+    }
+
+    /// The state, for short looks that change nothing others wait for.
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+        look(&mut self.state.lock())
+    }
+
+    /// A number for a waiting thread.
+    pub(crate) fn waiter(&self) -> u64 {
+        self.waiter.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether a region of its memory starts at this address.
+    pub(crate) fn owns(&self, address: usize) -> bool {
+        self.peek(|state| state.memory.starts_at(address))
+    }
+
+    /// Whether a descriptor still is this ring's: only our own epoll knows
+    /// the eventfd in it.
+    pub(crate) fn is_at(&self, fd: c_int) -> bool {
+        sys::epoll_ctl(
+            fd,
+            libc::EPOLL_CTL_MOD,
+            self.signal.get(),
+            libc::EPOLLIN as u32,
+            0,
+        )
+        .is_ok()
+    }
+
+    /// Ends it: whatever can be cancelled is, nothing is posted any more.
+    pub(crate) fn close(self: &Arc<Self>) {
+        driver::detach(self);
+        pool::forget(self.serial);
+        self.with(false, |state| {
+            state.gone = true;
+            crate::ops::cancel::everything(state);
+            state.files.clear();
+            state.buffers.clear();
+            state.groups.clear();
+            state.notify = None;
+        });
+        // An SQPOLL thread or a waiter sees that it is gone.
+        sys::eventfd_add(self.kick.get());
+    }
+}

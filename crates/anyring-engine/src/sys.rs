@@ -1,0 +1,413 @@
+//! Ordinary system calls, as the engine needs them.
+//!
+//! # Safety
+//! Every call here is one that the process may make itself; each is checked by
+//! the kernel and by whatever policy the process runs under. Wrappers are safe
+//! functions where the call touches no memory but its own arguments. [`raw`]
+//! hands addresses on that a program put into an SQE: the kernel checks them
+//! (`-EFAULT`), and what it writes is what the program asked for.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+
+use anyring::kernel::syscall;
+use anyring_abi::__kernel_timespec;
+
+/// Result or `-errno`.
+pub(crate) type Sys<T = usize> = Result<T, c_int>;
+
+/// A system call with up to six words; its result or `-errno`.
+///
+/// # Safety
+/// Addresses among `args` are the program's own, given for this purpose, or
+/// valid for the call.
+#[inline]
+pub(crate) unsafe fn raw(number: i64, args: &[usize]) -> Sys {
+    let mut a = [0_usize; 6];
+    a[..args.len()].copy_from_slice(args);
+    // SAFETY: handed on from the caller.
+    let result = unsafe { syscall(number as _, a) };
+    if (-4095..0).contains(&result) {
+        Err(result as c_int)
+    } else {
+        Ok(result as usize)
+    }
+}
+
+/// The same for calls that touch no memory of the process.
+#[inline]
+pub(crate) fn plain(number: i64, args: &[usize]) -> Sys {
+    // SAFETY: no addresses among the arguments: that is what this is for.
+    unsafe { raw(number, args) }
+}
+
+/// A result in the way io_uring gives it: zero or more, or `-errno`.
+#[inline]
+pub(crate) fn to_res(result: Sys) -> i32 {
+    match result {
+        Ok(value) => value as i32,
+        Err(error) => error,
+    }
+}
+
+/// A descriptor of the engine's own; closed when dropped.
+#[derive(Debug)]
+pub(crate) struct Fd(c_int);
+
+impl Fd {
+    /// Takes over a descriptor.
+    pub(crate) const fn own(fd: c_int) -> Fd {
+        Fd(fd)
+    }
+
+    /// Its number.
+    pub(crate) const fn get(&self) -> c_int {
+        self.0
+    }
+
+    /// Gives it away.
+    pub(crate) fn release(self) -> c_int {
+        let fd = self.0;
+        core::mem::forget(self);
+        fd
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        let _ = plain(libc::SYS_close, &[self.0 as usize]);
+    }
+}
+
+/// Descriptors of the engine start here, out of the way of programs that
+/// count on small numbers; below, if the limit on open files is lower.
+const ABOVE: usize = 200;
+
+/// A second descriptor of the same open file, close-on-exec.
+pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
+    plain(
+        libc::SYS_fcntl,
+        &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, ABOVE],
+    )
+    .or_else(|error| match error {
+        e if e == -libc::EINVAL => plain(
+            libc::SYS_fcntl,
+            &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, 0],
+        ),
+        e => Err(e),
+    })
+    .map(|fd| Fd(fd as c_int))
+}
+
+/// Moves a fresh descriptor out of the way.
+fn high(fd: usize) -> Fd {
+    let low = Fd(fd as c_int);
+    dup(low.get()).unwrap_or(low)
+}
+
+/// A counter that polls readable while it is not zero.
+pub(crate) fn eventfd() -> Sys<Fd> {
+    plain(
+        libc::SYS_eventfd2,
+        &[0, (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as usize],
+    )
+    .map(high)
+}
+
+/// Adds one to a counter.
+pub(crate) fn eventfd_add(fd: c_int) {
+    let one = 1_u64;
+    // SAFETY: eight bytes are read.
+    let _ = unsafe {
+        raw(
+            libc::SYS_write,
+            &[fd as usize, (&raw const one) as usize, 8],
+        )
+    };
+}
+
+/// Sets a counter to zero (and a timer's expirations with it).
+pub(crate) fn drain(fd: c_int) {
+    let mut count = 0_u64;
+    // SAFETY: eight bytes are written.
+    let _ = unsafe { raw(libc::SYS_read, &[fd as usize, (&raw mut count) as usize, 8]) };
+}
+
+/// An epoll descriptor; out of the way or, as programs see it, at its number.
+pub(crate) fn epoll() -> Sys<Fd> {
+    plain(libc::SYS_epoll_create1, &[libc::EPOLL_CLOEXEC as usize]).map(high)
+}
+
+/// The same with the lowest free number, as io_uring_setup(2) gives it.
+pub(crate) fn epoll_low() -> Sys<Fd> {
+    plain(libc::SYS_epoll_create1, &[libc::EPOLL_CLOEXEC as usize]).map(|fd| Fd(fd as c_int))
+}
+
+/// What an epoll tells, or is told.
+pub(crate) type Event = libc::epoll_event;
+
+/// epoll_ctl(2).
+pub(crate) fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, events: u32, data: u64) -> Sys {
+    let event = Event { events, u64: data };
+    // SAFETY: the event is read during the call.
+    unsafe {
+        raw(
+            libc::SYS_epoll_ctl,
+            &[
+                epoll as usize,
+                op as usize,
+                fd as usize,
+                (&raw const event) as usize,
+            ],
+        )
+    }
+}
+
+/// Room for events.
+pub(crate) const EVENTS: usize = 64;
+
+/// An empty event.
+pub(crate) const NO_EVENT: Event = Event { events: 0, u64: 0 };
+
+const SYS_EPOLL_PWAIT2: i64 = 441;
+
+/// epoll_pwait2(2), or what comes nearest on older kernels. A NULL timeout
+/// waits for good; the mask is NULL or what the program gave.
+pub(crate) fn epoll_wait(
+    epoll: c_int,
+    events: &mut [Event; EVENTS],
+    timeout: Option<__kernel_timespec>,
+    mask: (usize, usize),
+) -> Sys {
+    let ts = timeout
+        .as_ref()
+        .map_or(ptr::null(), |timeout| &raw const *timeout);
+    // SAFETY: room for EVENTS events; the mask is the program's own.
+    let result = unsafe {
+        raw(
+            SYS_EPOLL_PWAIT2,
+            &[
+                epoll as usize,
+                events.as_mut_ptr() as usize,
+                EVENTS,
+                ts as usize,
+                mask.0,
+                mask.1,
+            ],
+        )
+    };
+    if !matches!(result, Err(e) if e == -libc::ENOSYS || e == -libc::EPERM) {
+        return result;
+    }
+    let millis = timeout.map_or(-1_i32, |t| {
+        let millis = t
+            .tv_sec
+            .saturating_mul(1000)
+            .saturating_add((t.tv_nsec + 999_999) / 1_000_000);
+        millis.clamp(0, i64::from(i32::MAX)) as i32
+    });
+    // SAFETY: as above.
+    unsafe {
+        raw(
+            libc::SYS_epoll_pwait,
+            &[
+                epoll as usize,
+                events.as_mut_ptr() as usize,
+                EVENTS,
+                millis as usize,
+                mask.0,
+                mask.1,
+            ],
+        )
+    }
+}
+
+/// Ready events of one descriptor, without waiting; POLLNVAL for a bad one.
+pub(crate) fn poll_now(fd: c_int, events: u32) -> u32 {
+    let mut poll = libc::pollfd {
+        fd,
+        events: events as i16,
+        revents: 0,
+    };
+    let zero = __kernel_timespec::default();
+    // SAFETY: one entry is read and written, the timeout is read.
+    let result = unsafe {
+        raw(
+            libc::SYS_ppoll,
+            &[
+                (&raw mut poll) as usize,
+                1,
+                (&raw const zero) as usize,
+                0,
+                8,
+            ],
+        )
+    };
+    match result {
+        Ok(0) | Err(_) => 0,
+        Ok(_) => u32::from(poll.revents as u16),
+    }
+}
+
+/// A timer that polls readable when it expires.
+pub(crate) fn timerfd(clock: c_int) -> Sys<Fd> {
+    plain(
+        libc::SYS_timerfd_create,
+        &[
+            clock as usize,
+            (libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) as usize,
+        ],
+    )
+    .map(high)
+}
+
+/// Sets a timer to a point of its clock; `None` stops it.
+pub(crate) fn timerfd_set(fd: c_int, at: Option<u64>) {
+    // A zero would stop the timer: the first nanosecond is past as well.
+    let at = at.map_or_else(__kernel_timespec::default, |at| timespec(at.max(1)));
+    let spec = [__kernel_timespec::default(), at];
+    // SAFETY: the two points are read during the call.
+    let _ = unsafe {
+        raw(
+            libc::SYS_timerfd_settime,
+            &[
+                fd as usize,
+                libc::TFD_TIMER_ABSTIME as usize,
+                spec.as_ptr() as usize,
+                0,
+            ],
+        )
+    };
+}
+
+/// Nanoseconds of a clock.
+pub(crate) fn now(clock: c_int) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the struct is written; a bad clock leaves it as it is.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    (time.tv_sec as u64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.tv_nsec as u64)
+}
+
+/// Nanoseconds as a time span or point.
+pub(crate) fn timespec(nanos: u64) -> __kernel_timespec {
+    __kernel_timespec {
+        tv_sec: (nanos / 1_000_000_000) as i64,
+        tv_nsec: (nanos % 1_000_000_000) as i64,
+    }
+}
+
+/// This thread's number.
+pub(crate) fn gettid() -> c_int {
+    plain(libc::SYS_gettid, &[]).unwrap_or(0) as c_int
+}
+
+/// This process's number.
+pub(crate) fn getpid() -> c_int {
+    plain(libc::SYS_getpid, &[]).unwrap_or(0) as c_int
+}
+
+/// The flags of an open file (`O_NONBLOCK` and others).
+pub(crate) fn status_flags(fd: c_int) -> Sys<c_int> {
+    plain(libc::SYS_fcntl, &[fd as usize, libc::F_GETFL as usize, 0]).map(|flags| flags as c_int)
+}
+
+/// Sets them.
+pub(crate) fn set_status_flags(fd: c_int, flags: c_int) {
+    let _ = plain(
+        libc::SYS_fcntl,
+        &[fd as usize, libc::F_SETFL as usize, flags as usize],
+    );
+}
+
+/// Whether the number is an open descriptor.
+pub(crate) fn is_open(fd: c_int) -> bool {
+    plain(libc::SYS_fcntl, &[fd as usize, libc::F_GETFD as usize]).is_ok()
+}
+
+/// Pages of zeroes; a forked child gets its own copy.
+pub(crate) fn map(bytes: usize) -> Sys<*mut c_void> {
+    // SAFETY: a new anonymous mapping.
+    unsafe {
+        raw(
+            libc::SYS_mmap,
+            &[
+                0,
+                bytes,
+                (libc::PROT_READ | libc::PROT_WRITE) as usize,
+                (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize,
+                usize::MAX,
+                0,
+            ],
+        )
+    }
+    .map(|address| address as *mut c_void)
+}
+
+/// Gives a mapping back.
+///
+/// # Safety
+/// Nobody uses it any more.
+pub(crate) unsafe fn unmap(address: *mut c_void, bytes: usize) -> c_int {
+    // SAFETY: handed on from the caller.
+    to_res(unsafe { raw(libc::SYS_munmap, &[address as usize, bytes]) })
+}
+
+/// Whether every page of a range is mapped.
+pub(crate) fn is_mapped(address: usize, bytes: usize) -> bool {
+    const PAGE: usize = 4096;
+    const PAGES: usize = 1024;
+    let Some(end) = address.checked_add(bytes) else {
+        return false;
+    };
+    let mut at = address & !(PAGE - 1);
+    let mut seen = [0_u8; PAGES];
+    while at < end {
+        let step = (end - at).min(PAGES * PAGE);
+        // SAFETY: one byte is written for each page of the step.
+        if unsafe { raw(libc::SYS_mincore, &[at, step, seen.as_mut_ptr() as usize]) }.is_err() {
+            return false;
+        }
+        at += PAGES * PAGE;
+    }
+    true
+}
+
+/// What /proc calls a descriptor.
+pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
+    let mut path = [0_u8; 32];
+    let start = b"/proc/self/fd/";
+    path[..start.len()].copy_from_slice(start);
+    let mut digits = [0_u8; 10];
+    let mut at = digits.len();
+    let mut left = fd as u32;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    let digits = &digits[at..];
+    path[start.len()..start.len() + digits.len()].copy_from_slice(digits);
+    let mut name = [0_u8; 32];
+    // SAFETY: the path ends in NUL; the buffer has its length.
+    unsafe {
+        raw(
+            libc::SYS_readlinkat,
+            &[
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                name.as_mut_ptr() as usize,
+                name.len(),
+            ],
+        )
+    }
+    .ok()
+    .map(|_| name)
+}

@@ -1,0 +1,223 @@
+//! The rings of this process, by descriptor and by registered index.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::lock::Mutex;
+use crate::ring::Ring;
+
+/// Registered indices of the engine start here: those of the kernel are below
+/// 16, so that both kinds can be told apart.
+pub(crate) const INDEX_BASE: c_int = 0x4000_0000;
+/// Registered rings at a time, as many as the kernel has for a thread.
+pub(crate) const INDICES: usize = 16;
+
+/// What a number stands for.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A ring of the engine.
+    Ring(Arc<Ring>),
+    /// A ring of the parent, inherited by fork.
+    Inherited,
+    /// Not ours.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Entry {
+    fd: c_int,
+    ring: Arc<Ring>,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// Sorted by descriptor.
+    rings: Vec<Entry>,
+    inherited: Vec<c_int>,
+    registered: [Option<Arc<Ring>>; INDICES],
+}
+
+static TABLE: Mutex<Table> = Mutex::new(Table {
+    rings: Vec::new(),
+    inherited: Vec::new(),
+    registered: [const { None }; INDICES],
+});
+/// Descriptors and indices that the engine answers for; while it is zero
+/// nothing of the engine runs.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// Whether the engine serves any ring.
+#[inline(always)]
+pub(crate) fn any() -> bool {
+    COUNT.load(Ordering::Relaxed) != 0
+}
+
+/// A number no other ring has had.
+pub(crate) fn serial() -> u64 {
+    SERIAL.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Enters a ring under its descriptor. A ring that had the number before was
+/// closed behind our back, and is returned to be taken down.
+pub(crate) fn add(fd: c_int, ring: Arc<Ring>) -> Result<Option<Arc<Ring>>, c_int> {
+    let mut table = TABLE.lock();
+    match table.rings.binary_search_by_key(&fd, |entry| entry.fd) {
+        Ok(at) => Ok(Some(core::mem::replace(&mut table.rings[at].ring, ring))),
+        Err(at) => {
+            table.rings.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
+            table.rings.insert(at, Entry { fd, ring });
+            COUNT.fetch_add(1, Ordering::Relaxed);
+            Ok(None)
+        }
+    }
+}
+
+/// The ring of a descriptor or, from [`INDEX_BASE`] on, of an index.
+#[inline]
+pub(crate) fn find(fd: c_int) -> Found {
+    crate::fork::notice();
+    let table = TABLE.lock();
+    if fd >= INDEX_BASE {
+        return table
+            .registered
+            .get((fd - INDEX_BASE) as usize)
+            .and_then(Option::clone)
+            .map_or(Found::Unknown, Found::Ring);
+    }
+    match table.rings.binary_search_by_key(&fd, |entry| entry.fd) {
+        Ok(at) => Found::Ring(Arc::clone(&table.rings[at].ring)),
+        Err(_) if table.inherited.contains(&fd) => Found::Inherited,
+        Err(_) => Found::Unknown,
+    }
+}
+
+/// Removes a descriptor; its ring, to be taken down unless an index holds it.
+pub(crate) fn remove(fd: c_int) -> Option<Arc<Ring>> {
+    crate::fork::notice();
+    let mut table = TABLE.lock();
+    if let Some(at) = table.inherited.iter().position(|other| *other == fd) {
+        table.inherited.swap_remove(at);
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        return None;
+    }
+    let at = table
+        .rings
+        .binary_search_by_key(&fd, |entry| entry.fd)
+        .ok()?;
+    let entry = table.rings.remove(at);
+    COUNT.fetch_sub(1, Ordering::Relaxed);
+    Some(entry.ring)
+}
+
+/// Whether a registered index holds the ring.
+pub(crate) fn is_registered(ring: &Arc<Ring>) -> bool {
+    let table = TABLE.lock();
+    table
+        .registered
+        .iter()
+        .flatten()
+        .any(|other| Arc::ptr_eq(other, ring))
+}
+
+/// Whether a descriptor holds the ring.
+pub(crate) fn has_fd(ring: &Arc<Ring>) -> bool {
+    let table = TABLE.lock();
+    table
+        .rings
+        .iter()
+        .any(|entry| Arc::ptr_eq(&entry.ring, ring))
+}
+
+/// Gives a ring an index: the wanted one or, below zero, the first free.
+pub(crate) fn register(ring: Arc<Ring>, wanted: Option<usize>) -> Result<c_int, c_int> {
+    let mut table = TABLE.lock();
+    let at = match wanted {
+        Some(at) if at >= INDICES => return Err(-libc::EINVAL),
+        Some(at) if table.registered[at].is_some() => return Err(-libc::EBUSY),
+        Some(at) => at,
+        None => table
+            .registered
+            .iter()
+            .position(Option::is_none)
+            .ok_or(-libc::EBUSY)?,
+    };
+    table.registered[at] = Some(ring);
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    Ok(INDEX_BASE + at as c_int)
+}
+
+/// Frees an index.
+pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
+    let at = index.checked_sub(INDEX_BASE).ok_or(-libc::EINVAL)?;
+    let mut table = TABLE.lock();
+    let slot = table.registered.get_mut(at as usize).ok_or(-libc::EINVAL)?;
+    let ring = slot.take();
+    if ring.is_some() {
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+    }
+    Ok(ring)
+}
+
+/// The ring whose memory starts at this address.
+pub(crate) fn by_memory(address: usize) -> Option<Arc<Ring>> {
+    crate::fork::notice();
+    let table = TABLE.lock();
+    table
+        .rings
+        .iter()
+        .map(|entry| &entry.ring)
+        .chain(table.registered.iter().flatten())
+        .find(|ring| ring.owns(address))
+        .cloned()
+}
+
+/// Rings whose descriptor was closed without the engine: they are removed
+/// and returned, to be taken down.
+pub(crate) fn sweep() -> Vec<Arc<Ring>> {
+    let mut gone = Vec::new();
+    let mut table = TABLE.lock();
+    table.rings.retain(|entry| {
+        if entry.ring.is_at(entry.fd) || gone.try_reserve(1).is_err() {
+            return true;
+        }
+        gone.push(Arc::clone(&entry.ring));
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        false
+    });
+    gone
+}
+
+/// Makes all rings inherited ones.
+///
+/// # Safety
+/// This is a forked child, and no other thread of it uses the table.
+pub(crate) unsafe fn begin_child() {
+    // SAFETY: the caller is alone. The parent's rings are leaked, not dropped:
+    // their state was copied at an arbitrary moment.
+    unsafe {
+        let mut inherited = Vec::new();
+        {
+            TABLE.reset_lock();
+            let table = TABLE.lock();
+            for entry in &table.rings {
+                if inherited.try_reserve(1).is_ok() {
+                    inherited.push(entry.fd);
+                }
+            }
+            for fd in &table.inherited {
+                if inherited.try_reserve(1).is_ok() {
+                    inherited.push(*fd);
+                }
+            }
+        }
+        COUNT.store(inherited.len(), Ordering::Relaxed);
+        TABLE.reset(Table {
+            rings: Vec::new(),
+            inherited,
+            registered: [const { None }; INDICES],
+        });
+    }
+}
