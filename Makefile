@@ -21,10 +21,19 @@ LIBDIR := $(TARGET)/lib
 export CARGO_TARGET_DIR := $(TARGET)
 unexport CARGO_BUILD_TARGET
 ARCHIVE := $(TARGET)/capi/libanyring_capi.a
+# The same with the userspace engine inside, for the static archives, and the
+# engine alone, for the shared library that the shared ones load on demand.
+STATIC_ARCHIVE := $(TARGET)/static/capi/libanyring_capi.a
+ENGINE_ARCHIVE := $(TARGET)/engine/capi/libanyring_engine.a
+ENGINE := libanyring-engine.so.0
 MAPS := crates/anyring-capi/maps
 RUST_SOURCES := $(shell find crates/anyring-abi crates/anyring crates/anyring-capi crates/anyring-engine -name '*.rs' -o -name Cargo.toml) \
 	Cargo.toml Cargo.lock
-LIBS := $(foreach lib,liburing liburing-ffi,$(LIBDIR)/$(lib).so.$(VERSION) $(LIBDIR)/$(lib).a)
+LIBS := $(foreach lib,liburing liburing-ffi,$(LIBDIR)/$(lib).so.$(VERSION) $(LIBDIR)/$(lib).a) \
+	$(LIBDIR)/$(ENGINE)
+# What serves rings where nobody says anything: kernel, auto or userspace.
+DEFAULT_ENGINE ?= kernel
+export ANYRING_DEFAULT_ENGINE := $(DEFAULT_ENGINE)
 
 .DEFAULT_GOAL := all
 
@@ -48,6 +57,24 @@ $(ARCHIVE): $(RUST_SOURCES)
 		--crate-type staticlib -- --cfg anyring_staticlib
 	@touch $@
 
+$(STATIC_ARCHIVE): $(RUST_SOURCES)
+	CARGO_TARGET_DIR=$(TARGET)/static $(CARGO) rustc --locked --package anyring-capi --lib \
+		--profile capi --crate-type staticlib -- --cfg anyring_staticlib --cfg anyring_engine_inside
+	@touch $@
+
+$(ENGINE_ARCHIVE): $(RUST_SOURCES)
+	CARGO_TARGET_DIR=$(TARGET)/engine $(CARGO) rustc --locked --package anyring-engine --lib \
+		--profile capi --crate-type staticlib -- --cfg anyring_staticlib
+	@touch $@
+
+$(LIBDIR)/$(ENGINE): $(ENGINE_ARCHIVE) $(MAPS)/engine.map
+	@mkdir -p $(@D)
+	$(CC) -shared -nostartfiles -o $@ \
+		-Wl,--whole-archive $(ENGINE_ARCHIVE) -Wl,--no-whole-archive \
+		-Wl,--version-script=$(MAPS)/engine.map -Wl,-soname,$(ENGINE) \
+		-Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs \
+		-Wl,-z,nodelete -Wl,-O1 -Wl,-s
+
 $(LIBDIR)/%.so.$(VERSION): $(ARCHIVE) $(MAPS)/%.map
 	@mkdir -p $(@D)
 	$(CC) -shared -nostartfiles -o $@ \
@@ -60,10 +87,10 @@ $(LIBDIR)/%.so.$(VERSION): $(ARCHIVE) $(MAPS)/%.map
 
 # One object with nothing global but the functions of the interface, so that
 # it can be linked beside other Rust archives.
-$(LIBDIR)/%.a: $(ARCHIVE) $(MAPS)/%.symbols
+$(LIBDIR)/%.a: $(STATIC_ARCHIVE) $(MAPS)/%.symbols
 	@mkdir -p $(@D)
 	$(LD) -r --gc-sections $$(sed 's/^/-u /' $(MAPS)/$*.symbols) \
-		-o $(TARGET)/$*.o $(ARCHIVE)
+		-o $(TARGET)/$*.o $(STATIC_ARCHIVE)
 	$(OBJCOPY) --keep-global-symbols=$(MAPS)/$*.symbols --strip-unneeded \
 		--remove-section=.llvmbc --remove-section=.llvmcmd $(TARGET)/$*.o
 	@rm -f $@
@@ -92,6 +119,7 @@ install: all ## install libraries, headers, pkg-config and CMake files (DESTDIR,
 		$(INSTALL) -m 644 $(LIBDIR)/$$lib.a $(DESTDIR)$(libdir)/ && \
 		$(FILL) $(PACKAGE)/$$lib.pc.in > $(DESTDIR)$(libdir)/pkgconfig/$$lib.pc || exit 1; \
 	done
+	$(INSTALL) -m 755 $(LIBDIR)/$(ENGINE) $(DESTDIR)$(libdir)/
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(includedir)/$$header || exit 1; \
 	done
@@ -106,6 +134,7 @@ uninstall: ## remove what install put there
 			$(DESTDIR)$(libdir)/$$lib.so $(DESTDIR)$(libdir)/$$lib.a \
 			$(DESTDIR)$(libdir)/pkgconfig/$$lib.pc; \
 	done
+	rm -f $(DESTDIR)$(libdir)/$(ENGINE)
 	for header in $(HEADERS); do rm -f $(DESTDIR)$(includedir)/$$header; done
 	rm -rf $(DESTDIR)$(libdir)/cmake/liburing
 	-rmdir $(DESTDIR)$(includedir)/liburing/io_uring $(DESTDIR)$(includedir)/liburing 2>/dev/null
@@ -127,7 +156,7 @@ run: ## build everything and show the library at work on a real file and a real 
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-bench test-python test-asyncio
+	test-binaries test-engine test-bench test-python test-asyncio
 
 .PHONY: test
 test: requirements ## run all tests
@@ -174,6 +203,25 @@ test-denied: all ## that the same programs skip with the reason where io_uring i
 		cat $(TARGET)/hostile/$$error.log; \
 		tail -1 $(TARGET)/hostile/$$error.log | grep -q ' 0 failed' || exit 1; \
 	done
+
+.PHONY: test-engine
+test-engine: all ## everything again on the userspace engine, with io_uring denied and without
+	@mkdir -p $(TARGET)/hostile
+	$(CC) -O1 -Wall -Wextra -Werror tests/hostile/deny-io-uring.c -o $(TARGET)/hostile/deny-io-uring
+	for error in ENOSYS EPERM EACCES; do \
+		$(TARGET)/hostile/deny-io-uring $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+			--engine auto --build-dir $(TARGET)/conformance || exit 1; \
+	done
+	for link in shared static ffi; do \
+		$(TARGET)/hostile/deny-io-uring KILL $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+			--engine userspace --link $$link --build-dir $(TARGET)/conformance-$$link || exit 1; \
+	done
+	ANYRING_ENGINE=auto $(TARGET)/hostile/deny-io-uring EPERM \
+		$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
+	ANYRING_ENGINE=userspace $(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
+	ANYRING_ENGINE=auto $(TARGET)/hostile/deny-io-uring EPERM \
+		$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
+	ANYRING_ENGINE=userspace $(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 
 .PHONY: test-examples
 test-examples: all ## the C examples

@@ -18,13 +18,15 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"]
+# How a program says that it got no ring at all.
+NO_RING = "io_uring is not available"
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
-def ledger() -> dict:
-    """program -> (kind, reason) of what is known to differ."""
+def ledger(name: str) -> dict:
+    """(program, kind) -> reason of what is known to differ."""
     known = {}
-    for line in (HERE / "ledger.txt").read_text().splitlines():
+    for line in (HERE / name).read_text().splitlines():
         if line and not line.startswith("#"):
             name, kind, reason = line.split(maxsplit=2)
             known[name, kind] = reason
@@ -65,7 +67,10 @@ def results(output: str) -> list:
 class Suite:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.known = ledger()
+        self.known = ledger("ledger.txt")
+        self.engine = ledger("engine-ledger.txt") if arguments.engine else {}
+        if arguments.engine:
+            os.environ["ANYRING_ENGINE"] = arguments.engine
         include, libdir = arguments.include.resolve(), arguments.libdir.resolve()
         self.options = [f"-I{include}", "-Werror"]
         rpath = [f"-L{libdir}", f"-Wl,-rpath,{libdir}"]
@@ -79,6 +84,32 @@ class Suite:
 
     def one(self, name: str) -> tuple:
         """verdict, what to print, and whether the peer was compared."""
+        result = self.run(name)
+        served = not result[1].startswith(NO_RING) or (name, "skip") in self.engine
+        if not self.arguments.engine or served:
+            return self.against_ledger(name, result)
+        return "FAIL", f"the engine did not serve it: {result[1]}", ""
+
+    def against_ledger(self, name: str, result: tuple) -> tuple:
+        """On the engine only what its ledger names may fail or be skipped."""
+        if not self.arguments.engine:
+            return result
+        verdict, text, _ = result
+        # Killed are programs only where io_uring calls end them.
+        if verdict == "ok" and [kind for program, kind in self.engine if program == name] == ["killed"]:
+            return result
+        reasons = {kind: reason for (program, kind), reason in self.engine.items()
+                   if program == name}
+        if verdict == "ok":
+            return result if not reasons else (
+                "FAIL", f"passes on the engine; its ledger expects: {reasons}", "")
+        killed = text.startswith(f"ended with -{int(signal.SIGSYS)}:")
+        kind = "killed" if killed else {"skip": "skip", "FAIL": "fail"}[verdict]
+        if kind in reasons:
+            return "skip", f"as the ledger says: {reasons[kind]}", ""
+        return "FAIL", f"{kind} on the engine, which its ledger does not name: {text}", ""
+
+    def run(self, name: str) -> tuple:
         build = self.arguments.build_dir
         program = build / name
         problem = compile_program(name, program, self.options, self.libraries)
@@ -121,6 +152,7 @@ def main() -> int:
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--engine", choices=("auto", "userspace"))
     parser.add_argument("--only", default="*")
     arguments = parser.parse_args()
     arguments.build_dir = arguments.build_dir.resolve()
@@ -130,7 +162,7 @@ def main() -> int:
     if arguments.peer and not pathlib.Path("/usr/include/liburing.h").exists():
         print("no liburing is installed to compare with: only ours runs")
         arguments.peer = False
-    for name, _ in suite.known:
+    for name, _ in [*suite.known, *suite.engine]:
         if arguments.only == "*" and name not in names:
             print(f"FAIL the ledger names {name}, which does not exist")
             return 1

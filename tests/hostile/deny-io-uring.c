@@ -1,7 +1,8 @@
 /*
- * Runs a program with io_uring_setup(2) denied, as containers do it.
+ * Runs a program with io_uring_setup(2) denied, as containers do it. KILL ends it at
+ * any of the three io_uring calls, as some sandboxes do.
  *
- * Usage: deny-io-uring ENOSYS|EPERM|EACCES|EOPNOTSUPP|ENOMEM|EMFILE PROGRAM [ARGUMENT...]
+ * Usage: deny-io-uring ENOSYS|EPERM|EACCES|EOPNOTSUPP|ENOMEM|EMFILE|KILL PROGRAM [ARGUMENT...]
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -14,6 +15,9 @@
 #include <unistd.h>
 
 #define SETUP 425
+#define REGISTER 427
+/* No errno. */
+#define KILL 0xffff
 
 int main(int argc, char **argv)
 {
@@ -23,6 +27,7 @@ int main(int argc, char **argv)
 	} errors[] = {
 		{ "ENOSYS", ENOSYS }, { "EPERM", EPERM }, { "EACCES", EACCES },
 		{ "EOPNOTSUPP", EOPNOTSUPP }, { "ENOMEM", ENOMEM }, { "EMFILE", EMFILE },
+		{ "KILL", KILL },
 	};
 	unsigned int error = 0;
 	size_t i;
@@ -31,15 +36,17 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], errors[i].name))
 			error = errors[i].value;
 	if (!error) {
-		fprintf(stderr, "usage: deny-io-uring ENOSYS|EPERM|EACCES|EOPNOTSUPP|ENOMEM|EMFILE "
+		fprintf(stderr, "usage: deny-io-uring ENOSYS|EPERM|EACCES|EOPNOTSUPP|ENOMEM|EMFILE|KILL "
 			"PROGRAM [ARGUMENT...]\n");
 		return 2;
 	}
 
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SETUP, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SETUP, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, error == KILL ? REGISTER : SETUP, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K,
+			 error == KILL ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {

@@ -25,6 +25,7 @@
     reason = "the contract of each function is that of its C prototype, above"
 )]
 
+mod engine;
 pub mod helpers;
 pub mod prep;
 pub mod register;
@@ -37,8 +38,8 @@ use anyring_engine::Selected;
 
 /// What serves the rings of this library: the kernel, unless a user, a program
 /// or a packager chose otherwise.
-type Serving = Selected;
-const KERNEL: Serving = Selected;
+type Serving = Selected<engine::Place>;
+const KERNEL: Serving = Selected::new();
 
 /// The ring behind a C pointer.
 ///

@@ -355,7 +355,9 @@ fn poll_once(ring: &Arc<Ring>, idle: &mut u64) -> bool {
     let empty = ring.peek(|state| {
         state.set_flag(abi::IORING_SQ_NEED_WAKEUP);
         core::sync::atomic::fence(Ordering::SeqCst);
-        state.disabled || state.memory.sq_tail().load(Ordering::Acquire) == state.sq_head
+        state.disabled
+            || state.gone
+            || state.memory.sq_tail().load(Ordering::Acquire) == state.sq_head
     });
     if empty {
         // Bounded, so that a ring whose fd was closed is noticed.

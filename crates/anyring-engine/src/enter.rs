@@ -226,20 +226,21 @@ fn check(state: &State, request: &Request) -> Result<(), c_int> {
         return Err(-libc::EOPNOTSUPP);
     }
     if sqe.personality != 0 {
-        check_personality(state, sqe.personality)?;
+        check_personality(state, sqe.personality, sqe.opcode)?;
     }
     crate::ops::check(state, request)
 }
 
-/// Credentials that the process has given up cannot be had back in user space.
+/// Credentials other than the present ones matter where names are looked up,
+/// which the pool does with them; elsewhere they cannot be had.
 #[cold]
-fn check_personality(state: &State, id: u16) -> Result<(), c_int> {
+fn check_personality(state: &State, id: u16, op: u8) -> Result<(), c_int> {
     let one = state
         .personalities
         .iter()
         .find(|one| one.0 == id)
         .ok_or(-libc::EINVAL)?;
-    if one.1 == crate::register::limits::credentials() {
+    if one.1 == crate::register::limits::credentials() || crate::ops::has_path(op) {
         Ok(())
     } else {
         Err(-libc::EPERM)

@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+mod api;
 mod buffers;
 mod driver;
 mod enter;
@@ -36,4 +37,25 @@ mod threads;
 mod timers;
 mod user;
 
-pub use select::{Choice, Selected, Served, bare_setup, choice, choose, served, set_default};
+pub use api::{API, Api, INHERITED, NOT_OURS, VERSION};
+pub use select::{
+    BuiltIn, Choice, Selected, Served, Source, bare_setup, choice, choose, served, set_default,
+};
+
+/// The one symbol of the engine's own shared library.
+#[cfg(anyring_staticlib)]
+#[unsafe(no_mangle)]
+pub extern "C" fn anyring_engine() -> &'static Api {
+    &API
+}
+
+#[cfg(anyring_staticlib)]
+#[path = "../../anyring-capi/src/memory.rs"]
+mod malloc;
+
+#[cfg(anyring_staticlib)]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: abort has no preconditions.
+    unsafe { libc::abort() }
+}

@@ -317,9 +317,9 @@ impl Memory {
         self.owned = false;
     }
 
-    /// Whether a region starts here.
-    pub(crate) fn starts_at(&self, address: usize) -> bool {
-        self.owned && (self.rings as usize == address || self.sqes as usize == address)
+    /// Whether a region starts here; if so, whether the engine mapped it.
+    pub(crate) fn starts_at(&self, address: usize) -> Option<bool> {
+        (self.rings as usize == address || self.sqes as usize == address).then_some(self.owned)
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) struct Message {
 pub(crate) fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
     match table::find(fd) {
         Found::Ring(ring) => Ok(ring),
+        Found::Unknown if sys::is_open(fd) => table::by_any(fd).ok_or(-libc::EBADFD),
         _ if sys::is_open(fd) => Err(-libc::EBADFD),
         _ => Err(-libc::EBADF),
     }
@@ -52,7 +53,7 @@ pub(crate) fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
 pub(crate) fn deliver(letters: Vec<(Id, Message)>) -> Vec<(Id, i32)> {
     let mut results = Vec::new();
     for (id, letter) in letters {
-        let res = send(letter).map_or_else(|error| error, |res| res);
+        let res = send(letter).unwrap_or_else(|error| error);
         // One for each letter: the room cannot be more than theirs was.
         results.push((id, res));
     }

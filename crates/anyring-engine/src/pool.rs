@@ -13,7 +13,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::lock::{Mutex, futex_wait, futex_wake};
 use crate::ops::futex;
-use crate::request::{Id, Work};
+use crate::register::limits::credentials;
+use crate::request::{Call, Id, Work};
 use crate::ring::Ring;
 use crate::state::State;
 use crate::{sys, threads};
@@ -75,7 +76,7 @@ pub(crate) fn submit(state: &State, id: Id, work: Work) -> Result<(), c_int> {
     }
     let wait = match &work {
         Work::Futex(wait) => Some(Arc::clone(wait)),
-        Work::Call(_) => None,
+        Work::Call(_) | Work::CallAs(..) => None,
     };
     class.queue.push_back(Job {
         ring,
@@ -126,9 +127,33 @@ fn perform(job: Job) {
         // SAFETY: the call and its addresses are what the program asked for, or
         // lie in memory that the request keeps until it is resumed.
         Work::Call(call) => sys::to_res(unsafe { sys::raw(call.number, &call.args) }),
+        Work::CallAs(call, ids) => as_user(*ids, call),
         Work::Futex(wait) => futex::block(wait),
     };
     job.ring.with(false, |state| state.resume(job.id, res));
+}
+
+/// A call with other ids for files: the kernel has them for each thread.
+fn as_user(ids: [u32; 2], call: &Call) -> i32 {
+    const NONE: usize = usize::MAX;
+    let ours = credentials();
+    let set = |ids: [u32; 2]| {
+        let _ = sys::plain(libc::SYS_setfsgid, &[ids[1] as usize]);
+        let _ = sys::plain(libc::SYS_setfsuid, &[ids[0] as usize]);
+        // Neither tells whether it worked; asking for nonsense tells what is.
+        sys::plain(libc::SYS_setfsuid, &[NONE]) == Ok(ids[0] as usize)
+            && sys::plain(libc::SYS_setfsgid, &[NONE]) == Ok(ids[1] as usize)
+    };
+    let res = if set(ids) {
+        // SAFETY: as in `perform`.
+        sys::to_res(unsafe { sys::raw(call.number, &call.args) })
+    } else {
+        -libc::EPERM
+    };
+    // The user first: a group can be set by those who may.
+    let _ = sys::plain(libc::SYS_setfsuid, &[ours[0] as usize]);
+    set(ours);
+    res
 }
 
 /// Takes a request's work out of the queue; false if it has begun (or ended).

@@ -249,6 +249,8 @@ impl Call {
 pub(crate) enum Work {
     /// One system call, whose result is the request's.
     Call(Call),
+    /// The same with the credentials of a user and a group for files.
+    CallAs(Call, [u32; 2]),
     /// A futex wait, which may take for ever.
     Futex(Arc<crate::ops::futex::Wait>),
 }

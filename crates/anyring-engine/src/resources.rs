@@ -9,11 +9,14 @@ use anyring_abi as abi;
 use crate::state::{Completion, State};
 use crate::sys::{self, Fd};
 
+/// Things with their tags, or nothing.
+pub(crate) type Slots<T> = Vec<Option<(Arc<T>, u64)>>;
+
 /// A table of things with tags. What is removed while requests use it lives
 /// on; its tag is posted when the last of them is done.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    slots: Option<Vec<Option<(Arc<T>, u64)>>>,
+    slots: Option<Slots<T>>,
     dying: Vec<(Arc<T>, u64)>,
 }
 
@@ -37,7 +40,7 @@ impl<T> Table<T> {
     }
 
     /// Makes a table.
-    pub(crate) fn set(&mut self, slots: Vec<Option<(Arc<T>, u64)>>) {
+    pub(crate) fn set(&mut self, slots: Slots<T>) {
         self.slots = Some(slots);
     }
 
@@ -97,7 +100,7 @@ impl<T> Table<T> {
     }
 
     /// All slots, for copying.
-    pub(crate) fn slots(&self) -> Option<&Vec<Option<(Arc<T>, u64)>>> {
+    pub(crate) fn slots(&self) -> Option<&Slots<T>> {
         self.slots.as_ref()
     }
 }
@@ -148,7 +151,7 @@ impl Files {
     }
 
     /// Makes the table, with all of it for allocation.
-    pub(crate) fn set(&mut self, slots: Vec<Option<(Arc<Fd>, u64)>>) {
+    pub(crate) fn set(&mut self, slots: Slots<Fd>) {
         self.range = (0, slots.len());
         self.hint = 0;
         self.table.set(slots);
@@ -178,10 +181,10 @@ impl Files {
     /// Puts a file into a slot as operations ask for it: `index` 1-based, or
     /// `IORING_FILE_INDEX_ALLOC`. The slot if it was allocated, otherwise 0.
     pub(crate) fn install(&mut self, file: Fd, index: u32) -> Result<i32, c_int> {
-        if !self.table.exists() {
+        let allocated = index == abi::IORING_FILE_INDEX_ALLOC;
+        if !allocated && !self.table.exists() {
             return Err(-libc::ENXIO);
         }
-        let allocated = index == abi::IORING_FILE_INDEX_ALLOC;
         let at = if allocated {
             self.allocate()?
         } else {

@@ -277,8 +277,9 @@ impl Ring {
         self.waiter.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether a region of its memory starts at this address.
-    pub(crate) fn owns(&self, address: usize) -> bool {
+    /// Whether a region of its memory starts at this address; if so, whether
+    /// the engine mapped it.
+    pub(crate) fn owns(&self, address: usize) -> Option<bool> {
         self.peek(|state| state.memory.starts_at(address))
     }
 
@@ -293,6 +294,11 @@ impl Ring {
             0,
         )
         .is_ok()
+    }
+
+    /// Its memory goes away: nothing may look at it any more.
+    pub(crate) fn detach(self: &Arc<Self>) {
+        self.with(false, |state| state.gone = true);
     }
 
     /// Ends it: whatever can be cancelled is, nothing is posted any more.

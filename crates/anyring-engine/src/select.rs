@@ -6,15 +6,16 @@
 //! that of this crate for ours; descriptors tell them apart.
 
 use core::ffi::{CStr, c_int, c_uint, c_void};
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use core::marker::PhantomData;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
+use anyring::Linux;
 use anyring::kernel::Kernel;
-use anyring::{Linux, abi};
-use anyring_abi::io_uring_params;
+use anyring_abi::{IORING_REGISTER_SEND_MSG_RING, io_uring_params};
 
-use crate::ring::Ring;
-use crate::table::{self, Found};
-use crate::{enter, register, sys};
+use crate::api::{API, Api, INHERITED, NOT_OURS};
+use crate::sys;
 
 /// What a program, its user or its packager chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,9 +110,7 @@ pub fn choice() -> Choice {
     let chosen = match variable(c"ANYRING_ENGINE") {
         None | Some(b"") => default,
         Some(name) => Choice::from_name(name).unwrap_or_else(|| {
-            log(format_args!(
-                "ANYRING_ENGINE is none of kernel, auto, userspace: ignored"
-            ));
+            log(&[b"ANYRING_ENGINE is none of kernel, auto, userspace: ignored"]);
             default
         }),
     };
@@ -151,55 +150,87 @@ pub(crate) fn seed() -> u64 {
     if seed == 1 { 0 } else { seed }
 }
 
-/// Who serves the ring of this descriptor (or registered index).
-pub fn served(fd: c_int) -> Served {
-    if !table::any() {
-        return Served::Kernel;
-    }
-    match table::find(fd) {
-        Found::Ring(ring) => Served::Userspace(ring.reason),
-        Found::Inherited => Served::Inherited,
-        Found::Unknown => Served::Kernel,
-    }
-}
-
 /// A line for whoever asked by `ANYRING_LOG=stderr`.
-fn log(line: core::fmt::Arguments<'_>) {
+pub(crate) fn log(parts: &[&[u8]]) {
+    const PARTS: usize = 8;
     if variable(c"ANYRING_LOG") != Some(b"stderr") {
         return;
     }
-    let mut text = Line {
-        bytes: [0; 256],
-        len: 0,
-    };
-    let _ = core::fmt::write(&mut text, format_args!("anyring: {line}\n"));
-    // SAFETY: so many bytes are there.
+    let mut vectors = [libc::iovec {
+        iov_base: ptr::null_mut(),
+        iov_len: 0,
+    }; PARTS];
+    let whole = [b"anyring: ".as_slice()]
+        .into_iter()
+        .chain(parts.iter().copied())
+        .chain([b"\n".as_slice()]);
+    for (vector, part) in vectors.iter_mut().zip(whole) {
+        vector.iov_base = part.as_ptr().cast_mut().cast();
+        vector.iov_len = part.len();
+    }
+    // SAFETY: the pieces live through the call; those not used are empty. One
+    // call, so that lines of several threads do not mix.
     let _ = unsafe {
         sys::raw(
-            libc::SYS_write,
-            &[2, text.bytes.as_ptr() as usize, text.len],
+            libc::SYS_writev,
+            &[2, vectors.as_ptr() as usize, vectors.len()],
         )
     };
 }
 
-struct Line {
-    bytes: [u8; 256],
-    len: usize,
+/// Where the engine's code comes from when it is needed.
+pub trait Source: Copy {
+    /// The engine, or `None` if it cannot be had.
+    fn load() -> Option<&'static Api>;
 }
 
-impl core::fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let room = self.bytes.len() - self.len;
-        let count = text.len().min(room);
-        self.bytes[self.len..self.len + count].copy_from_slice(&text.as_bytes()[..count]);
-        self.len += count;
-        Ok(())
+/// It is part of this program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuiltIn;
+
+impl Source for BuiltIn {
+    fn load() -> Option<&'static Api> {
+        Some(&API)
     }
 }
 
 /// The kernel that serves rings by the [`choice`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Selected;
+pub struct Selected<S: Source = BuiltIn>(PhantomData<S>);
+
+/// The engine, once it was needed: until then nothing of it runs.
+static ENGINE: AtomicPtr<Api> = AtomicPtr::new(ptr::null_mut());
+
+/// The engine, if it serves (or served) any ring.
+#[inline(always)]
+fn engine() -> Option<&'static Api> {
+    let api = ENGINE.load(Ordering::Acquire);
+    // SAFETY: NULL, or what a source gave: for good.
+    unsafe { api.as_ref() }
+}
+
+/// The engine, brought in if need be.
+#[cold]
+fn need<S: Source>() -> Option<&'static Api> {
+    if let Some(api) = engine() {
+        return Some(api);
+    }
+    let Some(api) = S::load() else {
+        log(&[b"the userspace engine cannot be loaded"]);
+        return None;
+    };
+    ENGINE.store(ptr::from_ref(api).cast_mut(), Ordering::Release);
+    Some(api)
+}
+
+/// Who serves the ring of this descriptor (or registered index).
+pub fn served(fd: c_int) -> Served {
+    match engine().map(|api| (api.served)(fd)) {
+        Some(reason) if reason >= 0 => Served::Userspace(reason),
+        Some(INHERITED) => Served::Inherited,
+        _ => Served::Kernel,
+    }
+}
 
 /// Errors of io_uring_setup(2) that mean "not here, for nobody".
 fn is_refusal(error: c_int) -> bool {
@@ -212,114 +243,26 @@ fn is_refusal(error: c_int) -> bool {
     .contains(&error)
 }
 
-/// Makes a ring of the engine.
-///
-/// # Safety
-/// `params` is valid for reads and writes.
-#[cold]
-unsafe fn own_setup(entries: c_uint, params: *mut io_uring_params, reason: c_int) -> c_int {
-    // SAFETY: handed on from the caller.
-    let mut p = unsafe { params.read() };
-    match Ring::setup(entries, &mut p, -reason) {
-        Ok(fd) => {
-            // SAFETY: handed on from the caller.
-            unsafe { params.write(p) };
-            match reason {
-                0 => log(format_args!("ring {fd}: userspace engine, as chosen")),
-                _ => log(format_args!(
-                    "ring {fd}: userspace engine, since io_uring_setup(2) failed with errno {}",
-                    -reason
-                )),
-            }
-            fd
-        }
-        Err(error) => error,
-    }
-}
-
-#[cold]
-fn own_enter(
-    fd: c_int,
-    to_submit: c_uint,
-    min_complete: c_uint,
-    flags: c_uint,
-    arg: *const c_void,
-    size: usize,
-) -> Option<c_int> {
-    match table::find(fd) {
-        Found::Ring(ring) => Some(enter::enter(
-            &ring,
-            to_submit,
-            min_complete,
-            flags,
-            arg as u64,
-            size,
-        )),
-        Found::Inherited => Some(inherited(fd)),
-        Found::Unknown if choice() == Choice::Userspace => Some(-libc::EBADF),
-        Found::Unknown => None,
-    }
-}
-
-fn inherited(fd: c_int) -> c_int {
-    log(format_args!(
-        "ring {fd}: made by the parent process; a forked child has to make its own"
-    ));
-    -libc::EOWNERDEAD
-}
-
-#[cold]
-fn own_register(fd: c_int, opcode: c_uint, arg: *const c_void, nr: c_uint) -> Option<c_int> {
-    match table::find(fd) {
-        Found::Ring(ring) => Some(register::register(&ring, opcode, arg as u64, nr)),
-        Found::Inherited => Some(inherited(fd)),
-        Found::Unknown if choice() == Choice::Userspace => Some(-libc::EBADF),
-        Found::Unknown => None,
-    }
-}
-
-#[cold]
-fn own_mmap(fd: c_int, offset: u64, length: usize) -> Option<Result<*mut c_void, c_int>> {
-    let ring = match table::find(fd) {
-        Found::Ring(ring) => ring,
-        Found::Inherited => return Some(Err(-libc::EOWNERDEAD)),
-        Found::Unknown => return None,
-    };
-    let found = ring.peek(|state| match offset {
-        abi::IORING_OFF_SQ_RING | abi::IORING_OFF_CQ_RING => Some(state.memory.region(false)),
-        abi::IORING_OFF_SQES => Some(state.memory.region(true)),
-        register::rings::REGION_OFFSET => state
-            .region
-            .filter(|(at, _)| *at != 0)
-            .map(|(at, size)| (at as *mut u8, size)),
-        offset if offset & abi::IORING_OFF_MMAP_MASK == abi::IORING_OFF_PBUF_RING => {
-            let group = (offset & !abi::IORING_OFF_MMAP_MASK) >> abi::IORING_OFF_PBUF_SHIFT;
-            state.groups.memory(group as u16)
-        }
-        _ => None,
-    });
-    Some(match found {
-        Some((at, size)) if length <= size.next_multiple_of(4096) => Ok(at.cast()),
-        _ => Err(-libc::EINVAL),
-    })
-}
-
 // SAFETY: rings of the kernel are served by the kernel; the engine upholds the
 // same contract for its own: see `memory` and `ring`.
-unsafe impl Kernel for Selected {
+unsafe impl<S: Source> Kernel for Selected<S> {
     unsafe fn setup(self, entries: c_uint, params: *mut io_uring_params) -> c_int {
         let choice = choice();
-        if choice == Choice::Userspace {
+        let mut reason = 0;
+        if choice != Choice::Userspace {
             // SAFETY: handed on from the caller.
-            return unsafe { own_setup(entries, params, 0) };
+            reason = unsafe { Linux.setup(entries, params) };
+            if choice != Choice::Auto || !is_refusal(reason) {
+                return reason;
+            }
         }
-        // SAFETY: handed on from the caller.
-        let result = unsafe { Linux.setup(entries, params) };
-        if choice == Choice::Auto && is_refusal(result) {
+        match need::<S>() {
             // SAFETY: handed on from the caller.
-            return unsafe { own_setup(entries, params, result) };
+            Some(api) => unsafe { (api.setup)(entries, params, reason) },
+            // The kernel's own answer, or that of a kernel without io_uring.
+            None if reason != 0 => reason,
+            None => -libc::ENOSYS,
         }
-        result
     }
 
     #[inline(always)]
@@ -332,8 +275,10 @@ unsafe impl Kernel for Selected {
         arg: *const c_void,
         size: usize,
     ) -> c_int {
-        if table::any() {
-            if let Some(result) = own_enter(fd, to_submit, min_complete, flags, arg, size) {
+        if let Some(api) = engine() {
+            // SAFETY: handed on from the caller.
+            let result = unsafe { (api.enter)(fd, to_submit, min_complete, flags, arg, size) };
+            if result != NOT_OURS {
                 return result;
             }
         }
@@ -349,23 +294,16 @@ unsafe impl Kernel for Selected {
         arg: *const c_void,
         nr_args: c_uint,
     ) -> c_int {
-        if table::any() && fd >= 0 {
-            if let Some(result) = own_register(fd, opcode, arg, nr_args) {
+        if fd < 0 {
+            // SAFETY: handed on from the caller.
+            return unsafe { register_without_ring::<S>(fd, opcode, arg, nr_args) };
+        }
+        if let Some(api) = engine() {
+            // SAFETY: handed on from the caller.
+            let result = unsafe { (api.register)(fd, opcode, arg, nr_args) };
+            if result != NOT_OURS {
                 return result;
             }
-        }
-        if fd < 0 {
-            let choice = choice();
-            if choice == Choice::Userspace {
-                return register::without_ring(opcode, arg as u64, nr_args);
-            }
-            // SAFETY: handed on from the caller.
-            let result = unsafe { Linux.register(fd, opcode, arg, nr_args) };
-            return if choice == Choice::Auto && is_refusal(result) {
-                register::without_ring(opcode, arg as u64, nr_args)
-            } else {
-                result
-            };
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.register(fd, opcode, arg, nr_args) }
@@ -378,9 +316,14 @@ unsafe impl Kernel for Selected {
         fd: c_int,
         offset: u64,
     ) -> Result<*mut c_void, c_int> {
-        if fd >= 0 && table::any() {
-            if let Some(result) = own_mmap(fd, offset, length) {
-                return result;
+        if let (true, Some(api)) = (fd >= 0, engine()) {
+            let mut address = ptr::null_mut();
+            // SAFETY: the address is written.
+            let result = unsafe { (api.mmap)(fd, offset, length, &raw mut address) };
+            match result {
+                NOT_OURS => {}
+                0 => return Ok(address),
+                error => return Err(error),
             }
         }
         // SAFETY: handed on from the caller.
@@ -388,10 +331,11 @@ unsafe impl Kernel for Selected {
     }
 
     unsafe fn munmap(self, address: *mut c_void, length: usize) -> c_int {
-        if table::any() && table::by_memory(address as usize).is_some() {
-            // The engine's threads may look at it until the ring is closed;
-            // then it goes.
-            return 0;
+        if let Some(api) = engine() {
+            // SAFETY: handed on from the caller.
+            if unsafe { (api.munmap)(address) } != NOT_OURS {
+                return 0;
+            }
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.munmap(address, length) }
@@ -403,12 +347,8 @@ unsafe impl Kernel for Selected {
     }
 
     unsafe fn close(self, fd: c_int) -> c_int {
-        if table::any() {
-            if let Some(ring) = table::remove(fd) {
-                if !table::is_registered(&ring) {
-                    ring.close();
-                }
-            }
+        if let Some(api) = engine() {
+            (api.closing)(fd);
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.close(fd) }
@@ -424,6 +364,52 @@ unsafe impl Kernel for Selected {
 
     fn page_size(self) -> usize {
         Linux.page_size()
+    }
+}
+
+/// A register call that names no ring.
+///
+/// # Safety
+/// `arg` is valid for what `opcode` and `nr_args` say it is.
+unsafe fn register_without_ring<S: Source>(
+    fd: c_int,
+    opcode: c_uint,
+    arg: *const c_void,
+    nr_args: c_uint,
+) -> c_int {
+    let choice = choice();
+    let mut result = -libc::ENOSYS;
+    if let (true, Some(api)) = (opcode == IORING_REGISTER_SEND_MSG_RING, engine()) {
+        // It names a ring all the same, inside its argument.
+        // SAFETY: handed on from the caller.
+        result = unsafe { (api.register)(fd, opcode, arg, nr_args) };
+        if result != NOT_OURS {
+            return result;
+        }
+        result = -libc::EBADFD;
+    }
+    if choice != Choice::Userspace {
+        // SAFETY: handed on from the caller.
+        result = unsafe { Linux.register(fd, opcode, arg, nr_args) };
+        if choice != Choice::Auto || !is_refusal(result) {
+            return result;
+        }
+    }
+    match need::<S>() {
+        // SAFETY: handed on from the caller.
+        Some(api) => match unsafe { (api.register)(fd, opcode, arg, nr_args) } {
+            NOT_OURS => result,
+            answer => answer,
+        },
+        None => result,
+    }
+}
+
+impl<S: Source> Selected<S> {
+    /// This kernel.
+    #[must_use]
+    pub const fn new() -> Self {
+        Selected(PhantomData)
     }
 }
 

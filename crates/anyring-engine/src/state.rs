@@ -204,6 +204,9 @@ impl State {
     /// CQEs that the program has not taken yet.
     #[inline]
     pub(crate) fn cq_ready(&self) -> u32 {
+        if self.gone {
+            return 0;
+        }
         self.cq_tail
             .wrapping_sub(self.memory.cq_head().load(Ordering::Acquire))
     }
@@ -250,16 +253,15 @@ impl State {
         if self.gone {
             return;
         }
-        if !self.inside && self.flags & IORING_SETUP_DEFER_TASKRUN != 0 {
-            if self.deferred.try_reserve(1).is_ok() {
-                self.deferred.push_back(c);
-                self.posted = true;
-                self.posted_async = true;
-                if self.flags & IORING_SETUP_TASKRUN_FLAG != 0 {
-                    self.set_flag(IORING_SQ_TASKRUN);
-                }
-                return;
+        let later = !self.inside && self.flags & IORING_SETUP_DEFER_TASKRUN != 0;
+        if later && self.deferred.try_reserve(1).is_ok() {
+            self.deferred.push_back(c);
+            self.posted = true;
+            self.posted_async = true;
+            if self.flags & IORING_SETUP_TASKRUN_FLAG != 0 {
+                self.set_flag(IORING_SQ_TASKRUN);
             }
+            return;
         }
         if !self.overflow.is_empty() || !self.place(&c) {
             self.push_overflow(c);
@@ -279,6 +281,9 @@ impl State {
 
     /// Brings what waits into the queue, as far as there is room.
     pub(crate) fn flush(&mut self) {
+        if self.gone {
+            return;
+        }
         if !self.deferred.is_empty() {
             while let Some(c) = self.deferred.pop_front() {
                 if !self.overflow.is_empty() || !self.place(&c) {
@@ -303,10 +308,16 @@ impl State {
     }
 
     pub(crate) fn set_flag(&self, flag: u32) {
+        if self.gone {
+            return;
+        }
         self.memory.sq_flags().fetch_or(flag, Ordering::AcqRel);
     }
 
     pub(crate) fn clear_flag(&self, flag: u32) {
+        if self.gone {
+            return;
+        }
         self.memory.sq_flags().fetch_and(!flag, Ordering::AcqRel);
     }
 
@@ -339,7 +350,7 @@ impl State {
     /// Tells whoever has to know that something was posted. Under the lock, so
     /// that none of them can see it too late.
     pub(crate) fn announce(&mut self, signal: c_int, kick: c_int, me: u64) {
-        if !self.posted {
+        if !self.posted || self.gone {
             return;
         }
         self.posted = false;
@@ -384,7 +395,11 @@ impl State {
 
     // ---- requests
 
-    /// Stores a request; -ENOMEM gives it back.
+    /// Stores a request; where there is no memory it comes back.
+    #[allow(
+        clippy::result_large_err,
+        reason = "a box could not be had either when there is no memory"
+    )]
     pub(crate) fn store(&mut self, request: Request) -> Result<Id, Request> {
         if let Some(slot) = self.free.pop() {
             let entry = &mut self.slots[slot as usize];

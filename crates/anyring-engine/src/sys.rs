@@ -100,7 +100,7 @@ pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
 }
 
 /// Moves a fresh descriptor out of the way.
-fn high(fd: usize) -> Fd {
+pub(crate) fn high(fd: usize) -> Fd {
     let low = Fd(fd as c_int);
     dup(low.get()).unwrap_or(low)
 }
@@ -380,21 +380,11 @@ pub(crate) fn is_mapped(address: usize, bytes: usize) -> bool {
 /// What /proc calls a descriptor.
 pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
     let mut path = [0_u8; 32];
-    let start = b"/proc/self/fd/";
-    path[..start.len()].copy_from_slice(start);
-    let mut digits = [0_u8; 10];
-    let mut at = digits.len();
-    let mut left = fd as u32;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
+    let number = Decimal::of(fd as u32);
+    let text = b"/proc/self/fd/".iter().chain(number.text());
+    for (to, from) in path.iter_mut().zip(text) {
+        *to = *from;
     }
-    let digits = &digits[at..];
-    path[start.len()..start.len() + digits.len()].copy_from_slice(digits);
     let mut name = [0_u8; 32];
     // SAFETY: the path ends in NUL; the buffer has its length.
     unsafe {
@@ -410,4 +400,33 @@ pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
     }
     .ok()
     .map(|_| name)
+}
+
+/// A number as text.
+pub(crate) struct Decimal {
+    digits: [u8; 10],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn of(number: u32) -> Decimal {
+        let mut text = Decimal {
+            digits: [0; 10],
+            start: 10,
+        };
+        let mut left = number;
+        for (at, digit) in text.digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+            text.start = at;
+            if left == 0 {
+                break;
+            }
+        }
+        text
+    }
+
+    pub(crate) fn text(&self) -> &[u8] {
+        self.digits.get(self.start..).unwrap_or(&[])
+    }
 }

@@ -161,8 +161,9 @@ pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
     Ok(ring)
 }
 
-/// The ring whose memory starts at this address.
-pub(crate) fn by_memory(address: usize) -> Option<Arc<Ring>> {
+/// The ring whose memory starts at this address, and whether the engine mapped
+/// that.
+pub(crate) fn by_memory(address: usize) -> Option<(Arc<Ring>, bool)> {
     crate::fork::notice();
     let table = TABLE.lock();
     table
@@ -170,7 +171,17 @@ pub(crate) fn by_memory(address: usize) -> Option<Arc<Ring>> {
         .iter()
         .map(|entry| &entry.ring)
         .chain(table.registered.iter().flatten())
-        .find(|ring| ring.owns(address))
+        .find_map(|ring| Some((Arc::clone(ring), ring.owns(address)?)))
+}
+
+/// The ring behind any descriptor of it, such as a duplicate.
+pub(crate) fn by_any(fd: c_int) -> Option<Arc<Ring>> {
+    let table = TABLE.lock();
+    table
+        .rings
+        .iter()
+        .map(|entry| &entry.ring)
+        .find(|ring| ring.is_at(fd))
         .cloned()
 }
 

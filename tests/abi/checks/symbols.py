@@ -11,7 +11,9 @@ LIBRARIES = (
     ("ffi", "ffi_symbol_version", "ffi_version_nodes"),
 )
 # What the library needs of the C library; more would be a change to think about.
-IMPORTS = {"calloc", "free", "sysconf"}
+# The second line is for choosing the engine and loading it on demand.
+IMPORTS = {"calloc", "free", "sysconf", "memcpy", "memset", "strlen",
+           "getenv", "getauxval", "dladdr", "dlopen", "dlsym"}
 
 
 def additions() -> dict:

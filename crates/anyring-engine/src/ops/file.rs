@@ -12,7 +12,7 @@ use anyring_abi as abi;
 
 use super::socket::placed;
 use super::work;
-use crate::request::{Data, Outcome, Request};
+use crate::request::{Data, Outcome, Request, Work};
 use crate::state::State;
 use crate::sys::{self, Fd};
 use crate::user;
@@ -90,9 +90,27 @@ fn directory(file: &mut crate::request::File, fd: c_int) -> Result<usize, c_int>
     file.hold().map(|fd| fd as usize)
 }
 
+/// Whether an operation looks names up.
+pub(crate) const fn has_path(op: u32) -> bool {
+    paths(op).0
+}
+
 /// Everything that goes to the pool at once.
-pub(crate) fn start(request: &mut Request) -> Outcome {
-    build(request).unwrap_or_else(Outcome::Done)
+pub(crate) fn start(state: &State, request: &mut Request) -> Outcome {
+    match build(request) {
+        Ok(Outcome::Work(Work::Call(call))) if request.sqe.personality != 0 => {
+            let ours = state
+                .personalities
+                .iter()
+                .find(|one| one.0 == request.sqe.personality);
+            Outcome::Work(match ours {
+                Some((_, ids)) => Work::CallAs(call, *ids),
+                None => Work::Call(call),
+            })
+        }
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Done(error),
+    }
 }
 
 fn build(request: &mut Request) -> Result<Outcome, c_int> {
@@ -341,6 +359,7 @@ fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
         return Ok(0);
     }
     let allocated = sqe.file_index == abi::IORING_FILE_INDEX_ALLOC;
+    let [read, write] = [read, write].map(|end| sys::high(end.release() as usize));
     let first = state.files.install(read, sqe.file_index)?;
     let undo = |state: &mut State, slot: i32| {
         let _ = state.files.table.replace(slot as usize, None);

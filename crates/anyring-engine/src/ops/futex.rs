@@ -4,7 +4,6 @@
 //! # Safety
 //! Addresses of words come from SQEs; the kernel checks them.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -266,10 +265,9 @@ fn block_in_slices(wait: &Wait) -> i32 {
 /// Waits, a moment at most, until the thread sleeps: a program may expect that
 /// its wait is in place when the submission returns.
 pub(crate) fn settle_in(wait: &Arc<Wait>) {
-    let mut path: Box<[u8; 48]> = Box::new([0; 48]);
     for _ in 0..200 {
         let thread = wait.thread.load(Ordering::Acquire);
-        if thread != 0 && sleeps(thread, &mut path) {
+        if thread != 0 && sleeps(thread) {
             return;
         }
         let nap = sys::timespec(20_000);
@@ -279,22 +277,15 @@ pub(crate) fn settle_in(wait: &Arc<Wait>) {
 }
 
 /// Whether /proc says that a thread of ours sleeps.
-fn sleeps(thread: c_int, path: &mut [u8; 48]) -> bool {
-    let mut digits = [0_u8; 10];
-    let mut at = digits.len();
-    let mut left = thread as u32;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    let mut len = 0;
-    for part in [b"/proc/self/task/", &digits[at..], b"/stat\0"] {
-        path[len..len + part.len()].copy_from_slice(part);
-        len += part.len();
+fn sleeps(thread: c_int) -> bool {
+    let number = sys::Decimal::of(thread as u32);
+    let mut path = [0_u8; 48];
+    let text = b"/proc/self/task/"
+        .iter()
+        .chain(number.text())
+        .chain(b"/stat");
+    for (to, from) in path.iter_mut().zip(text) {
+        *to = *from;
     }
     // SAFETY: the path ends in NUL; the buffer has its length.
     unsafe {

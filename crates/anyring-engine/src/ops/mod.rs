@@ -181,6 +181,11 @@ const fn polls(op: u32) -> bool {
     )
 }
 
+/// Whether an operation looks names up.
+pub(crate) const fn has_path(op: u8) -> bool {
+    file::has_path(op as u32)
+}
+
 /// Whether an operation takes buffers from a group.
 pub(crate) const fn selects(op: u8) -> bool {
     matches!(
@@ -332,7 +337,7 @@ fn step(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcom
         | abi::IORING_OP_WRITE_FIXED
         | abi::IORING_OP_READV_FIXED
         | abi::IORING_OP_WRITEV_FIXED => rw::step(state, request, events),
-        abi::IORING_OP_READ_MULTISHOT => rw::multishot(state, request),
+        abi::IORING_OP_READ_MULTISHOT => rw::multishot(state, request, events),
         abi::IORING_OP_SEND
         | abi::IORING_OP_SENDMSG
         | abi::IORING_OP_SEND_ZC
@@ -369,7 +374,7 @@ fn step(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcom
         | abi::IORING_OP_FIXED_FD_INSTALL
         | abi::IORING_OP_MADVISE
         | abi::IORING_OP_FADVISE => file::quick(state, request),
-        _ => file::start(request),
+        _ => file::start(state, request),
     }
 }
 

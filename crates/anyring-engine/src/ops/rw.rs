@@ -433,7 +433,11 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
 }
 
 /// READ_MULTISHOT: reads into provided buffers until there is nothing.
-pub(crate) fn multishot(state: &mut State, request: &mut Request) -> Outcome {
+pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    if events.is_none() && continues(request.file.fd()) {
+        // Only what can be polled.
+        return Outcome::Done(-libc::EBADFD);
+    }
     loop {
         let selected = match state.groups.select(request.sqe.buf_index, request.sqe.len) {
             Ok(selected) => selected,

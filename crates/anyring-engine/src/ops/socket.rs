@@ -11,7 +11,7 @@ use anyring_abi as abi;
 use super::work;
 use crate::request::{Data, Outcome, Request};
 use crate::state::State;
-use crate::sys::{self, Fd, Sys};
+use crate::sys::{self, Sys};
 use crate::user;
 
 /// What the kernel checks of an accept.
@@ -136,7 +136,7 @@ pub(crate) fn placed(state: &mut State, fd: c_int, index: u32) -> i32 {
     if index == 0 {
         return fd;
     }
-    match state.files.install(Fd::own(fd), index) {
+    match state.files.install(sys::high(fd as usize), index) {
         Ok(slot) => slot,
         Err(error) => error,
     }
@@ -149,15 +149,9 @@ fn address(request: &Request) -> (usize, usize) {
     }
 }
 
-/// CONNECT: begun without waiting, the outcome fetched when it is known.
+/// CONNECT: begun without waiting, and asked again when it is known.
 pub(crate) fn connect(request: &mut Request, events: Option<u32>) -> Outcome {
     let fd = request.file.fd();
-    if events.is_some() && request.posted {
-        return match socket_option(fd, libc::SO_ERROR) {
-            Ok(error) => Outcome::Done(-error),
-            Err(error) => Outcome::Done(error),
-        };
-    }
     let (name, len) = address(request);
     let flags = match sys::status_flags(fd) {
         Ok(flags) => flags,
@@ -174,11 +168,14 @@ pub(crate) fn connect(request: &mut Request, events: Option<u32>) -> Outcome {
     }
     match result {
         Ok(_) => Outcome::Done(0),
-        Err(e) if e == -libc::EINPROGRESS => {
-            // From here on readiness tells the outcome.
+        Err(e) if e == -libc::EINPROGRESS || e == -libc::EALREADY && events.is_some() => {
             request.posted = true;
-            Outcome::Poll(libc::EPOLLOUT as u32)
+            match super::copy(request) {
+                Ok(()) => Outcome::Poll(libc::EPOLLOUT as u32),
+                Err(error) => Outcome::Done(error),
+            }
         }
+        Err(e) if e == -libc::EISCONN && request.posted => Outcome::Done(0),
         Err(e) if e == -libc::EAGAIN => {
             // A Unix socket whose listener is busy: nothing tells when it is
             // not.

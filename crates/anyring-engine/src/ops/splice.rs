@@ -34,7 +34,7 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
         (request.second.fd(), libc::POLLIN, true),
         (request.file.fd(), libc::POLLOUT, false),
     ] {
-        if sqe.op_flags & libc::SPLICE_F_NONBLOCK as u32 != 0 {
+        if sqe.op_flags & libc::SPLICE_F_NONBLOCK != 0 {
             break;
         }
         let ready = sys::poll_now(fd, events as u32);

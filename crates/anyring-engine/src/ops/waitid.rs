@@ -70,8 +70,7 @@ pub(crate) fn step(request: &mut Request, events: Option<u32>) -> Outcome {
         }
         return Outcome::Done(0);
     }
-    let by_pid =
-        sqe.len == libc::P_PID as u32 && options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
+    let by_pid = sqe.len == libc::P_PID && options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
     if by_pid && matches!(request.file, File::None) {
         if let Ok(fd) = sys::plain(libc::SYS_pidfd_open, &[sqe.fd as usize, 0]) {
             request.file = File::Held(alloc::sync::Arc::new(Fd::own(fd as c_int)));

@@ -169,8 +169,11 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
             wanted => wanted,
         };
         let end = asked.src_off.checked_add(wanted).ok_or(-libc::EOVERFLOW)?;
-        if wanted == 0 || end as usize > slots.len() {
+        if wanted == 0 {
             return Err(-libc::EINVAL);
+        }
+        if end as usize > slots.len() {
+            return Err(-libc::EOVERFLOW);
         }
         let mut taken = user::room(wanted as usize)?;
         for slot in &slots[asked.src_off as usize..end as usize] {

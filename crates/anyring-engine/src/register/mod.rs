@@ -212,7 +212,9 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
             expect(1)?;
             rings::region(state, arg)
         }
-        abi::IORING_REGISTER_NAPI | abi::IORING_UNREGISTER_NAPI => Err(-libc::EOPNOTSUPP),
+        abi::IORING_REGISTER_NAPI | abi::IORING_UNREGISTER_NAPI | abi::IORING_REGISTER_ZCRX_IFQ => {
+            Err(-libc::EOPNOTSUPP)
+        }
         _ => Err(-libc::EINVAL),
     }
 }

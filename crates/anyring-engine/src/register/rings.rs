@@ -86,7 +86,11 @@ pub(super) fn send_message(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     if sqe.addr != u64::from(abi::IORING_MSG_DATA) {
         return Err(-libc::EINVAL);
     }
-    message::send(msg_ring::letter(&sqe, sqe.fd, |_| Err(-libc::EINVAL))?)
+    let letter = msg_ring::letter(&sqe, sqe.fd, |_| Err(-libc::EINVAL))?;
+    match message::find(sqe.fd) {
+        Err(e) if e == -libc::EBADFD => Err(crate::api::NOT_OURS),
+        _ => message::send(letter),
+    }
 }
 
 /// IORING_REGISTER_SYNC_CANCEL: cancels, and waits for what runs already.

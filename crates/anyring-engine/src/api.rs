@@ -1,0 +1,237 @@
+//! The engine as a table of functions, so that a library can do without it
+//! until it is needed.
+//!
+//! # Safety
+//! Each function has the contract of its namesake in [`anyring::Kernel`].
+
+use alloc::sync::Arc;
+use core::ffi::{c_int, c_uint, c_void};
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_params;
+
+use crate::ring::Ring;
+use crate::select::{Choice, choice, log};
+use crate::sys::{self, Decimal};
+use crate::table::{self, Found};
+use crate::{enter, register};
+
+/// The descriptor or address is none of the engine's.
+pub const NOT_OURS: c_int = c_int::MIN;
+/// The ring belongs to the parent process.
+pub const INHERITED: c_int = -2;
+/// Of the table; a library asks for its own.
+pub const VERSION: u32 = 1;
+
+/// What the engine offers.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Api {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Makes a ring; the last argument is why (a negative errno), or 0.
+    pub setup: unsafe extern "C" fn(c_uint, *mut io_uring_params, c_int) -> c_int,
+    /// io_uring_enter(2), or [`NOT_OURS`].
+    pub enter: unsafe extern "C" fn(c_int, c_uint, c_uint, c_uint, *const c_void, usize) -> c_int,
+    /// io_uring_register(2), or [`NOT_OURS`].
+    pub register: unsafe extern "C" fn(c_int, c_uint, *const c_void, c_uint) -> c_int,
+    /// Memory of a ring: descriptor, offset, length; the address, 0, -errno or
+    /// [`NOT_OURS`].
+    pub mmap: unsafe extern "C" fn(c_int, u64, usize, *mut *mut c_void) -> c_int,
+    /// Memory is given up; [`NOT_OURS`] if the caller has to unmap it.
+    pub munmap: unsafe extern "C" fn(*mut c_void) -> c_int,
+    /// A descriptor is about to be closed.
+    pub closing: extern "C" fn(c_int),
+    /// Why the engine serves a descriptor (an errno, or 0), [`INHERITED`] or
+    /// [`NOT_OURS`].
+    pub served: extern "C" fn(c_int) -> c_int,
+}
+
+/// The engine.
+pub static API: Api = Api {
+    version: VERSION,
+    setup: own_setup,
+    enter: own_enter,
+    register: own_register,
+    mmap: own_mmap,
+    munmap: own_munmap,
+    closing: own_closing,
+    served: own_served,
+};
+
+/// Makes a ring of the engine.
+///
+/// # Safety
+/// `params` is valid for reads and writes.
+unsafe extern "C" fn own_setup(
+    entries: c_uint,
+    params: *mut io_uring_params,
+    reason: c_int,
+) -> c_int {
+    // SAFETY: handed on from the caller.
+    let mut p = unsafe { params.read() };
+    match Ring::setup(entries, &mut p, -reason) {
+        Ok(fd) => {
+            // SAFETY: handed on from the caller.
+            unsafe { params.write(p) };
+            let (ring, errno) = (Decimal::of(fd as u32), Decimal::of(reason.unsigned_abs()));
+            let why: [&[u8]; 2] = match reason {
+                0 => [b"as chosen", b""],
+                _ => [b"since io_uring_setup(2) failed with errno ", errno.text()],
+            };
+            log(&[
+                b"ring ",
+                ring.text(),
+                b": userspace engine, ",
+                why[0],
+                why[1],
+            ]);
+            fd
+        }
+        Err(error) => error,
+    }
+}
+
+unsafe extern "C" fn own_enter(
+    fd: c_int,
+    to_submit: c_uint,
+    min_complete: c_uint,
+    flags: c_uint,
+    arg: *const c_void,
+    size: usize,
+) -> c_int {
+    if !table::any() {
+        return unknown(fd);
+    }
+    match find(fd) {
+        Ok(ring) => enter::enter(&ring, to_submit, min_complete, flags, arg as u64, size),
+        Err(error) => error,
+    }
+}
+
+/// The ring of a descriptor or index; otherwise what to answer.
+fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
+    match table::find(fd) {
+        // Closed without the engine, and perhaps another file by now?
+        Found::Ring(ring) if fd < table::INDEX_BASE && !ring.is_at(fd) => {
+            if table::remove(fd).is_some() && !table::is_registered(&ring) {
+                ring.close();
+            }
+            Err(unknown(fd))
+        }
+        Found::Ring(ring) => Ok(ring),
+        Found::Inherited => Err(inherited(fd)),
+        Found::Unknown => table::by_any(fd).ok_or_else(|| unknown(fd)),
+    }
+}
+
+/// What the kernel says of a descriptor that is no ring, without asking it
+/// where that is not wanted.
+fn unknown(fd: c_int) -> c_int {
+    if choice() != Choice::Userspace {
+        NOT_OURS
+    } else if sys::is_open(fd) {
+        -libc::EOPNOTSUPP
+    } else {
+        -libc::EBADF
+    }
+}
+
+fn inherited(fd: c_int) -> c_int {
+    log(&[
+        b"ring ",
+        Decimal::of(fd as u32).text(),
+        b": made by the parent process; a forked child has to make its own",
+    ]);
+    -libc::EOWNERDEAD
+}
+
+unsafe extern "C" fn own_register(
+    fd: c_int,
+    opcode: c_uint,
+    arg: *const c_void,
+    nr: c_uint,
+) -> c_int {
+    if fd < 0 {
+        return register::without_ring(opcode, arg as u64, nr);
+    }
+    if !table::any() {
+        return unknown(fd);
+    }
+    match find(fd) {
+        Ok(ring) => register::register(&ring, opcode, arg as u64, nr),
+        Err(error) => error,
+    }
+}
+
+unsafe extern "C" fn own_mmap(
+    fd: c_int,
+    offset: u64,
+    length: usize,
+    address: *mut *mut c_void,
+) -> c_int {
+    let ring = match table::find(fd) {
+        Found::Ring(ring) => ring,
+        Found::Inherited => return -libc::EOWNERDEAD,
+        Found::Unknown => return NOT_OURS,
+    };
+    let found = ring.peek(|state| match offset {
+        abi::IORING_OFF_SQ_RING | abi::IORING_OFF_CQ_RING => Some(state.memory.region(false)),
+        abi::IORING_OFF_SQES => Some(state.memory.region(true)),
+        register::rings::REGION_OFFSET => state
+            .region
+            .filter(|(at, _)| *at != 0)
+            .map(|(at, size)| (at as *mut u8, size)),
+        offset if offset & abi::IORING_OFF_MMAP_MASK == abi::IORING_OFF_PBUF_RING => {
+            let group = (offset & !abi::IORING_OFF_MMAP_MASK) >> abi::IORING_OFF_PBUF_SHIFT;
+            state.groups.memory(group as u16)
+        }
+        _ => None,
+    });
+    match found {
+        Some((at, size)) if length <= size.next_multiple_of(4096) => {
+            // SAFETY: valid for a write, the caller says.
+            unsafe { address.write(at.cast()) };
+            0
+        }
+        _ => -libc::EINVAL,
+    }
+}
+
+unsafe extern "C" fn own_munmap(address: *mut c_void) -> c_int {
+    if !table::any() {
+        return NOT_OURS;
+    }
+    match table::by_memory(address as usize) {
+        // The engine's threads may look at it until the ring is closed; then
+        // it goes.
+        Some((_, true)) => 0,
+        Some((ring, false)) => {
+            ring.detach();
+            NOT_OURS
+        }
+        None => NOT_OURS,
+    }
+}
+
+extern "C" fn own_closing(fd: c_int) {
+    if !table::any() {
+        return;
+    }
+    if let Some(ring) = table::remove(fd) {
+        if !table::is_registered(&ring) {
+            ring.close();
+        }
+    }
+}
+
+extern "C" fn own_served(fd: c_int) -> c_int {
+    if !table::any() {
+        return NOT_OURS;
+    }
+    match table::find(fd) {
+        Found::Ring(ring) => ring.reason,
+        Found::Inherited => INHERITED,
+        Found::Unknown => table::by_any(fd).map_or(NOT_OURS, |ring| ring.reason),
+    }
+}
