@@ -99,7 +99,7 @@ $(LIBDIR)/%.a: $(STATIC_ARCHIVE) $(MAPS)/%.symbols
 # ---- installation
 
 HEADERS := liburing.h liburing/io_uring.h liburing/io_uring/query.h \
-	liburing/io_uring/bpf_filter.h liburing/barrier.h liburing/compat.h \
+	liburing/io_uring/bpf_filter.h liburing/barrier.h liburing/compat.h liburing/ext.h \
 	liburing/io_uring_version.h
 PACKAGE := crates/anyring-capi/package
 # Where lib and include are below their common root, for staged installations.

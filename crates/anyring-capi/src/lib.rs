@@ -26,6 +26,7 @@
 )]
 
 mod engine;
+mod ext;
 pub mod helpers;
 pub mod prep;
 pub mod register;

@@ -9,7 +9,7 @@ use anyring::probe::{PROBE_OPS, PROBE_SIZE, on_own_ring};
 use anyring::ring::setup;
 use libc::{sigset_t, size_t, ssize_t};
 
-use crate::{KERNEL, ring_ref};
+use crate::{KERNEL, ext, ring_ref};
 
 /// Sets up a ring of `entries` SQEs (1 to 32768, rounded up to a power of two)
 /// with `IORING_SETUP_*` flags. Returns 0 or -errno. Linux 5.1.
@@ -240,5 +240,10 @@ pub unsafe extern "C" fn io_uring_register(
     nr_args: c_uint,
 ) -> c_int {
     // SAFETY: the contract of the crate.
-    unsafe { KERNEL.register(fd as c_int, opcode, arg, nr_args) }
+    unsafe {
+        if ext::is_one(opcode) {
+            return ext::call(fd as c_int, opcode, arg, nr_args);
+        }
+        KERNEL.register(fd as c_int, opcode, arg, nr_args)
+    }
 }

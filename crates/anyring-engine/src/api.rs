@@ -11,8 +11,8 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_params;
 
 use crate::ring::Ring;
-use crate::select::{Choice, choice, log};
-use crate::sys::{self, Decimal};
+use crate::select::log;
+use crate::sys::Decimal;
 use crate::table::{self, Found};
 use crate::{enter, register};
 
@@ -101,7 +101,7 @@ unsafe extern "C" fn own_enter(
     size: usize,
 ) -> c_int {
     if !table::any() {
-        return unknown(fd);
+        return NOT_OURS;
     }
     match find(fd) {
         Ok(ring) => enter::enter(&ring, to_submit, min_complete, flags, arg as u64, size),
@@ -117,23 +117,11 @@ fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
             if table::remove(fd).is_some() && !table::is_registered(&ring) {
                 ring.close();
             }
-            Err(unknown(fd))
+            Err(NOT_OURS)
         }
         Found::Ring(ring) => Ok(ring),
         Found::Inherited => Err(inherited(fd)),
-        Found::Unknown => table::by_any(fd).ok_or_else(|| unknown(fd)),
-    }
-}
-
-/// What the kernel says of a descriptor that is no ring, without asking it
-/// where that is not wanted.
-fn unknown(fd: c_int) -> c_int {
-    if choice() != Choice::Userspace {
-        NOT_OURS
-    } else if sys::is_open(fd) {
-        -libc::EOPNOTSUPP
-    } else {
-        -libc::EBADF
+        Found::Unknown => table::by_any(fd).ok_or(NOT_OURS),
     }
 }
 
@@ -156,7 +144,7 @@ unsafe extern "C" fn own_register(
         return register::without_ring(opcode, arg as u64, nr);
     }
     if !table::any() {
-        return unknown(fd);
+        return NOT_OURS;
     }
     match find(fd) {
         Ok(ring) => register::register(&ring, opcode, arg as u64, nr),

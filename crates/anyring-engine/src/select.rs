@@ -8,7 +8,7 @@
 use core::ffi::{CStr, c_int, c_uint, c_void};
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use anyring::Linux;
 use anyring::kernel::Kernel;
@@ -198,6 +198,8 @@ impl Source for BuiltIn {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selected<S: Source = BuiltIn>(PhantomData<S>);
 
+/// Whether the kernel made a ring for this process.
+static KERNEL_SERVES: AtomicBool = AtomicBool::new(false);
 /// The engine, once it was needed: until then nothing of it runs.
 static ENGINE: AtomicPtr<Api> = AtomicPtr::new(ptr::null_mut());
 
@@ -232,6 +234,19 @@ pub fn served(fd: c_int) -> Served {
     }
 }
 
+/// What the kernel would say of a descriptor that is no ring, where it must not
+/// be asked: no ring of this process is the kernel's, and none shall be.
+#[cold]
+fn no_ring(fd: c_int) -> Option<c_int> {
+    if KERNEL_SERVES.load(Ordering::Relaxed) || choice() != Choice::Userspace {
+        None
+    } else if sys::is_open(fd) {
+        Some(-libc::EOPNOTSUPP)
+    } else {
+        Some(-libc::EBADF)
+    }
+}
+
 /// Errors of io_uring_setup(2) that mean "not here, for nobody".
 fn is_refusal(error: c_int) -> bool {
     [
@@ -253,6 +268,9 @@ unsafe impl<S: Source> Kernel for Selected<S> {
             // SAFETY: handed on from the caller.
             reason = unsafe { Linux.setup(entries, params) };
             if choice != Choice::Auto || !is_refusal(reason) {
+                if reason >= 0 {
+                    KERNEL_SERVES.store(true, Ordering::Relaxed);
+                }
                 return reason;
             }
         }
@@ -281,6 +299,9 @@ unsafe impl<S: Source> Kernel for Selected<S> {
             if result != NOT_OURS {
                 return result;
             }
+            if let Some(error) = no_ring(fd) {
+                return error;
+            }
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) }
@@ -303,6 +324,9 @@ unsafe impl<S: Source> Kernel for Selected<S> {
             let result = unsafe { (api.register)(fd, opcode, arg, nr_args) };
             if result != NOT_OURS {
                 return result;
+            }
+            if let Some(error) = no_ring(fd) {
+                return error;
             }
         }
         // SAFETY: handed on from the caller.
@@ -422,6 +446,7 @@ pub unsafe fn bare_setup(entries: c_uint, params: *mut io_uring_params) -> c_int
     if choice() == Choice::Userspace {
         return -libc::ENOSYS;
     }
+    KERNEL_SERVES.store(true, Ordering::Relaxed);
     // SAFETY: handed on from the caller.
     unsafe { Linux.setup(entries, params) }
 }

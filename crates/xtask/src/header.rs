@@ -181,6 +181,7 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<Output>, String> {
         "liburing/io_uring/bpf_filter.h",
         "liburing/barrier.h",
         "liburing/compat.h",
+        "liburing/ext.h",
         "liburing/io_uring_version.h",
     ]
     .into_iter()
