@@ -236,11 +236,12 @@ test-bench: all ## that the benchmark programs do what they say
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS) --check
 
 .PHONY: bench
-bench: ## compare with an installed liburing: instructions, time, size; then bench-uring
+bench: ## compare with an installed liburing: instructions, time, size; then bench-uring and bench-python
 	@sh tests/requirements.sh build bench
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
 	@$(MAKE) --no-print-directory bench-uring
+	@$(MAKE) --no-print-directory bench-python
 
 BENCH_ARGS ?=
 
@@ -293,6 +294,17 @@ bench-asyncio: python ## compare liburing.aio with aiofiles, run_in_executor and
 		echo "a peer cannot be installed; the comparison goes without it"
 	$(VENV_PYTHON) benches/python/aio.py
 	$(VENV_PYTHON) benches/python/echo.py
+
+PEER_VENV := $(TARGET)/peer-venv
+PEER_PYTHON := $(PEER_VENV)/bin/python
+
+$(PEER_PYTHON): | $(VENV_PYTHON)
+	$(PYTHON) -m venv $(PEER_VENV)
+	$(PEER_PYTHON) -m pip install --quiet --disable-pip-version-check liburing==2026.3.30
+
+.PHONY: bench-python
+bench-python: python $(PEER_PYTHON) ## compare the Python module with the PyPI package and with os.preadv
+	$(VENV_PYTHON) benches/python/objects.py --peer $(PEER_PYTHON) --folder $(TARGET)
 
 .PHONY: clean
 clean: ## remove everything that was built
