@@ -7,7 +7,7 @@ import stat as _stat
 import warnings
 
 from . import _ops
-from ._ring import native, start
+from ._ring import make_descriptor, native, start, start_for_good
 from ._text import TextFile
 
 _AT_FDCWD = -100
@@ -102,7 +102,9 @@ async def _open(file, mode, flags, binary, text, closefd, perm):
     else:
         name = os.fspath(file)
         try:
-            fd = await start(native.open, _AT_FDCWD, os.fsencode(name), flags, perm)
+            fd = await make_descriptor(
+                native.open, _AT_FDCWD, os.fsencode(name), flags, perm
+            )
         except OSError as error:
             error.filename = name
             raise
@@ -467,7 +469,8 @@ class File:
         """Closes the file; again does nothing."""
         fd, self._fd = self._fd, None
         if fd is not None and self._closefd:
-            await start(native.close, fd)
+            # Cancelled half-way it would be open, and nobody's.
+            await start_for_good(native.close, fd)
 
     async def __aenter__(self):
         self.fileno()

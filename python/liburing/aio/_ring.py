@@ -1,6 +1,7 @@
 """The ring of the running loop, and the futures its operations finish."""
 
 import asyncio
+import os
 import weakref
 from asyncio import get_running_loop
 
@@ -84,3 +85,26 @@ def start(function, *args):
     if not ring.scheduled:
         ring.wake(loop)
     return operation
+
+
+def start_for_good(function, *args):
+    """As `start`; a cancelled task gets its CancelledError when the operation
+    has ended by itself."""
+    operation = start(function, *args)
+    operation._token = None
+    return operation
+
+
+async def make_descriptor(function, *args):
+    """Awaits an operation that makes a descriptor, and closes what it made if
+    the task does not come to have it."""
+    operation = start(function, *args)
+    try:
+        return await operation
+    except BaseException:
+        if not operation.done():
+            # The coroutine is being closed.
+            operation.cancel()
+        elif not operation.cancelled() and operation.exception() is None:
+            os.close(operation.result())
+        raise

@@ -6,7 +6,7 @@ import socket
 import struct
 
 from ._ops import IN, OUT, again
-from ._ring import native, start
+from ._ring import make_descriptor, native, start
 
 
 async def _retry(mask, fd, function, *args):
@@ -87,7 +87,12 @@ async def accept(sock):
     A connection that arrives while the task is being cancelled is closed.
     Raises OSError as accept(2). Linux 5.5.
     """
-    fd = await _retry(IN, sock.fileno(), native.accept)
+    while True:
+        try:
+            fd = await make_descriptor(native.accept, sock.fileno())
+            break
+        except BlockingIOError:
+            await start(native.poll, sock.fileno(), IN)
     connection = socket.socket(sock.family, sock.type, sock.proto, fileno=fd)
     connection.setblocking(False)
     try:

@@ -277,12 +277,37 @@ def test_two_loops_in_two_threads():
 
 EXITS = {
     "exit with operations in flight": """
-loop = asyncio.new_event_loop()
+loop = new_loop()
 async def main():
     for _ in range(10):
         asyncio.ensure_future(aio.recv(a, 100))
     await asyncio.sleep(0.01)
 loop.run_until_complete(main())
+print("ok")
+""",
+    "exit with a connection and its data in flight": """
+loop = new_loop()
+async def main():
+    reader, writer = await asyncio.open_connection(sock=a)
+    for _ in range(100):
+        writer.write(b"x" * 100_000)
+    await asyncio.sleep(0.01)
+    keep.append((reader, writer))
+keep = []
+loop.run_until_complete(main())
+print("ok")
+""",
+    "the loop is dropped with operations in flight": """
+for _ in range(20):
+    loop = new_loop()
+    async def main():
+        asyncio.ensure_future(aio.recv_into(a, bytearray(1000)))
+        await aio.sleep(0.001)
+    loop.run_until_complete(main())
+    del loop
+    gc.collect()
+b.send(b"later")
+assert a.recv(10) == b"later"
 print("ok")
 """,
     "fork with operations in flight": """
@@ -291,29 +316,171 @@ async def main():
     await asyncio.sleep(0.01)
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
-            await aio.sleep(0)
-            asyncio.ensure_future(aio.recv(a, 1))
-            await asyncio.sleep(0)
+            await aio.sleep(0.001)
+        except RuntimeError:
+            code = 0
         except BaseException:
             pass
-        os._exit(0)
-    os.waitpid(pid, 0)
+        gc.collect()
+        os._exit(code)
+    assert os.waitpid(pid, 0)[1] == 0
     b.send(b"x")
     assert await task == b"x"
-asyncio.run(main())
+loop = new_loop()
+loop.run_until_complete(main())
+loop.close()
+print("ok")
+""",
+    "a buffer is dropped and its memory used again": """
+async def main():
+    for _ in range(50):
+        task = asyncio.ensure_future(aio.recv_into(a, bytearray(4096)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gc.collect()
+        junk = [bytearray(4096) for _ in range(50)]
+        b.send(b"x" * 4096)
+        assert await task == 4096
+        assert not any(any(j) for j in junk)
+loop = new_loop()
+loop.run_until_complete(main())
+loop.close()
+print("ok")
+""",
+    "an exception in every callback": """
+class Bad(asyncio.Protocol):
+    def __getattribute__(self, name):
+        raise ZeroDivisionError(name)
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        await loop.create_connection(Bad, sock=a)
+    except ZeroDivisionError:
+        pass
+    b.send(b"x")
+    await asyncio.sleep(0.02)
+loop = new_loop()
+loop.run_until_complete(main())
+loop.close()
 print("ok")
 """,
 }
 
 
 @pytest.mark.parametrize("malloc", ["malloc", "debug"])
+@pytest.mark.parametrize("kind", ["asyncio.new_event_loop", "aio.EventLoop"])
 @pytest.mark.parametrize("case", EXITS)
-def test_in_an_interpreter_of_its_own(case, malloc):
-    start = "import asyncio, os, socket, sys, liburing.aio as aio\na, b = socket.socketpair()\n"
+def test_in_an_interpreter_of_its_own(case, kind, malloc):
+    start = (
+        "import asyncio, gc, os, socket, sys, liburing.aio as aio\n"
+        f"a, b = socket.socketpair()\nnew_loop = {kind}\n"
+    )
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-W", "ignore", "-c", start + EXITS[case]],
         capture_output=True, text=True, timeout=30,
+        env=os.environ | {"PYTHONMALLOC": malloc},
+    )
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
+
+
+RANDOM = """
+import asyncio, gc, os, random, resource, socket, sys, tempfile, time
+import liburing.aio as aio
+new_loop, seconds = {kind}, 2.0
+rng = random.Random(5)
+SIZE = 1 << 20
+data = rng.randbytes(SIZE)
+
+async def session(path, end):
+    a, b = socket.socketpair()
+    with a, b:
+        async with aio.open(path, "r+b") as f:
+            tasks = set()
+            while time.monotonic() < end:
+                kind = rng.randrange(7)
+                place = rng.randrange(SIZE - 5000)
+                size = rng.randrange(1, 5000)
+                if kind == 0:
+                    task = check(f, place, size)
+                elif kind == 1:
+                    task = f.write(data[place:place + size], place)
+                elif kind == 2:
+                    task = aio.recv_into(a, bytearray(size))
+                elif kind == 3:
+                    task = aio.send(b, b"x" * min(size, 50))
+                elif kind == 4:
+                    task = aio.sleep(rng.random() / 100)
+                elif kind == 5:
+                    task = aio.poll(b, 4)
+                else:
+                    task = drop(path)
+                tasks.add(asyncio.ensure_future(task))
+                if rng.random() < 0.4:
+                    rng.choice(list(tasks)).cancel()
+                if rng.random() < 0.1:
+                    await asyncio.sleep(rng.random() / 1000)
+                for task in [task for task in tasks if task.done()]:
+                    tasks.discard(task)
+                    if not task.cancelled() and task.exception():
+                        raise task.exception()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+async def check(f, place, size):
+    assert await f.read(size, place) == data[place:place + size]
+
+async def drop(path):
+    async with aio.open(path) as f:
+        pass
+
+def links():
+    found = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
+    return sorted(os.readlink(link) for link in found if os.path.islink(link))
+
+def turn(path, seconds):
+    loop = new_loop()
+    loop.run_until_complete(session(path, time.monotonic() + seconds))
+    if rng.random() < 0.5:
+        # Left in flight.
+        a, b = socket.socketpair()
+        with a, b:
+            async def leave():
+                asyncio.ensure_future(aio.recv_into(a, bytearray(100)))
+                await asyncio.sleep(0)
+            loop.run_until_complete(leave())
+            loop.close()
+    loop.close()
+
+with tempfile.NamedTemporaryFile() as file:
+    file.write(data); file.flush()
+    turn(file.name, 0.3)
+    gc.collect()
+    descriptors = links()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        turn(file.name, 0.1)
+    gc.collect()
+    assert links() == descriptors, (links(), descriptors)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+    assert grown < 60_000, grown
+    assert open(file.name, "rb").read() == data
+print("ok")
+"""
+
+
+@pytest.mark.parametrize("malloc", ["malloc", "debug"])
+@pytest.mark.parametrize("kind", ["asyncio.new_event_loop", "aio.EventLoop"])
+def test_random_operations(kind, malloc):
+    """Started, cancelled, dropped, closed: contents right, nothing leaked."""
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-W", "ignore", "-c",
+         RANDOM.replace("{kind}", kind)],
+        capture_output=True, text=True, timeout=50,
         env=os.environ | {"PYTHONMALLOC": malloc},
     )
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr

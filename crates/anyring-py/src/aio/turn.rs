@@ -8,7 +8,7 @@ use anyring_abi::__kernel_timespec;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::done::{Hold, finish};
+use super::done::{Convert, Hold, finish};
 use super::receive;
 use super::state::{Event, Kind, NOBODY, Owned, Proactor, blank};
 use super::stream;
@@ -136,6 +136,19 @@ impl Proactor {
         }))
     }
 
+    /// Closes the descriptors that operations have made for nobody.
+    fn close_made(&mut self) {
+        for event in self.events.drain(..) {
+            let Event::Done(Kind::Future { convert, .. }, _, result) = event else {
+                continue;
+            };
+            if convert == Convert::Descriptor && result >= 0 {
+                // SAFETY: made for the operation, and nobody has seen it.
+                unsafe { libc::close(result) };
+            }
+        }
+    }
+
     /// Cancels, waits a bounded time, and gives up memory the kernel may
     /// still use rather than free it.
     pub(super) fn shut(&mut self, py: Python<'_>) {
@@ -163,6 +176,9 @@ impl Proactor {
                     let _ = self.harvest(py);
                 }
             }
+        }
+        if !foreign {
+            self.close_made();
         }
         let ring = self.ring.take();
         if foreign {
