@@ -38,85 +38,103 @@ def check(data, block):
 PLACES = random.Random(7).sample(range(BLOCKS), BLOCKS)
 
 
-async def drive(task, seconds):
-    """Operations a second of TASKS tasks that await `task(block, number)`."""
-    count, ended = 0, False
+class Driver:
+    """Runs `worker(number, driver)` as TASKS tasks for some seconds. Workers
+    take blocks from `driver.blocks(number)` until it ends, and say how many
+    they have read."""
 
-    async def worker(number):
-        nonlocal count
+    def blocks(self, number):
         at = number * 37
-        while not ended:
+        while not self.ended:
             at += 1
-            await task(PLACES[at % BLOCKS], number)
-            count += 1
+            yield PLACES[at % BLOCKS]
 
-    start = time.perf_counter()
-    workers = asyncio.gather(*(worker(number) for number in range(TASKS)))
-    await asyncio.sleep(seconds)
-    ended = True
-    await workers
-    return count / (time.perf_counter() - start)
+    async def run(self, worker, seconds):
+        self.ended = False
+        start = time.perf_counter()
+        workers = asyncio.gather(*(worker(number, self) for number in range(TASKS)))
+        await asyncio.sleep(seconds)
+        self.ended = True
+        return sum(await workers) / (time.perf_counter() - start)
 
 
 async def with_aio(path, seconds):
     async with aio.open(path, "rb") as f:
 
-        async def task(block, number):
-            check(await f.read(BLOCK, block * BLOCK), block)
+        async def worker(number, driver):
+            count = 0
+            for block in driver.blocks(number):
+                check(await f.read(BLOCK, block * BLOCK), block)
+                count += 1
+            return count
 
-        return await drive(task, seconds)
+        return await Driver().run(worker, seconds)
 
 
 async def with_readinto(path, seconds):
-    buffers = [bytearray(BLOCK) for _ in range(TASKS)]
     async with aio.open(path, "rb") as f:
 
-        async def task(block, number):
-            if await aio.readinto(f, buffers[number], block * BLOCK) != BLOCK:
-                raise AssertionError("short read")
-            check(buffers[number], block)
+        async def worker(number, driver):
+            count, buffer = 0, bytearray(BLOCK)
+            for block in driver.blocks(number):
+                if await aio.readinto(f, buffer, block * BLOCK) != BLOCK:
+                    raise AssertionError("short read")
+                check(buffer, block)
+                count += 1
+            return count
 
-        return await drive(task, seconds)
+        return await Driver().run(worker, seconds)
 
 
 async def with_executor(path, seconds):
     loop = asyncio.get_running_loop()
     fd = os.open(path, os.O_RDONLY)
 
-    async def task(block, number):
-        check(await loop.run_in_executor(None, os.pread, fd, BLOCK, block * BLOCK), block)
+    async def worker(number, driver):
+        count = 0
+        for block in driver.blocks(number):
+            data = await loop.run_in_executor(None, os.pread, fd, BLOCK, block * BLOCK)
+            check(data, block)
+            count += 1
+        return count
 
     try:
-        return await drive(task, seconds)
+        return await Driver().run(worker, seconds)
     finally:
         os.close(fd)
 
 
-async def with_aiofiles(path, seconds, seek=True):
+async def with_aiofiles(path, seconds):
     import aiofiles
 
-    files = [await aiofiles.open(path, "rb", buffering=0) for _ in range(TASKS)]
-    at = [0] * TASKS
+    async def worker(number, driver):
+        count = 0
+        async with aiofiles.open(path, "rb", buffering=0) as f:
+            for block in driver.blocks(number):
+                await f.seek(block * BLOCK)
+                check(await f.read(BLOCK), block)
+                count += 1
+        return count
 
-    async def task(block, number):
-        if seek:
-            await files[number].seek(block * BLOCK)
-        else:
-            block, at[number] = at[number], at[number] + 1
-            if block == BLOCKS:
-                await files[number].seek(0)
-                block, at[number] = 0, 1
-        check(await files[number].read(BLOCK), block)
-
-    try:
-        return await drive(task, seconds)
-    finally:
-        for file in files:
-            await file.close()
+    return await Driver().run(worker, seconds)
 
 
 async def with_aiofiles_read_only(path, seconds):
-    return await with_aiofiles(path, seconds, seek=False)
+    import aiofiles
+
+    async def worker(number, driver):
+        count, block = 0, 0
+        async with aiofiles.open(path, "rb", buffering=0) as f:
+            for _ in driver.blocks(number):
+                if block == BLOCKS:
+                    await f.seek(0)
+                    block = 0
+                check(await f.read(BLOCK), block)
+                block += 1
+                count += 1
+        return count
+
+    return await Driver().run(worker, seconds)
 
 
 def own_loop():
