@@ -158,6 +158,9 @@ class _Block:
     def __init__(self):
         self._memory = bytearray(self._size)
 
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
 
 def memory(block):
     """The memory of a struct; MemoryError when it was never given any."""
@@ -203,15 +206,17 @@ class Timespec(_Block):
 
 
 class timespec(Timespec):
-    """A Timespec of that many seconds."""
+    """Makes a Timespec of that many seconds."""
 
     __slots__ = ()
 
-    def __init__(self, second=0, nanoseconds=0, /):
-        self._memory = bytearray(16)
+    def __new__(cls, second=0, nanoseconds=0):
+        block = Timespec()
+        block._memory = bytearray(16)
         whole = int(second)
-        self.sec = whole
-        self.nsec = int((second - whole) * 1e9) + nanoseconds
+        block.sec = whole
+        block.nsec = int((second - whole) * 1e9) + nanoseconds
+        return block
 
 
 class OpenHow(_Block):
@@ -223,7 +228,7 @@ class OpenHow(_Block):
     mode = _field(8, "Q")
     resolve = _field(16, "Q")
 
-    def __init__(self, flags=None, mode=None, resolve=None, /):
+    def __init__(self, flags=None, mode=None, resolve=None):
         super().__init__()
         self.flags, self.mode, self.resolve = flags or 0, mode or 0, resolve or 0
 
@@ -277,9 +282,12 @@ class Iovec:
             raise ValueError("1 to 1024 buffers")
         for item in items:
             try:
-                memoryview(item).release()
+                with memoryview(item) as view:
+                    contiguous = view.c_contiguous
             except TypeError:
                 raise TypeError(f"not a buffer: {type(item).__name__}") from None
+            if not contiguous:
+                raise TypeError("not a contiguous buffer")
         self._items = list(items)
 
     def __bool__(self):
@@ -287,6 +295,9 @@ class Iovec:
 
     def __len__(self):
         return len(self._items)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self._items!r})"
 
 
 class Sockaddr:
@@ -302,6 +313,8 @@ class Sockaddr:
             raise ValueError("an address is required")
         self._memory, self._length = bytearray(128), 128
         if family == AF_UNIX:
+            if isinstance(addr, bytes):
+                raise TypeError("a path is a str or PathLike")
             path = os.fsencode(addr)
             if len(path) > 108:
                 raise ValueError("the path is longer than 108 bytes")
@@ -348,6 +361,11 @@ class Sockaddr:
         self._is(AF_INET, AF_INET6)
         return struct.unpack_from("!H", self._memory, 2)[0]
 
+    def __repr__(self):
+        if not self.family:
+            return f"{type(self).__name__}()"
+        return f"{type(self).__name__}({self.family}, {self._parts()!r})"
+
     def _parts(self):
         """The address as the module `socket` has it."""
         if self.family == AF_INET:
@@ -374,6 +392,8 @@ class FileIndex:
         self._turn = iter(self._items)
 
     def __getitem__(self, index):
+        if index < 0:
+            raise IndexError("no such descriptor")
         return self._items[index]
 
     def __iter__(self):
@@ -452,7 +472,7 @@ class Futex(FUTEX):
         self._private = bool(flags & 128)
         kind = mmap.MAP_PRIVATE if self._private else mmap.MAP_SHARED
         self._words = mmap.mmap(-1, 4 * no, flags=kind | mmap.MAP_ANONYMOUS)
-        self._waits = [[0, flags | 2] for _ in range(no)] if vector else None
+        self._waits = [[0, flags] for _ in range(no)] if vector else None
         self._no, self._futex, self._index = no, self, 0
 
     @property

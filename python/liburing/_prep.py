@@ -504,15 +504,13 @@ def _words(futex):
 
 
 def _futex(sqe, futex, val, mask, futex_flags, flags, wake):
-    futex_flags = _or(futex_flags, 0)
-    if not futex_flags & 3:
-        futex_flags |= _FUTEX2_SIZE_U32
-    if futex.private:
-        futex_flags |= _FUTEX2_PRIVATE
+    futex_flags = _kind(futex, _or(futex_flags, 0))
     _n._futex(sqe, _words(futex), val, mask, futex_flags, _or(flags, 0), wake)
 
 
-_FUTEX2_SIZE_U32, _FUTEX2_PRIVATE = 2, 128
+def _kind(futex, flags):
+    """FUTEX2_* of words of 32 bits, private if the Futex is."""
+    return flags | (0 if flags & 3 else 2) | (128 if futex.private else 0)
 
 
 def io_uring_prep_futex_wait(sqe, futex, val, mask, /, futex_flags=0, flags=0):
@@ -534,4 +532,5 @@ def io_uring_prep_futex_waitv(sqe, futex, /, flags=0):
     words = _words(futex)
     if futex._waits is None:
         raise ValueError("the Futex was made without vector=True")
-    _n._futex_waitv(sqe, words, [tuple(wait) for wait in futex._waits], _or(flags, 0))
+    waits = [(val, _kind(futex, own)) for val, own in futex._waits]
+    _n._futex_waitv(sqe, words, waits, _or(flags, 0))

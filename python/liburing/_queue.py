@@ -42,7 +42,7 @@ def trap_error(errno, msg="", /):
     """The number, or OSError when it is negative."""
     if integer(errno, -(2**31), 2**31 - 1) < 0:
         raise OSError(-errno, msg or os.strerror(-errno))
-    return errno
+    return int(errno)
 
 
 def _unmade(ring):

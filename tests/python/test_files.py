@@ -160,7 +160,10 @@ def test_pipes(ring):
     assert run(ring, u.io_uring_prep_write, 2, b"y", flags=u.IOSQE_FIXED_FILE) == 1
     buf = bytearray(1)
     assert run(ring, u.io_uring_prep_read, 1, buf, flags=u.IOSQE_FIXED_FILE) == 1 and buf == b"y"
-    for wrong in (3, b"12345678", bytearray(7)):
+    with pytest.raises(OSError) as caught:
+        run(ring, u.io_uring_prep_pipe, 3, 0)
+    assert caught.value.errno == errno.EFAULT
+    for wrong in (None, b"12345678", bytearray(7)):
         refused((TypeError, ValueError), u.io_uring_prep_pipe, wrong, 0)
 
 
@@ -197,7 +200,7 @@ def test_paths(ring, tmp_path):
     assert run(ring, u.io_uring_prep_unlink, name) == 0
     for number in (dfd, inside, again):
         assert run(ring, u.io_uring_prep_close, number) == 0
-    for wrong in (0, 1.5, None, ["list"]):
+    for wrong in (0, 1.5, None, ["list"], b"bytes"):
         refused(TypeError, u.io_uring_prep_open, wrong)
     refused(ValueError, u.io_uring_prep_open, "a\0b")
 

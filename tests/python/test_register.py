@@ -327,6 +327,13 @@ def test_probes(ring):
     assert len(found) == 65 and list(found)[0] == "IORING_OP_NOP" and found["IORING_OP_READ"]
 
 
+def test_texts():
+    place = u.Sockaddr(u.AF_INET, "127.0.0.1", 80)
+    assert repr(place) == "Sockaddr(2, ('127.0.0.1', 80))" and repr(u.Sockaddr()) == "Sockaddr()"
+    assert repr(u.Statx()) == "Statx()" and repr(u.Iovec([b"x"])) == "Iovec([b'x'])"
+    assert repr(u.OpenHow(1, mode=2)) == "OpenHow(flags=1, mode=2, resolve=0)"
+
+
 def test_shifts(ring):
     assert u.io_uring_sqe_shift(ring) == 0
     assert u.io_uring_sqe_shift_from_flags(u.IORING_SETUP_SQE128) == 1

@@ -33,6 +33,18 @@ pub(crate) type I64 = Int<i64>;
 pub(crate) type U64 = Int<u64>;
 pub(crate) type U16 = Int<u16>;
 
+/// A tag where C has a pointer: a negative number is the address it is as.
+pub(crate) struct Tag(pub(crate) u64);
+
+impl<'py> FromPyObject<'py> for Tag {
+    fn extract_bound(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        match object.extract::<I64>() {
+            Ok(Int(tag)) => Ok(Tag(tag as u64)),
+            Err(_) => Ok(Tag(object.extract::<U64>()?.0)),
+        }
+    }
+}
+
 /// Any object, for its truth.
 pub(crate) struct Truth(pub(crate) bool);
 

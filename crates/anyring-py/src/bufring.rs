@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::args::{I32, U16, U32, length};
 use crate::cell::Locked;
 use crate::core::{checked, raise, same_place};
-use crate::hot::{Handle, native};
+use crate::handle::{Handle, native};
 use crate::keep::{Keep, pinned};
 use crate::queue::Mapping;
 

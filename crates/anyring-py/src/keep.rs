@@ -253,6 +253,20 @@ pub(crate) fn copy(object: &Bound<'_, PyAny>, size: usize) -> PyResult<(u64, Kee
     })))
 }
 
+/// A copy of a path. Bytes are for entries of the older style only.
+pub(crate) fn path(
+    sqe: &Bound<'_, crate::sqe::Sqe>,
+    object: &Bound<'_, PyAny>,
+) -> PyResult<(u64, Keep)> {
+    let bytes = object.is_instance_of::<pyo3::types::PyBytes>();
+    if bytes && !sqe.is_instance_of::<crate::sqe::OldSqe>() {
+        return Err(PyTypeError::new_err(
+            "a path is a str or PathLike, bytes for an io_uring_sqe only",
+        ));
+    }
+    text(object)
+}
+
 /// A copy of a path or a name, str, bytes or PathLike, with its end.
 pub(crate) fn text(object: &Bound<'_, PyAny>) -> PyResult<(u64, Keep)> {
     let bytes = crate::args::fs_bytes(object)?;

@@ -15,6 +15,7 @@ mod cell;
 mod core;
 mod cqe;
 mod fork;
+mod handle;
 mod hot;
 mod keep;
 mod msg;
@@ -79,6 +80,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sqe::OldSqe>()?;
     module.add_class::<msg::Msghdr>()?;
     module.add_function(wrap_pyfunction!(sqe::_set_buf_group, module)?)?;
+    handle::add(module)?;
     hot::add(module)?;
     attribute::add::<sqe::Sqe>(module.py(), sqe::ATTRIBUTES)?;
     attribute::add::<cqe::Cqe>(module.py(), cqe::ATTRIBUTES)?;

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::args::{I32, Truth, U32};
 use crate::core::checked;
-use crate::hot::{Handle, native};
+use crate::handle::{Handle, native};
 use crate::keep::pinned;
 use crate::pycore::tags_for;
 use crate::sqe::{Sqe, entry};

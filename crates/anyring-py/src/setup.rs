@@ -13,7 +13,7 @@ use crate::args::{I32, U32, U64};
 use crate::cell::Locked;
 use crate::core::{Raw, checked, raise};
 use crate::cqe::Found;
-use crate::hot::{Handle, native};
+use crate::handle::{Handle, native};
 use crate::keep::Keep;
 use crate::pycore::Core;
 use crate::queue::{Mapping, Queue};

@@ -6,7 +6,7 @@ use anyring::prep;
 use pyo3::prelude::*;
 
 use crate::args::{I32, Int, U32, length};
-use crate::keep::{Keep, copy, pin_block, pinned, text};
+use crate::keep::{self, Keep, copy, pin_block, pinned, text};
 use crate::sqe::{Sqe, entry};
 
 /// `(dfd, path, flags, mode, file_index)`: opens a file; without an index the
@@ -20,7 +20,7 @@ fn _openat(
     mode: U32,
     file_index: Option<U32>,
 ) -> PyResult<()> {
-    let (place, keep) = text(path)?;
+    let (place, keep) = keep::path(sqe, path)?;
     let place = place as *const c_char;
     entry(sqe)?.prepare(keep.into(), |raw| match file_index {
         Some(index) => prep::prep_openat_direct(raw, dfd.0, place, flags.0, mode.0, index.0),
@@ -37,7 +37,7 @@ fn _openat2(
     how: &Bound<'_, PyAny>,
     file_index: Option<U32>,
 ) -> PyResult<()> {
-    let (place, path) = text(path)?;
+    let (place, path) = keep::path(sqe, path)?;
     let (how, block) = copy(how, 24)?;
     let (place, how) = (place as *const c_char, how as *const libc::open_how);
     entry(sqe)?.prepare(vec![path, block].into(), |raw| match file_index {
@@ -56,7 +56,7 @@ fn _statx(
     mask: U32,
     block: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    let (place, path) = text(path)?;
+    let (place, path) = keep::path(sqe, path)?;
     let block = pin_block(block, 256, true)?;
     let found = block.address() as *mut libc::statx;
     entry(sqe)?.prepare(vec![path, Keep::Pinned(block)].into(), |raw| {
@@ -67,7 +67,7 @@ fn _statx(
 /// `(dfd, path, flags)`: removes a name. Kernel 5.11.
 #[pyfunction]
 fn _unlinkat(sqe: &Bound<'_, Sqe>, dfd: I32, path: &Bound<'_, PyAny>, flags: I32) -> PyResult<()> {
-    let (place, keep) = text(path)?;
+    let (place, keep) = keep::path(sqe, path)?;
     entry(sqe)?.prepare(keep.into(), |raw| {
         prep::prep_unlinkat(raw, dfd.0, place as *const c_char, flags.0);
     })
@@ -76,7 +76,7 @@ fn _unlinkat(sqe: &Bound<'_, Sqe>, dfd: I32, path: &Bound<'_, PyAny>, flags: I32
 /// `(dfd, path, mode)`: makes a folder. Kernel 5.15.
 #[pyfunction]
 fn _mkdirat(sqe: &Bound<'_, Sqe>, dfd: I32, path: &Bound<'_, PyAny>, mode: U32) -> PyResult<()> {
-    let (place, keep) = text(path)?;
+    let (place, keep) = keep::path(sqe, path)?;
     entry(sqe)?.prepare(keep.into(), |raw| {
         prep::prep_mkdirat(raw, dfd.0, place as *const c_char, mode.0);
     })
@@ -90,8 +90,8 @@ fn _symlinkat(
     dfd: I32,
     path: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    let (target, one) = text(target)?;
-    let (place, two) = text(path)?;
+    let (target, one) = keep::path(sqe, target)?;
+    let (place, two) = keep::path(sqe, path)?;
     entry(sqe)?.prepare(vec![one, two].into(), |raw| {
         prep::prep_symlinkat(raw, target as *const c_char, dfd.0, place as *const c_char);
     })
@@ -110,8 +110,8 @@ macro_rules! two_paths {
             newpath: &Bound<'_, PyAny>,
             flags: $flags,
         ) -> PyResult<()> {
-            let (old, one) = text(oldpath)?;
-            let (new, two) = text(newpath)?;
+            let (old, one) = keep::path(sqe, oldpath)?;
+            let (new, two) = keep::path(sqe, newpath)?;
             entry(sqe)?.prepare(vec![one, two].into(), |raw| {
                 let (old, new) = (old as *const c_char, new as *const c_char);
                 prep::$core(raw, olddfd.0, old, newdfd.0, new, flags.0);
@@ -152,7 +152,7 @@ fn _getxattr(
             prep::prep_fgetxattr(raw, fd, name, value, len);
         });
     }
-    let (path, two) = text(path)?;
+    let (path, two) = keep::path(sqe, path)?;
     keep.push(two);
     entry(sqe)?.prepare(keep.into(), |raw| {
         prep::prep_getxattr(raw, name, value, path as *const c_char, len);
@@ -180,7 +180,7 @@ fn _setxattr(
             prep::prep_fsetxattr(raw, fd, name, value.cast(), flags.0, len);
         });
     }
-    let (path, two) = text(path)?;
+    let (path, two) = keep::path(sqe, path)?;
     keep.push(two);
     entry(sqe)?.prepare(keep.into(), |raw| {
         let path = path as *const c_char;

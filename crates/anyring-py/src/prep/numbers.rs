@@ -3,7 +3,7 @@
 use anyring::prep;
 use pyo3::prelude::*;
 
-use crate::args::{I32, I64, U32, U64, or_zero};
+use crate::args::{I32, I64, Tag, U32, U64, or_zero};
 use crate::sqe::{Sqe, entry};
 
 /// `name(required; optional) => the core's function`; what is optional is zero
@@ -84,7 +84,7 @@ numbers! {
     io_uring_prep_timeout_remove(user_data: U64; flags: U32) =>
         prep_timeout_remove(user_data, flags);
     /// Cancels operations with this tag. Kernel 5.5.
-    io_uring_prep_cancel(user_data: U64; flags: I32) => prep_cancel64(user_data, flags);
+    io_uring_prep_cancel(user_data: Tag; flags: I32) => prep_cancel64(user_data, flags);
     /// Cancels operations with this tag. Kernel 5.5.
     io_uring_prep_cancel64(user_data: U64; flags: I32) => prep_cancel64(user_data, flags);
     /// Cancels operations on a descriptor. Kernel 5.19.

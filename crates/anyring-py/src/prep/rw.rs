@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use super::vectors;
-use crate::args::{I32, U32, U64, length, or_zero, wrong_type};
+use crate::args::{I32, U32, U64, length, or_zero};
 use crate::keep::{Keep, pin_block, pinned};
 use crate::sqe::{OldSqe, Sqe, entry};
 
@@ -250,12 +250,15 @@ fn _pipe(
     pipe_flags: I32,
     file_index: Option<U32>,
 ) -> PyResult<()> {
-    if fds.is_instance_of::<PyInt>() {
-        return Err(wrong_type("a buffer of eight bytes", fds));
-    }
-    let pinned = pin_block(fds, 8, true)?;
-    let place = pinned.address() as *mut i32;
-    entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| match file_index {
+    let (place, keep) = if fds.is_instance_of::<PyInt>() {
+        // A number is no memory: the operation ends with EFAULT.
+        fds.extract::<I32>()?;
+        (std::ptr::null_mut(), Default::default())
+    } else {
+        let pinned = pin_block(fds, 8, true)?;
+        (pinned.address() as *mut i32, Keep::Pinned(pinned).into())
+    };
+    entry(sqe)?.prepare(keep, |raw| match file_index {
         Some(index) => prep::prep_pipe_direct(raw, place, pipe_flags.0, index.0),
         None => prep::prep_pipe(raw, place, pipe_flags.0),
     })
