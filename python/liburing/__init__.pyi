@@ -1050,7 +1050,7 @@ class Napi(_Block):
 
 class OpenHow(_Block):
     """How openat2 opens."""
-    def __init__(self, flags: Any = None, mode: Any = None, resolve: Any = None, /) -> None:
+    def __init__(self, flags: Any = None, mode: Any = None, resolve: Any = None) -> None:
         """Initialize self.  See help(type(self)) for accurate signature."""
 
     _size: int
@@ -1540,9 +1540,8 @@ class statx(Statx):
 
 
 class timespec(Timespec):
-    """A Timespec of that many seconds."""
-    def __init__(self, second: Any = 0, nanoseconds: Any = 0, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    """Makes a Timespec of that many seconds."""
+    def __new__(cls, second: Any = 0, nanoseconds: Any = 0) -> Self: ...
 
 
 io_uring_buf_ring = BufRing
