@@ -124,6 +124,10 @@ impl Engine {
     /// One io_uring_enter; the number of entries it took.
     fn enter(&mut self, py: Python<'_>, wait: u32) -> PyResult<u32> {
         let mut patience = 1;
+        if wait > 0 {
+            // A signal that came before would not end the wait.
+            py.check_signals()?;
+        }
         loop {
             let ring = self.ring()?;
             let result = py.detach(|| {
@@ -172,6 +176,8 @@ impl Engine {
     /// Waits for `count` more completions and harvests; it may have been fewer.
     /// TimeoutError when the time is over.
     pub(super) fn wait_more(&mut self, py: Python<'_>, count: u32, end: Deadline) -> PyResult<()> {
+        // A signal that came before would not end the wait.
+        py.check_signals()?;
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             return Err(timed_out());
