@@ -183,9 +183,8 @@ class Ring(
         (kernel 5.5). A short read or write is a failure, too.
 
         They are submitted after the block; a result() inside raises
-        RuntimeError. An exception inside takes back what was started. A chain
-        longer than the submission queue raises ValueError when it is
-        submitted.
+        RuntimeError. An exception inside takes back what was started; so does
+        ValueError at the end for a chain longer than the submission queue.
         """
         self._native.link_begin(hard)
         try:

@@ -60,9 +60,16 @@ impl Engine {
         }
     }
 
+    /// Ends everything; what is left are handles that know how they ended.
+    pub(super) fn shut(&mut self, py: Python<'_>) {
+        self.take_down(py);
+        // Nobody can ask for them any more, and they hold the ring.
+        drop(std::mem::take(&mut self.news));
+    }
+
     /// Cancels, waits a bounded time, and gives up memory the kernel may
     /// still use rather than free it.
-    pub(super) fn shut(&mut self, py: Python<'_>) {
+    fn take_down(&mut self, py: Python<'_>) {
         self.chain = None;
         if self.process != generation() {
             // The parent's: its memory and descriptor are left alone.

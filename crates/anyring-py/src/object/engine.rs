@@ -228,25 +228,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a chain, or takes back what was started in it.
-    fn link_end(&mut self, py: Python<'_>, keep: bool) {
+    /// Ends a chain, or takes back what was started in it; also when it is
+    /// longer than the queue, with ValueError.
+    fn link_end(&mut self, py: Python<'_>, keep: bool) -> PyResult<()> {
         let Some(chain) = self.chain.take() else {
-            return;
+            return Ok(());
         };
-        if keep {
-            if let Some(last) = self
-                .pending
-                .get_mut(chain.start..)
-                .and_then(<[_]>::last_mut)
-            {
+        let start = chain.start.min(self.pending.len());
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        let entries = ring.sq_ready() + ring.sq_space_left();
+        let fits = self.pending.len() - start <= entries as usize;
+        if keep && fits {
+            if let Some(last) = self.pending[start..].last_mut() {
                 last.flags &= !chain.flag;
             }
-            return;
+            return Ok(());
         }
-        let start = chain.start.min(self.pending.len());
         for sqe in self.pending.split_off(start) {
             self.abandon(py, sqe.user_data);
         }
+        if keep {
+            return Err(PyValueError::new_err(
+                "a chain is longer than the submission queue",
+            ));
+        }
+        Ok(())
     }
 
     /// Whether the kernel has each operation, by number.
