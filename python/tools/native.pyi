@@ -1,4 +1,14 @@
 @final
+class Engine:
+    """The native half of a Ring of objects; private."""
+
+    def __new__(
+        cls, entries: int, flags: int = 0, cq_entries: int = 0, sq_thread_idle: int = 0,
+        attach: int | None = None,
+    ) -> Self: ...
+    def __getattr__(self, name: str) -> Any: ...
+
+@final
 class FixedFile:
     """A slot of a ring's table of files; operations take it where they take a
     descriptor."""

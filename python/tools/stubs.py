@@ -288,24 +288,21 @@ def native():
         "from types import GenericAlias, ModuleType\n"
         "from typing import Any, Generic, TypeVar, final\n\n"
         "from typing_extensions import Self\n\n"
-        '_T = TypeVar("_T", covariant=True)\n\n__version__: str\naio: ModuleType\n'
-        + "__all__ = [" + ", ".join(f'"{name}"' for name in _liburing.__all__) + "]\n\n",
+        '_T = TypeVar("_T", covariant=True)\n\n__version__: str\naio: ModuleType\n\n'
+        "def __getattr__(name: str) -> Any: ...  # the rest is private\n\n",
         by_hand,
         "\n",
     ]
-    classes = {
-        name: value
-        for name, value in vars(_liburing).items()
-        if isinstance(value, type) and f"class {name}" not in by_hand
-        and not issubclass(value, BaseException)
-    }  # fmt: skip
-    named = {value.__name__: value for value in classes.values()}
+    exported = {id(value) for value in vars(liburing).values() if isinstance(value, type)}
+    needed = {
+        base
+        for value in vars(liburing).values()
+        if isinstance(value, type) and value.__module__.startswith("liburing")
+        for base in value.__mro__
+        if id(value) in exported and getattr(_liburing, base.__name__, None) is base
+    }
+    named = {kind.__name__: kind for kind in needed if f"class {kind.__name__}" not in by_hand}
     out.append("\n".join(klass(name, named[name]) for name in in_order(named)) + "\n")
-    for name, value in sorted(vars(_liburing).items()):
-        if callable(value) and not isinstance(value, type):
-            out.append(function(name, value, guess=False))
-        elif isinstance(value, type) and value.__name__ != name:
-            out.append(f"{name} = {value.__name__}\n")
     return "".join(out)
 
 
