@@ -1,6 +1,5 @@
 """The ring of the running loop, and the futures its operations finish."""
 
-import asyncio
 import os
 import weakref
 from asyncio import get_running_loop
@@ -8,28 +7,7 @@ from asyncio import get_running_loop
 from .. import _liburing
 
 native = _liburing.aio
-Proactor = native.Proactor
-
-
-class Operation(asyncio.Future):
-    """One operation in flight. Cancelling it asks the kernel to end it; it is
-    cancelled when the kernel has."""
-
-    _token = _message = None
-
-    def cancel(self, msg=None):
-        """Asks the kernel to end the operation; False if it has ended."""
-        if self.done() or self._token is None:
-            return False
-        self._message = msg
-        loop = self.get_loop()
-        ring = ring_of(loop)
-        if ring.proactor.cancel(self._token):
-            ring.wake(loop)
-        return True
-
-    def _finish_cancel(self):
-        asyncio.Future.cancel(self, self._message)
+Proactor, Operation = native.Proactor, native.Operation
 
 
 class LoopRing:
@@ -80,8 +58,8 @@ def start(function, *args):
         ring = loop._liburing_ring
     except AttributeError:
         ring = ring_of(loop)
-    operation = Operation(loop=loop)
-    operation._token = function(ring.proactor, operation, *args)
+    operation = Operation(loop, ring)
+    function(ring.proactor, operation, *args)
     if not ring.scheduled:
         ring.wake(loop)
     return operation
@@ -91,7 +69,7 @@ def start_for_good(function, *args):
     """As `start`; a cancelled task gets its CancelledError when the operation
     has ended by itself."""
     operation = start(function, *args)
-    operation._token = None
+    operation.protect()
     return operation
 
 

@@ -159,6 +159,64 @@ def test_cancelled_task_lets_go_of_its_buffer(run, pair):
     run(main())
 
 
+def test_buffer_is_free_as_soon_as_the_operation_has_ended(run, pair):
+    a, b = pair
+
+    async def receive(buffer):
+        try:
+            await aio.recv_into(a, buffer)
+        finally:
+            buffer.clear()
+
+    async def main():
+        for cancelled in (False, True):
+            task = asyncio.create_task(receive(bytearray(100)))
+            await asyncio.sleep(0.01)
+            if cancelled:
+                task.cancel()
+            else:
+                b.send(b"x")
+            done = await asyncio.gather(task, return_exceptions=True)
+            assert not isinstance(done[0], BufferError)
+        buffer = bytearray(10)
+        with pytest.raises(OSError):
+            await aio.readinto(9999, buffer)
+        buffer.clear()
+
+    run(main())
+
+
+def test_waiting_for_several_operations(run, pair):
+    """gather, wait, shield, as_completed and task groups over them."""
+    a, b = pair
+
+    async def main():
+        sleeps = [aio.sleep(n / 100, n) for n in (3, 1, 2)]
+        assert await asyncio.gather(*sleeps) == [3, 1, 2]
+        tasks = [asyncio.ensure_future(aio.sleep(n / 100, n)) for n in (3, 1, 2)]
+        assert [await task for task in asyncio.as_completed(tasks)] == [1, 2, 3]
+        shielded = asyncio.ensure_future(aio.recv(a, 10))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(shielded), 0.01)
+        b.send(b"x")
+        assert await shielded == b"x"
+        first = asyncio.ensure_future(aio.recv(a, 10))
+        done, pending = await asyncio.wait([first], timeout=0.01)
+        assert (done, pending) == (set(), {first})
+        with pytest.raises(ZeroDivisionError):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(aio.recv(a, 10))
+                    await asyncio.sleep(0)
+                    raise ZeroDivisionError
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0]
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    run(main())
+
+
 def test_timeouts_and_cancellation_of_everything(run, pair):
     a, _ = pair
 

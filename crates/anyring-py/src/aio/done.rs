@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use pyo3::{PyErr, intern};
 
+use super::operation::{Operation, Outcome, end};
 use crate::keep::Keep;
 
 /// Memory the kernel may use until an operation ends.
@@ -160,7 +161,7 @@ fn value<'py>(
 /// Finishes a future. Only exceptions that no handler of the loop may swallow
 /// are passed on.
 pub(super) fn finish(
-    future: &Bound<'_, PyAny>,
+    future: &Bound<'_, Operation>,
     convert: Convert,
     name: &'static str,
     cancelled: bool,
@@ -169,23 +170,19 @@ pub(super) fn finish(
 ) -> PyResult<()> {
     let py = future.py();
     let failed = result < 0 && !(convert == Convert::Time && result == -libc::ETIME);
-    let called = if cancelled {
+    // What it held is let go of before anybody learns that it has ended.
+    let outcome = if cancelled {
+        drop(hold);
         if convert == Convert::Descriptor && result >= 0 {
             // SAFETY: made for the operation, and nobody has seen it.
             unsafe { libc::close(result) };
         }
-        drop(hold);
-        future.call_method0(intern!(py, "_finish_cancel"))
+        Outcome::Cancelled
     } else if failed {
         drop(hold);
-        let error = operation_error(py, -result, name);
-        future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))
+        Outcome::Error(operation_error(py, -result, name).into_value(py).into_any())
     } else {
-        let value = value(py, convert, hold, result)?;
-        future.call_method1(intern!(py, "set_result"), (value,))
+        Outcome::Value(value(py, convert, hold, result)?.unbind())
     };
-    if let Err(error) = called {
-        error.write_unraisable(py, Some(future));
-    }
-    Ok(())
+    end(future, outcome)
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use super::done::{Convert, Hold, Status};
 use super::io::start;
+use super::operation::Operation;
 use super::state::{Proactor, blank};
 
 fn path(bytes: Vec<u8>) -> PyResult<CString> {
@@ -17,86 +18,72 @@ fn path(bytes: Vec<u8>) -> PyResult<CString> {
 /// openat(2) with close-on-exec: a descriptor.
 #[pyfunction]
 pub(super) fn open(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     dir: i32,
     name: Vec<u8>,
     flags: i32,
     mode: u32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let name = path(name)?;
     let mut sqe = blank();
     prep::prep_openat(&mut sqe, dir, name.as_ptr(), flags | libc::O_CLOEXEC, mode);
     let hold = Hold::Paths {
         _paths: [name, CString::default()],
     };
-    start(
-        &mut proactor,
-        future,
-        "open",
-        Convert::Descriptor,
-        hold,
-        sqe,
-    )
+    start(proactor, future, "open", Convert::Descriptor, hold, sqe)
 }
 
 /// close(2).
 #[pyfunction]
 pub(super) fn close(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut sqe = blank();
     prep::prep_close(&mut sqe, fd);
     let convert = Convert::Nothing;
-    start(&mut proactor, future, "close", convert, Hold::Nothing, sqe)
+    start(proactor, future, "close", convert, Hold::Nothing, sqe)
 }
 
 /// fsync(2), or fdatasync(2).
 #[pyfunction]
 pub(super) fn fsync(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     data_only: bool,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut sqe = blank();
     prep::prep_fsync(&mut sqe, fd, u32::from(data_only));
     let convert = Convert::Nothing;
-    start(&mut proactor, future, "fsync", convert, Hold::Nothing, sqe)
+    start(proactor, future, "fsync", convert, Hold::Nothing, sqe)
 }
 
 /// ftruncate(2) (Linux 6.9).
 #[pyfunction]
 pub(super) fn ftruncate(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     length: i64,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut sqe = blank();
     prep::prep_ftruncate(&mut sqe, fd, length);
     let convert = Convert::Nothing;
-    start(
-        &mut proactor,
-        future,
-        "ftruncate",
-        convert,
-        Hold::Nothing,
-        sqe,
-    )
+    start(proactor, future, "ftruncate", convert, Hold::Nothing, sqe)
 }
 
 /// statx(2) of a path, or with an empty path and AT_EMPTY_PATH of `dir`.
 #[pyfunction]
 pub(super) fn statx(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     dir: i32,
     name: Vec<u8>,
     flags: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut held = Box::new(Status {
         // SAFETY: all zeroes is a value of this struct.
         status: unsafe { std::mem::zeroed() },
@@ -107,20 +94,20 @@ pub(super) fn statx(
     let status = (&raw mut held.status).cast();
     prep::prep_statx(&mut sqe, dir, held.path.as_ptr(), flags, mask, status);
     let hold = Hold::Status(held);
-    start(&mut proactor, future, "statx", Convert::Status, hold, sqe)
+    start(proactor, future, "statx", Convert::Status, hold, sqe)
 }
 
 /// `unlink`, `rmdir`, `mkdir`, `rename`, `link` or `symlink`, as Python's os
 /// has them.
 #[pyfunction]
 pub(super) fn change(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     what: &str,
     first: Vec<u8>,
     second: Vec<u8>,
     mode: u32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let paths = [path(first)?, path(second)?];
     let [first, second] = [paths[0].as_ptr(), paths[1].as_ptr()];
     let mut sqe = blank();
@@ -152,5 +139,5 @@ pub(super) fn change(
         _ => return Err(PyValueError::new_err("no such operation")),
     };
     let hold = Hold::Paths { _paths: paths };
-    start(&mut proactor, future, name, Convert::Nothing, hold, sqe)
+    start(proactor, future, name, Convert::Nothing, hold, sqe)
 }

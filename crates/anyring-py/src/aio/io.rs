@@ -1,5 +1,5 @@
-//! The operations that finish a future. Each function queues one and returns
-//! its token; `Proactor.flush` or `poll` submits it.
+//! The operations that finish a future. Each function queues one;
+//! `Proactor.flush` or `poll` submits it.
 
 use anyring::prep;
 use anyring_abi::{__kernel_timespec, io_uring_sqe};
@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::done::{Convert, Hold, Message};
+use super::operation::Operation;
 use super::state::{Kind, Proactor, blank};
 use crate::keep::pin;
 
@@ -16,20 +17,23 @@ use crate::keep::pin;
 const MOST: usize = 0x7fff_f000;
 
 pub(super) fn start(
-    proactor: &mut Proactor,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     name: &'static str,
     convert: Convert,
     hold: Hold,
     sqe: io_uring_sqe,
-) -> PyResult<u64> {
+) -> PyResult<()> {
+    let py = proactor.py();
     let kind = Kind::Future {
-        future,
+        future: future.clone_ref(py),
         convert,
         name,
         cancelled: false,
     };
-    proactor.start(sqe, kind, hold)
+    let token = proactor.try_borrow_mut()?.start(sqe, kind, hold)?;
+    future.try_borrow_mut(py)?.set_token(token);
+    Ok(())
 }
 
 /// A bytes object that the kernel fills before anybody sees it.
@@ -65,88 +69,88 @@ fn memory(data: &Bound<'_, PyAny>, writable: bool) -> PyResult<(Hold, *mut u8, u
 #[pyfunction]
 pub(super) fn read(
     py: Python<'_>,
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     size: usize,
     offset: i64,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = fresh(py, size)?;
     let mut sqe = blank();
     prep::prep_read(&mut sqe, fd, address.cast(), size as u32, offset as u64);
-    start(&mut proactor, future, "read", Convert::Bytes, hold, sqe)
+    start(proactor, future, "read", Convert::Bytes, hold, sqe)
 }
 
 /// read(2) into a buffer: the number of bytes.
 #[pyfunction]
 pub(super) fn read_into(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     buffer: &Bound<'_, PyAny>,
     offset: i64,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = memory(buffer, true)?;
     let mut sqe = blank();
     prep::prep_read(&mut sqe, fd, address.cast(), size as u32, offset as u64);
-    start(&mut proactor, future, "read", Convert::Number, hold, sqe)
+    start(proactor, future, "read", Convert::Number, hold, sqe)
 }
 
 /// write(2): the number of bytes.
 #[pyfunction]
 pub(super) fn write(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     data: &Bound<'_, PyAny>,
     offset: i64,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = memory(data, false)?;
     let mut sqe = blank();
     prep::prep_write(&mut sqe, fd, address.cast(), size as u32, offset as u64);
-    start(&mut proactor, future, "write", Convert::Number, hold, sqe)
+    start(proactor, future, "write", Convert::Number, hold, sqe)
 }
 
 /// recv(2): bytes.
 #[pyfunction]
 pub(super) fn recv(
     py: Python<'_>,
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     size: usize,
     flags: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = fresh(py, size)?;
     let mut sqe = blank();
     prep::prep_recv(&mut sqe, fd, address.cast(), size, flags);
-    start(&mut proactor, future, "recv", Convert::Bytes, hold, sqe)
+    start(proactor, future, "recv", Convert::Bytes, hold, sqe)
 }
 
 /// recv(2) into a buffer: the number of bytes.
 #[pyfunction]
 pub(super) fn recv_into(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     buffer: &Bound<'_, PyAny>,
     flags: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = memory(buffer, true)?;
     let mut sqe = blank();
     prep::prep_recv(&mut sqe, fd, address.cast(), size, flags);
-    start(&mut proactor, future, "recv", Convert::Number, hold, sqe)
+    start(proactor, future, "recv", Convert::Number, hold, sqe)
 }
 
 /// send(2): the number of bytes.
 #[pyfunction]
 pub(super) fn send(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     data: &Bound<'_, PyAny>,
     flags: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = memory(data, false)?;
     let mut sqe = blank();
     prep::prep_send(
@@ -156,7 +160,7 @@ pub(super) fn send(
         size,
         flags | libc::MSG_NOSIGNAL,
     );
-    start(&mut proactor, future, "send", Convert::Number, hold, sqe)
+    start(proactor, future, "send", Convert::Number, hold, sqe)
 }
 
 fn message(data: Hold, address: *mut u8, size: usize, name: &[u8]) -> PyResult<Box<Message>> {
@@ -184,12 +188,12 @@ fn message(data: Hold, address: *mut u8, size: usize, name: &[u8]) -> PyResult<B
 #[pyfunction]
 pub(super) fn recvfrom(
     py: Python<'_>,
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     size: usize,
     flags: u32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = fresh(py, size)?;
     let mut message = message(hold, address, size, &[])?;
     message.header.msg_name = message.name.as_mut_ptr().cast();
@@ -197,26 +201,19 @@ pub(super) fn recvfrom(
     let mut sqe = blank();
     prep::prep_recvmsg(&mut sqe, fd, (&raw mut message.header).cast(), flags);
     let hold = Hold::Message(message);
-    start(
-        &mut proactor,
-        future,
-        "recvfrom",
-        Convert::Message,
-        hold,
-        sqe,
-    )
+    start(proactor, future, "recvfrom", Convert::Message, hold, sqe)
 }
 
 /// sendmsg(2) of one datagram to a raw address: the number of bytes.
 #[pyfunction]
 pub(super) fn sendto(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     data: &Bound<'_, PyAny>,
     flags: u32,
     name: &[u8],
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let (hold, address, size) = memory(data, false)?;
     let mut message = message(hold, address, size, name)?;
     message.header.msg_name = message.name.as_mut_ptr().cast();
@@ -225,16 +222,16 @@ pub(super) fn sendto(
     let flags = flags | libc::MSG_NOSIGNAL as u32;
     prep::prep_sendmsg(&mut sqe, fd, (&raw mut message.header).cast(), flags);
     let hold = Hold::Message(message);
-    start(&mut proactor, future, "sendto", Convert::Number, hold, sqe)
+    start(proactor, future, "sendto", Convert::Number, hold, sqe)
 }
 
 /// accept4(2): a descriptor, close-on-exec and non-blocking.
 #[pyfunction]
 pub(super) fn accept(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut sqe = blank();
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     prep::prep_accept(
@@ -245,64 +242,50 @@ pub(super) fn accept(
         flags,
     );
     let convert = Convert::Descriptor;
-    start(&mut proactor, future, "accept", convert, Hold::Nothing, sqe)
+    start(proactor, future, "accept", convert, Hold::Nothing, sqe)
 }
 
 /// connect(2) to a raw address.
 #[pyfunction]
 pub(super) fn connect(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     name: Vec<u8>,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let name = name.into_boxed_slice();
     let mut sqe = blank();
     prep::prep_connect(&mut sqe, fd, name.as_ptr().cast(), name.len() as u32);
     let hold = Hold::Name { _name: name };
-    start(
-        &mut proactor,
-        future,
-        "connect",
-        Convert::Nothing,
-        hold,
-        sqe,
-    )
+    start(proactor, future, "connect", Convert::Nothing, hold, sqe)
 }
 
 /// shutdown(2).
 #[pyfunction]
 pub(super) fn shutdown(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     how: i32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut sqe = blank();
     prep::prep_shutdown(&mut sqe, fd, how);
     let convert = Convert::Nothing;
-    start(
-        &mut proactor,
-        future,
-        "shutdown",
-        convert,
-        Hold::Nothing,
-        sqe,
-    )
+    start(proactor, future, "shutdown", convert, Hold::Nothing, sqe)
 }
 
 /// poll(2) for a mask of `EPOLL*`: the mask that is ready.
 #[pyfunction]
 pub(super) fn poll(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     fd: i32,
     mask: u32,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let mut sqe = blank();
     prep::prep_poll_add(&mut sqe, fd, mask);
     start(
-        &mut proactor,
+        proactor,
         future,
         "poll",
         Convert::Number,
@@ -314,10 +297,10 @@ pub(super) fn poll(
 /// Waits that many nanoseconds.
 #[pyfunction]
 pub(super) fn timeout(
-    mut proactor: PyRefMut<'_, Proactor>,
-    future: Py<PyAny>,
+    proactor: &Bound<'_, Proactor>,
+    future: Py<Operation>,
     nanoseconds: u64,
-) -> PyResult<u64> {
+) -> PyResult<()> {
     let time = Box::new(__kernel_timespec {
         tv_sec: (nanoseconds / 1_000_000_000) as i64,
         tv_nsec: (nanoseconds % 1_000_000_000) as i64,
@@ -325,5 +308,5 @@ pub(super) fn timeout(
     let mut sqe = blank();
     prep::prep_timeout(&mut sqe, &raw const *time, 0, 0);
     let hold = Hold::Time { _time: time };
-    start(&mut proactor, future, "sleep", Convert::Time, hold, sqe)
+    start(proactor, future, "sleep", Convert::Time, hold, sqe)
 }

@@ -4,6 +4,7 @@
 mod done;
 mod fs;
 mod io;
+mod operation;
 mod pool;
 mod proactor;
 mod receive;
@@ -17,6 +18,7 @@ use pyo3::prelude::*;
 pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     let module = PyModule::new(parent.py(), "liburing._liburing.aio")?;
     module.add_class::<state::Proactor>()?;
+    module.add_class::<operation::Operation>()?;
     module.add_class::<stream::Stream>()?;
     for function in [
         wrap_pyfunction!(io::read, &module)?,

@@ -8,6 +8,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::done::{Convert, Hold};
+use super::operation::Operation;
 use super::pool::Pool;
 use super::stream::{Sending, Stream};
 use crate::core::generation;
@@ -29,7 +30,7 @@ pub(super) enum Kind {
     Nobody,
     /// A future.
     Future {
-        future: Py<PyAny>,
+        future: Py<Operation>,
         convert: Convert,
         name: &'static str,
         cancelled: bool,
