@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::poll::Poll;
-use crate::contender::{Clock, histogram};
+use crate::contender::{Clock, Stop, histogram};
 
 /// Who asks how much.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,24 @@ fn failed(what: &str) -> impl Fn(std::io::Error) -> String {
     move |error| format!("client, {what}: {error}")
 }
 
+/// Connects. Ports of earlier short connections rest for a while: if no other
+/// is left, this waits for one.
+fn connected(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let begin = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Err(error)
+                if error.kind() == ErrorKind::AddrNotAvailable
+                    && begin.elapsed() < Duration::from_secs(70)
+                    && !Stop::asked() =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(address: SocketAddr, load: Load) -> Result<Self, String> {
         let connections = (0..load.connections)
@@ -82,7 +100,7 @@ impl Client {
 
     fn connect(&mut self, index: usize) -> Result<(), String> {
         // On loopback this returns when the connection is in the backlog.
-        let stream = TcpStream::connect(self.address).map_err(failed("connect"))?;
+        let stream = connected(self.address).map_err(failed("connect"))?;
         stream.set_nodelay(true).map_err(failed("nodelay"))?;
         stream
             .set_nonblocking(true)

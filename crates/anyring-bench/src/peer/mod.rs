@@ -130,7 +130,9 @@ impl Library {
         std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
         let mut command = Command::new("cc");
         command
-            .args(["-O2", "-w", "-shared", "-fPIC", "-o"])
+            .args(["-O2", "-w", "-Werror=implicit-function-declaration"])
+            // What an old library lacks is an error now and not at a call.
+            .args(["-Wl,-z,defs", "-shared", "-fPIC", "-o"])
             .arg(&object);
         command.args(options);
         for (file, text) in SOURCES {

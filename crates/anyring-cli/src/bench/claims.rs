@@ -364,3 +364,6 @@ pub(crate) fn claims(report: &Report) -> Vec<Claim> {
     claims.library();
     claims.all
 }
+
+#[cfg(test)]
+mod tests;
