@@ -248,8 +248,14 @@ IOURINGINLINE unsigned int io_uring_cqe_shift(const struct io_uring *ring)
 IOURINGINLINE unsigned int io_uring_cqe_nr(const struct io_uring_cqe *cqe)
 	LIBURING_NOEXCEPT
 {
-	/* A shift, where a comparison would cost more. */
-	return 1 + (cqe->flags & IORING_CQE_F_32) / IORING_CQE_F_32;
+	unsigned int slots = 1;
+
+	/* A branch, as in __liburing_slot: a walk does not wait for the flags. */
+	if (uring_unlikely(cqe->flags & IORING_CQE_F_32)) {
+		__asm__("" : "+r" (slots));
+		slots++;
+	}
+	return slots;
 }
 
 /* A walk over the completions that are ready now. */
