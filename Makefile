@@ -269,6 +269,12 @@ $(VENV_PYTHON):
 python: $(VENV_PYTHON) ## build the Python module and install it in target/venv
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --force-reinstall .
 
+.PHONY: wheel
+wheel: $(VENV_PYTHON) ## build the wheel, checked for its manylinux tag, and the source distribution into target/dist
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check 'maturin>=1.7,<2'
+	$(VENV_PYTHON) -m maturin build --release --locked --auditwheel check --out $(TARGET)/dist
+	$(VENV_PYTHON) -m maturin sdist --out $(TARGET)/dist
+
 .PHONY: stubs
 stubs: python ## write the type stubs of the Python module anew
 	$(VENV_PYTHON) python/tools/stubs.py tests/python/facts/python-api.json
@@ -279,7 +285,7 @@ print-python: ## print the interpreter that has the Python module
 
 .PHONY: test-python
 test-python: python ## the Python module
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout mypy
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout mypy 'maturin>=1.7,<2'
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uvloop || \
 		echo "uvloop cannot be installed; what runs on it is skipped"
 	$(VENV_PYTHON) -m pytest -q
