@@ -69,6 +69,23 @@ sys.exit(0)
 threading.Thread(target=lambda: u.io_uring_wait_cqe(ring, u.Cqe()), daemon=True).start()
 time.sleep(0.1)
 """,
+    "exit while threads go in and out of waits": """
+def work():
+    own = u.Ring()
+    u.io_uring_queue_init(8, own)
+    while True:
+        start(u.io_uring_prep_nop, on=own)
+        finish(own)
+        with contextlib.suppress(OSError):
+            u.io_uring_wait_cqe_timeout(own, u.Cqe(), u.timespec(0.0001))
+class Slow:
+    def __del__(self):
+        time.sleep(0.05)
+sys.modules["goes last"] = Slow()
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.05)
+""",
     "the buffer is dropped": """
 read(bytearray(4096))
 blocks = junk()

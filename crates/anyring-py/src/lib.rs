@@ -14,6 +14,7 @@ mod bufring;
 mod cell;
 mod core;
 mod cqe;
+mod detach;
 mod fork;
 mod handle;
 mod hot;

@@ -273,7 +273,7 @@ fn _sync_cancel(
         reg.timeout.tv_sec = seconds;
         reg.timeout.tv_nsec = nanoseconds as _;
         reg.opcode = opcode;
-        let result = py.detach(move || {
+        let result = crate::detach::detach(py, move || {
             let place = (&raw const reg).cast();
             // SAFETY: valid through the call, which copies it.
             unsafe {
@@ -397,7 +397,7 @@ fn _enter(
     if flags.0 & abi::IORING_ENTER_EXT_ARG != 0 && mask.is_some() {
         return Err(PyValueError::new_err("a mask is not an extended argument"));
     }
-    let result = py.detach(|| {
+    let result = crate::detach::detach(py, || {
         let place = mask
             .as_ref()
             .map_or(std::ptr::null(), |mask| std::ptr::from_ref(mask).cast());

@@ -333,7 +333,7 @@ fn io_uring_submit_and_wait_reg(
     let held = u32::try_from(state.ready()).unwrap_or(u32::MAX);
     let wait = wait_nr.0.saturating_sub(held);
     let target = Raw(state.queue()?.ring());
-    let result = py.detach(move || {
+    let result = crate::detach::detach(py, move || {
         let waited = target.ring().submit_and_wait_reg(wait, reg_index.0);
         match waited {
             Ok(waited) => waited.result,

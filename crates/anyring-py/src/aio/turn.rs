@@ -125,7 +125,7 @@ impl Proactor {
             tv_sec: limit.as_secs() as i64,
             tv_nsec: i64::from(limit.subsec_nanos()),
         };
-        Ok(py.detach(|| {
+        Ok(crate::detach::detach(py, || {
             // SAFETY: the slots keep what the entries point to; the time is
             // valid for the call.
             let waited = unsafe {

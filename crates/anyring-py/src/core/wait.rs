@@ -22,7 +22,7 @@ impl State {
                 let place = Raw(ring);
                 // The slots keep what the entries point to until their last
                 // completion.
-                py.detach(move || place.ring().submit_and_wait(wait))
+                crate::detach::detach(py, move || place.ring().submit_and_wait(wait))
             } else {
                 ring.submit()
             };
@@ -115,7 +115,7 @@ impl State {
             return Err(Errno(libc::EBUSY));
         }
         let left = left.copied();
-        let waited = py.detach(move || {
+        let waited = crate::detach::detach(py, move || {
             let left = left.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
             let mask = sigmask
                 .as_ref()

@@ -131,7 +131,7 @@ impl Engine {
             tv_sec: 0,
             tv_nsec: 20_000_000,
         };
-        let submitted = py.detach(|| {
+        let submitted = crate::detach::detach(py, || {
             // SAFETY: the slots keep what the entries point to.
             let submitted = unsafe { ring.submit() };
             let _ = ring.wait(2, Some(&pause));

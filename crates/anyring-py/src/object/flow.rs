@@ -130,7 +130,7 @@ impl Engine {
         }
         loop {
             let ring = self.ring()?;
-            let result = py.detach(|| {
+            let result = crate::detach::detach(py, || {
                 // SAFETY: the slots keep what the entries point to until
                 // their last completion.
                 unsafe {
@@ -147,7 +147,7 @@ impl Engine {
                     // SAFETY: used within this call only.
                     let full = unsafe { ring.as_ring_ref() }.sq_space_left() == 0;
                     if full && self.sqpoll()? {
-                        py.detach(|| self.await_room());
+                        crate::detach::detach(py, || self.await_room());
                     }
                     return Ok(count);
                 }
@@ -187,7 +187,7 @@ impl Engine {
             tv_nsec: i64::from(left.subsec_nanos()) as _,
         });
         let ring = self.ring()?;
-        let waited = py.detach(|| ring.wait(count, pause.as_ref()));
+        let waited = crate::detach::detach(py, || ring.wait(count, pause.as_ref()));
         self.harvest(py, false)?;
         match waited {
             Ok(()) | Err(Errno(libc::ETIME)) => Ok(()),
