@@ -258,6 +258,36 @@ fn is_refusal(error: c_int) -> bool {
     .contains(&error)
 }
 
+/// Enters a ring of the engine, or of the kernel where there are both. Out of
+/// line, with the arguments where they are: where there is no engine, all that
+/// an enter pays for it is a branch.
+///
+/// # Safety
+/// As [`Kernel::enter`].
+#[cold]
+#[inline(never)]
+unsafe fn enter_beside_engine(
+    fd: c_int,
+    to_submit: c_uint,
+    min_complete: c_uint,
+    flags: c_uint,
+    arg: *const c_void,
+    size: usize,
+) -> c_int {
+    if let Some(api) = engine() {
+        // SAFETY: handed on from the caller.
+        let result = unsafe { (api.enter)(fd, to_submit, min_complete, flags, arg, size) };
+        if result != NOT_OURS {
+            return result;
+        }
+        if let Some(error) = no_ring(fd) {
+            return error;
+        }
+    }
+    // SAFETY: handed on from the caller.
+    unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) }
+}
+
 // SAFETY: rings of the kernel are served by the kernel; the engine upholds the
 // same contract for its own: see `memory` and `ring`.
 unsafe impl<S: Source> Kernel for Selected<S> {
@@ -293,15 +323,9 @@ unsafe impl<S: Source> Kernel for Selected<S> {
         arg: *const c_void,
         size: usize,
     ) -> c_int {
-        if let Some(api) = engine() {
+        if engine().is_some() {
             // SAFETY: handed on from the caller.
-            let result = unsafe { (api.enter)(fd, to_submit, min_complete, flags, arg, size) };
-            if result != NOT_OURS {
-                return result;
-            }
-            if let Some(error) = no_ring(fd) {
-                return error;
-            }
+            return unsafe { enter_beside_engine(fd, to_submit, min_complete, flags, arg, size) };
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) }
