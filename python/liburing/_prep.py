@@ -16,7 +16,6 @@ from ._liburing import (
     io_uring_prep_close_direct,
     io_uring_prep_cmd_discard,
     io_uring_prep_cmd_zone_reset_all,
-    io_uring_prep_files_update,
     io_uring_prep_fixed_fd_install,
     io_uring_prep_fsync,
     io_uring_prep_ftruncate,
@@ -176,6 +175,22 @@ def _old_fadvise(sqe, fd, offset, len, advice):
 def io_uring_prep_fadvise(sqe, fd, len, advice, /, offset=0):
     """Announces how a file will be read. Kernel 5.6."""
     _n._fadvise(sqe, fd, _or(offset, 0), len, advice)
+
+
+def _old_files_update(sqe, fds, *args, offset=0):
+    # (offset), or (nr_fds, offset) as in C.
+    if len(args) == 2:
+        fds, offset = list(fds)[: args[0]], args[1]
+    elif args:
+        (offset,) = args
+    _n.io_uring_prep_files_update(sqe, list(fds), offset)
+
+
+@_older(_old_files_update)
+def io_uring_prep_files_update(sqe, fds, /, offset=0):
+    """Replaces registered files by a list of descriptors, from a slot on; the
+    result is their number. Kernel 5.6."""
+    _n.io_uring_prep_files_update(sqe, fds, offset)
 
 
 def io_uring_prep_fadvise64(sqe, fd, len, advice, /, offset=0):
@@ -383,6 +398,15 @@ def _room(addr):
     return None if addr is None else _memory(addr, Sockaddr)
 
 
+def _old_accept(sqe, fd, addr=None, *args, flags=0):
+    # (flags), or (addrlen, flags) as in C; the length is known here.
+    flags = args[-1] if args else flags
+    if len(args) > 2:
+        raise TypeError("too many arguments")
+    _n._accept(sqe, fd, _room(addr), flags, None, False)
+
+
+@_older(_old_accept)
 def io_uring_prep_accept(sqe, fd, /, addr=None, flags=0):
     """Accepts a connection, its address written to the Sockaddr. Kernel 5.5."""
     _n._accept(sqe, fd, _room(addr), _or(flags, 0), None, False)
@@ -408,6 +432,12 @@ def io_uring_prep_multishot_accept_direct(sqe, fd, /, addr=None, flags=0):
     _n._accept(sqe, fd, _room(addr), _or(flags, 0), ALLOC, True)
 
 
+def _old_connect(sqe, fd, addr, addrlen=None):
+    memory, length = _address(addr)
+    _n._connect(sqe, fd, memory, _or(addrlen, length), False)
+
+
+@_older(_old_connect)
 def io_uring_prep_connect(sqe, fd, addr, /):
     """Connects. Kernel 5.5."""
     _n._connect(sqe, fd, *_address(addr), False)

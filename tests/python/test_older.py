@@ -138,6 +138,8 @@ def test_registered(ring, tmp_path):
     assert u.io_uring_register_files(ring, [fd, -1, -1]) == 0
     u.io_uring_unregister_files(ring)
     assert u.io_uring_register_files(ring, u.files(fd, -1, -1), 3) == 0
+    assert run(ring, u.io_uring_prep_files_update, [fd, fd], 1, 2) == 1
+    assert run(ring, u.io_uring_prep_files_update, u.files(-1), 2) == 1
     assert run(ring, u.io_uring_prep_openat_direct, path, os.O_RDONLY, 1) == 0
     how = u.open_how(os.O_RDONLY)
     assert run(ring, u.io_uring_prep_openat2_direct, path, how, 2) == 0
@@ -155,8 +157,14 @@ def test_sockets(ring):
         same = u.sockaddr_in("127.0.0.1", place.port)
         assert bytes(same._memory) == bytes(place._memory)
         client = run(ring, u.io_uring_prep_socket, u.AF_INET, u.SOCK_STREAM)
-        assert run(ring, u.io_uring_prep_connect, client, place) == 0
-        fd = run(ring, u.io_uring_prep_accept, server.fileno())
+        assert run(ring, u.io_uring_prep_connect, client, place, 16) == 0
+        who = u.sockaddr()
+        fd = run(ring, u.io_uring_prep_accept, server.fileno(), who, 16, u.SOCK_CLOEXEC)
+        assert fd > 2 and who.ip == "127.0.0.1" and not os.get_inheritable(fd)
+        second = run(ring, u.io_uring_prep_socket, u.AF_INET, u.SOCK_STREAM)
+        assert run(ring, u.io_uring_prep_connect, second, place) == 0
+        os.close(run(ring, u.io_uring_prep_accept, server.fileno(), None, 0))
+        os.close(second)
         peer = u.sockaddr()
         assert u.getpeername(client, peer) == 0 and peer.port == place.port
         assert u.getnameinfo(place, u.NI_NUMERICHOST | u.NI_NUMERICSERV)[0] == "127.0.0.1"
