@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, overload
 
 from .common import (
-    CLOEXEC, CONSTANTS, OP, Native, directory, encode_path, position, slot_field, slot_result,
+    CLOEXEC, CONSTANTS, FILE_POSITION, OP, Native, directory, encode_path, position, slot_field, slot_result,
 )  # fmt: skip
 from .results import FileStatus, file_status
 
@@ -49,7 +49,9 @@ class FileOperations(Native):
 
         Raises TypeError for a read-only buffer. Errors: EBADF, EISDIR, …
         """
-        return self._native.transfer("read", fd, buffer, position(offset), flags, None, options)
+        engine = self._engine or self._native
+        offset = FILE_POSITION if offset is None else offset
+        return engine.transfer("read", fd, buffer, offset, flags, None, options)
 
     def write(
         self, fd: File, buffer: Buffer | FixedBuffer, offset: int | None = None,
@@ -62,7 +64,9 @@ class FileOperations(Native):
         The buffer must not be changed before the operation is done, and a
         bytearray cannot be resized: BufferError.
         """
-        return self._native.transfer("write", fd, buffer, position(offset), flags, None, options)
+        engine = self._engine or self._native
+        offset = FILE_POSITION if offset is None else offset
+        return engine.transfer("write", fd, buffer, offset, flags, None, options)
 
     def readv(
         self, fd: File, buffers: Iterable[Buffer], offset: int | None = None,

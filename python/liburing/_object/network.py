@@ -106,14 +106,16 @@ class SocketOperations(Native):
         the end. Or a number of bytes or a BufferPool: the result is the bytes,
         empty at the end. `flags` are socket.MSG_*.
         """
-        return self._native.transfer("recv", fd, buffer, 0, flags, None, options)
+        engine = self._engine or self._native
+        return engine.transfer("recv", fd, buffer, 0, flags, None, options)
 
     def send(
         self, fd: File, buffer: Buffer, flags: int = 0, **options: Unpack[Options]
     ) -> Operation[int]:
         """Sends a buffer; the result is the number of bytes taken, all of them
         with socket.MSG_WAITALL unless it fails. Kernel 5.6."""
-        return self._native.transfer("send", fd, buffer, 0, flags, None, options)
+        engine = self._engine or self._native
+        return engine.transfer("send", fd, buffer, 0, flags, None, options)
 
     def sendto(
         self, fd: File, buffer: Buffer, address: Address, flags: int = 0,
