@@ -216,6 +216,12 @@ test-engine: all ## everything again on the userspace engine, with io_uring deni
 		$(TARGET)/hostile/deny-io-uring KILL $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
 			--engine userspace --link $$link --build-dir $(TARGET)/conformance-$$link || exit 1; \
 	done
+	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --folder tests/engine --engine userspace \
+		--build-dir $(TARGET)/engine-tests
+	$(CC) -O1 -Wall -Wextra -Werror tests/hostile/deny-calls.c -o $(TARGET)/hostile/deny-calls
+	$(TARGET)/hostile/deny-calls $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+		--folder tests/engine --engine userspace --build-dir $(TARGET)/engine-tests
+	$(PYTHON) tests/engine/choice.py $(RUNNER_ARGS)
 	ANYRING_ENGINE=auto $(TARGET)/hostile/deny-io-uring EPERM \
 		$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 	ANYRING_ENGINE=userspace $(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples

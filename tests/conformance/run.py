@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles and runs the C programs of this folder, one behaviour each.
+"""Compiles and runs the C programs of this folder (or another), one behaviour each.
 
 A program ends with 0 (passed), 1 (failed) or 77 (skipped, with a line
 `skip: reason`). With --peer the programs that an installed liburing can compile
@@ -23,18 +23,18 @@ NO_RING = "io_uring is not available"
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
-def ledger(name: str) -> dict:
+def ledger(path: pathlib.Path) -> dict:
     """(program, kind) -> reason of what is known to differ."""
     known = {}
-    for line in (HERE / name).read_text().splitlines():
+    for line in path.read_text().splitlines() if path.exists() else []:
         if line and not line.startswith("#"):
             name, kind, reason = line.split(maxsplit=2)
             known[name, kind] = reason
     return known
 
 
-def compile_program(name: str, program: pathlib.Path, options: list, libraries: list) -> str:
-    command = [os.environ.get("CC", "cc"), *FLAGS, *options, str(HERE / f"{name}.c"), "-o",
+def compile_program(source: pathlib.Path, program: pathlib.Path, options: list, libraries: list) -> str:
+    command = [os.environ.get("CC", "cc"), *FLAGS, *options, str(source), "-o",
                str(program), *libraries, "-ldl"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False)
@@ -67,8 +67,9 @@ def results(output: str) -> list:
 class Suite:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.known = ledger("ledger.txt")
-        self.engine = ledger("engine-ledger.txt") if arguments.engine else {}
+        self.known = ledger(arguments.folder / "ledger.txt")
+        engine = arguments.folder / "engine-ledger.txt"
+        self.engine = ledger(engine) if arguments.engine else {}
         if arguments.engine:
             os.environ["ANYRING_ENGINE"] = arguments.engine
         include, libdir = arguments.include.resolve(), arguments.libdir.resolve()
@@ -111,8 +112,8 @@ class Suite:
 
     def run(self, name: str) -> tuple:
         build = self.arguments.build_dir
-        program = build / name
-        problem = compile_program(name, program, self.options, self.libraries)
+        program, source = build / name, self.arguments.folder / f"{name}.c"
+        problem = compile_program(source, program, self.options, self.libraries)
         if problem:
             return "FAIL", f"does not compile:\n{problem}", ""
         status, output = execute([program], self.arguments.timeout,
@@ -129,7 +130,7 @@ class Suite:
         if not self.arguments.peer:
             return (*verdict, "")
         theirs = build / f"{name}.peer"
-        if compile_program(name, theirs, ["-Werror=implicit-function-declaration"], ["-luring"]):
+        if compile_program(source, theirs, ["-Werror=implicit-function-declaration"], ["-luring"]):
             return (*verdict, "lacks")
         their_status, their_output = execute([theirs], self.arguments.timeout)
         same = their_status == status and results(their_output) == results(output)
@@ -154,10 +155,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--engine", choices=("auto", "userspace"))
     parser.add_argument("--only", default="*")
+    parser.add_argument("--folder", type=pathlib.Path, default=HERE)
     arguments = parser.parse_args()
     arguments.build_dir = arguments.build_dir.resolve()
     arguments.build_dir.mkdir(parents=True, exist_ok=True)
-    names = sorted(path.stem for path in HERE.glob(f"{arguments.only}.c"))
+    names = sorted(path.stem for path in arguments.folder.glob(f"{arguments.only}.c"))
     suite = Suite(arguments)
     if arguments.peer and not pathlib.Path("/usr/include/liburing.h").exists():
         print("no liburing is installed to compare with: only ours runs")

@@ -115,7 +115,7 @@ fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
         // Closed without the engine, and perhaps another file by now?
         Found::Ring(ring) if fd < table::INDEX_BASE && !ring.is_at(fd) => {
             if table::remove(fd).is_some() && !table::is_registered(&ring) {
-                ring.close();
+                ring.abandon();
             }
             Err(NOT_OURS)
         }

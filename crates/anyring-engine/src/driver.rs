@@ -20,7 +20,7 @@ use anyring_abi::{__kernel_timespec, io_uring_params};
 use crate::events::drive;
 use crate::lock::{Mutex, futex_wait, futex_wake};
 use crate::ring::Ring;
-use crate::state::Care;
+use crate::state::{Care, State};
 use crate::sys::{self, EVENTS, Fd};
 use crate::{enter, threads};
 
@@ -42,6 +42,8 @@ struct Member {
     ticks: u32,
     /// Whether the ring's epoll is in the driver's.
     known: bool,
+    /// And will wake it.
+    armed: bool,
 }
 
 #[derive(Debug)]
@@ -130,10 +132,13 @@ fn run(tools: &Arc<(Fd, Fd)>) {
     let (epoll, wake) = (tools.0.get(), tools.1.get());
     let mut members: Vec<Member> = Vec::new();
     let mut tick = TICK_NANOS;
+    let mut next = 0_u64;
     loop {
         let ticking = members.iter().any(|member| member.care == Care::Ticking);
         let timeout = match (ticking, members.is_empty()) {
-            (true, _) => Some(sys::timespec(tick)),
+            (true, _) => Some(sys::timespec(
+                next.saturating_sub(sys::now(libc::CLOCK_MONOTONIC)),
+            )),
             (false, true) => Some(sys::timespec(IDLE_NANOS)),
             (false, false) => None,
         };
@@ -147,6 +152,8 @@ fn run(tools: &Arc<(Fd, Fd)>) {
                 arrived = true;
             } else if let Some(member) = members.iter_mut().find(|m| m.ring.serial == token) {
                 member.woken(epoll);
+                tick = TICK_NANOS;
+                next = 0;
             }
         }
         if arrived || members.is_empty() {
@@ -167,15 +174,18 @@ fn run(tools: &Arc<(Fd, Fd)>) {
                         waits: u64::MAX,
                         ticks: 0,
                         known: false,
+                        armed: false,
                     });
                 }
             }
             tick = TICK_NANOS;
         }
-        if ticking || arrived {
+        let now = sys::now(libc::CLOCK_MONOTONIC);
+        let ticks = arrived || now >= next;
+        if ticks || count != 0 {
             let mut busy = false;
             members.retain_mut(|member| {
-                if member.care == Care::Ticking {
+                if ticks && member.care == Care::Ticking {
                     busy |= member.tick(epoll);
                 }
                 let stays = matches!(member.care, Care::Ticking | Care::Armed)
@@ -185,11 +195,14 @@ fn run(tools: &Arc<(Fd, Fd)>) {
                 }
                 stays
             });
-            tick = if busy {
-                TICK_NANOS
-            } else {
-                (tick * 2).min(SLOW_NANOS)
-            };
+            if ticks {
+                tick = if busy {
+                    TICK_NANOS
+                } else {
+                    (tick * 2).min(SLOW_NANOS)
+                };
+                next = now + tick;
+            }
         }
     }
 }
@@ -197,12 +210,36 @@ fn run(tools: &Arc<(Fd, Fd)>) {
 impl Member {
     /// Its epoll has something.
     fn woken(&mut self, epoll: c_int) {
+        self.armed = false;
         if drive(&self.ring) {
-            self.arm(epoll);
+            // What was posted has to be looked at until it is taken.
+            self.watch(epoll);
         } else {
             self.become_care(Care::Ticking);
             self.ticks = 0;
         }
+    }
+
+    /// Decides how the ring is looked after while no program thread comes by.
+    fn watch(&mut self, epoll: c_int) {
+        // Armed also if it only has to be unread: what begins meanwhile must not
+        // wait for a tick.
+        let needed = |state: &mut State| state.waiting_events != 0 || state.signalled;
+        if !self.armed && self.ring.peek(needed) {
+            self.arm(epoll);
+        }
+        let armed = self.armed;
+        // In one hold: what begins after it finds the decision made.
+        self.care = self.ring.peek(|state| {
+            if !state.gone {
+                state.care = match (state.signalled, state.waiting_events != 0) {
+                    (false, false) => Care::None,
+                    (false, true) if armed => Care::Armed,
+                    _ => Care::Ticking,
+                };
+            }
+            state.care
+        });
     }
 
     fn become_care(&mut self, care: Care) {
@@ -227,7 +264,7 @@ impl Member {
         let events = (libc::EPOLLIN | libc::EPOLLONESHOT) as u32;
         if sys::epoll_ctl(epoll, op, fd, events, self.ring.serial).is_ok() {
             self.known = true;
-            self.become_care(Care::Armed);
+            self.armed = true;
         }
     }
 
@@ -268,16 +305,8 @@ impl Member {
         if !drive(&self.ring) {
             return true;
         }
-        let (pending, signalled) = self.ring.peek(|state| {
-            state.quiet(self.ring.signal.get());
-            (state.waiting_events != 0, state.signalled)
-        });
-        if pending && !signalled {
-            self.arm(epoll);
-        } else if !pending && !signalled {
-            self.become_care(Care::None);
-        }
-        // What is signalled has to be looked at until it is taken.
+        self.ring.peek(|state| state.quiet(self.ring.signal.get()));
+        self.watch(epoll);
         false
     }
 }

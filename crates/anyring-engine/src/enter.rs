@@ -58,6 +58,7 @@ pub(crate) fn enter(
         if let Err(error) = check_issuer(state, to_submit, flags) {
             return Some(error);
         }
+        state.waits_next = waits && min_complete != 0;
         if state.flags & abi::IORING_SETUP_SQPOLL != 0 {
             submitted = Ok(to_submit as c_int);
         } else if to_submit != 0 {
@@ -171,6 +172,7 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
     }
     // A chain ends with the submission.
     close_chain(state);
+    state.release_held();
     Ok(taken as c_int)
 }
 
@@ -201,7 +203,7 @@ fn accept(state: &mut State, request: Request) -> bool {
             close_chain(state);
         }
     } else {
-        state.begin(request);
+        state.begin_alone(request);
     }
     true
 }

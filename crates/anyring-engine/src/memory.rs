@@ -39,8 +39,10 @@ pub(crate) struct Memory {
     rings_bytes: usize,
     sqes: *mut u8,
     sqes_bytes: usize,
-    /// Mapped by the engine, not given by the program.
-    owned: bool,
+    /// Mapped by the engine, not given by the program: rings, SQEs.
+    owned: [bool; 2],
+    /// The program unmapped them, it thinks.
+    given_up: [bool; 2],
     pub(crate) sq_entries: u32,
     pub(crate) cq_entries: u32,
     /// log2 of the units of 64 bytes in an SQE.
@@ -102,7 +104,8 @@ impl Memory {
             rings_bytes,
             sqes,
             sqes_bytes,
-            owned: !given,
+            owned: [!given; 2],
+            given_up: [false; 2],
             sq_entries: p.sq_entries,
             cq_entries: p.cq_entries,
             sq_shift,
@@ -314,23 +317,38 @@ impl Memory {
 
     /// The program unmaps it.
     pub(crate) fn give_away(mut self) {
-        self.owned = false;
+        self.owned = [false; 2];
     }
 
-    /// Whether a region starts here; if so, whether the engine mapped it.
-    pub(crate) fn starts_at(&self, address: usize) -> Option<bool> {
-        (self.rings as usize == address || self.sqes as usize == address).then_some(self.owned)
+    /// The ring fd was closed, but the program did not unmap what it still may
+    /// look at: that stays until it does.
+    pub(crate) fn leave_mapped(&mut self) {
+        for (owned, given_up) in self.owned.iter_mut().zip(self.given_up) {
+            *owned &= given_up;
+        }
+    }
+
+    /// The program unmaps the region that starts here, if one does; whether
+    /// the engine mapped it and so keeps it until the ring is closed.
+    pub(crate) fn give_up(&mut self, address: usize) -> Option<bool> {
+        let region = match address {
+            at if at == self.rings as usize => 0,
+            at if at == self.sqes as usize => 1,
+            _ => return None,
+        };
+        self.given_up[region] = true;
+        Some(self.owned[region])
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if self.owned {
-            // SAFETY: our own mappings; the program gave them up, or the ring
-            // with them.
-            unsafe {
-                sys::unmap(self.rings.cast(), self.rings_bytes);
-                sys::unmap(self.sqes.cast(), self.sqes_bytes);
+        let regions = [(self.rings, self.rings_bytes), (self.sqes, self.sqes_bytes)];
+        for ((at, bytes), owned) in regions.into_iter().zip(self.owned) {
+            if owned {
+                // SAFETY: our own mapping; the program gave it up, or the ring
+                // with it.
+                unsafe { sys::unmap(at.cast(), bytes) };
             }
         }
     }

@@ -155,7 +155,7 @@ impl Ring {
         }
         crate::fork::watch()?;
         for gone in table::sweep() {
-            gone.close();
+            gone.abandon();
         }
         let given = p.flags & abi::IORING_SETUP_NO_MMAP != 0;
         let memory = Memory::new(p, given)?;
@@ -208,7 +208,7 @@ impl Ring {
             match table::add(fd, Arc::clone(&ring)) {
                 Ok(gone) => {
                     if let Some(gone) = gone {
-                        gone.close();
+                        gone.abandon();
                     }
                     Ok(ring_fd.release())
                 }
@@ -277,10 +277,10 @@ impl Ring {
         self.waiter.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether a region of its memory starts at this address; if so, whether
-    /// the engine mapped it.
-    pub(crate) fn owns(&self, address: usize) -> Option<bool> {
-        self.peek(|state| state.memory.starts_at(address))
+    /// The program unmaps what starts at this address; if that is the ring's,
+    /// whether the engine mapped it.
+    pub(crate) fn give_up(&self, address: usize) -> Option<bool> {
+        self.peek(|state| state.memory.give_up(address))
     }
 
     /// Whether a descriptor still is this ring's: only our own epoll knows
@@ -299,6 +299,13 @@ impl Ring {
     /// Its memory goes away: nothing may look at it any more.
     pub(crate) fn detach(self: &Arc<Self>) {
         self.with(false, |state| state.gone = true);
+    }
+
+    /// Ends a ring whose fd was closed without the library. As with a file, its
+    /// mappings stay until the program unmaps them.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        self.peek(|state| state.memory.leave_mapped());
+        self.close();
     }
 
     /// Ends it: whatever can be cancelled is, nothing is posted any more.

@@ -7,10 +7,10 @@ use core::ffi::c_int;
 use core::sync::atomic::Ordering;
 
 use anyring_abi::{
-    IORING_CQ_EVENTFD_DISABLED, IORING_CQE_F_32, IORING_CQE_F_MORE, IORING_CQE_F_SKIP,
-    IORING_OP_LINK_TIMEOUT, IORING_SETUP_CQE_MIXED, IORING_SETUP_CQE32, IORING_SETUP_DEFER_TASKRUN,
-    IORING_SETUP_TASKRUN_FLAG, IORING_SQ_CQ_OVERFLOW, IORING_SQ_TASKRUN, IOSQE_IO_DRAIN,
-    IOSQE_IO_HARDLINK, io_uring_sqe,
+    IORING_CQ_EVENTFD_DISABLED, IORING_CQE_F_32, IORING_CQE_F_BUFFER, IORING_CQE_F_MORE,
+    IORING_CQE_F_SKIP, IORING_OP_LINK_TIMEOUT, IORING_SETUP_CQE_MIXED, IORING_SETUP_CQE32,
+    IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_TASKRUN_FLAG, IORING_SQ_CQ_OVERFLOW,
+    IORING_SQ_TASKRUN, IOSQE_IO_DRAIN, IOSQE_IO_HARDLINK, io_uring_sqe,
 };
 
 use crate::buffers::Groups;
@@ -131,6 +131,10 @@ pub(crate) struct State {
     pub(crate) signalled: bool,
     posted: bool,
     posted_async: bool,
+    /// The queue was empty before what was posted.
+    was_empty: bool,
+    /// The thread inside will wait.
+    pub(crate) waits_next: bool,
     pub(crate) workers: [u32; 2],
     /// The epoll that all watches are in.
     pub(crate) epoll: c_int,
@@ -139,6 +143,10 @@ pub(crate) struct State {
     pub(crate) me: Weak<Ring>,
     /// Mixes up the order of completions, if asked for.
     pub(crate) shuffle: random::Shuffle,
+    /// What is being submitted has no place in an order: its completions are
+    /// held, to be shown in a random one.
+    holds: bool,
+    held: Vec<Completion>,
 }
 
 impl State {
@@ -150,6 +158,8 @@ impl State {
     ) -> Result<State, c_int> {
         let slots = room(64)?;
         let free = room(64)?;
+        // Waiting must not fail for want of memory.
+        let waiters = room(16)?;
         Ok(State {
             memory,
             flags,
@@ -185,17 +195,21 @@ impl State {
             outbox: Vec::new(),
             written: None,
             look_soon: false,
-            waiters: Vec::new(),
+            waiters,
             care: Care::None,
             waits: 0,
             me: Weak::new(),
             signalled: false,
             posted: false,
             posted_async: false,
+            was_empty: false,
+            waits_next: false,
             workers: [0; 2],
             epoll,
             serial,
             shuffle: random::Shuffle::from_environment(),
+            holds: false,
+            held: Vec::new(),
         })
     }
 
@@ -214,7 +228,9 @@ impl State {
     /// Puts a CQE into the queue if there is room for it.
     #[inline]
     fn place(&mut self, c: &Completion) -> bool {
-        let free = self.memory.cq_entries.wrapping_sub(self.cq_ready());
+        let ready = self.cq_ready();
+        self.was_empty |= ready == 0;
+        let free = self.memory.cq_entries.wrapping_sub(ready);
         let mixed = self.flags & IORING_SETUP_CQE_MIXED != 0;
         let big = mixed && c.extra.is_some();
         let mask = self.memory.cq_entries - 1;
@@ -265,6 +281,43 @@ impl State {
         }
         if !self.overflow.is_empty() || !self.place(&c) {
             self.push_overflow(c);
+        }
+    }
+
+    /// Starts a request that no chain contains.
+    pub(crate) fn begin_alone(&mut self, request: Request) {
+        if !self.shuffle.is_on() {
+            return self.begin(request);
+        }
+        if request.has(IOSQE_IO_DRAIN) {
+            self.release_held();
+            return self.begin(request);
+        }
+        self.holds = true;
+        self.begin(request);
+        self.holds = false;
+    }
+
+    /// Posts a request's last completion, or holds it to be mixed with others.
+    fn post_last(&mut self, c: Completion, timed: bool) {
+        // Buffers are counted in the order of their completions, and a timeout
+        // comes after those it counted.
+        let ordered = timed || c.flags & IORING_CQE_F_BUFFER != 0;
+        if self.holds && !ordered && self.held.try_reserve(1).is_ok() {
+            return self.held.push(c);
+        }
+        if self.holds {
+            self.release_held();
+        }
+        self.post(c);
+    }
+
+    /// Shows what was held, in a random order.
+    pub(crate) fn release_held(&mut self) {
+        while !self.held.is_empty() {
+            let at = self.shuffle.below(self.held.len());
+            let c = self.held.swap_remove(at);
+            self.post(c);
         }
     }
 
@@ -355,7 +408,12 @@ impl State {
         }
         self.posted = false;
         let from_outside = core::mem::take(&mut self.posted_async);
-        if !self.signalled {
+        let was_empty = core::mem::take(&mut self.was_empty);
+        // An edge-triggered epoll needs an event of its own for what comes after
+        // the program took everything, though the fd is readable still. Whoever
+        // waits in an enter needs none.
+        let edge = from_outside || was_empty && !self.waits_next;
+        if !self.signalled || (edge && self.waiters.is_empty()) {
             self.signalled = true;
             sys::eventfd_add(signal);
         }
@@ -683,12 +741,13 @@ impl State {
             || ops::short_breaks_chain(&request, res);
         let counts = request.sqe.opcode != anyring_abi::IORING_OP_TIMEOUT as u8;
         if !(request.skips_success() && res >= 0 && !failed) {
-            self.post(Completion {
+            let c = Completion {
                 user_data: request.sqe.user_data,
                 res,
                 flags,
                 extra,
-            });
+            };
+            self.post_last(c, !counts);
         }
         if counts {
             self.count_completion();

@@ -161,8 +161,8 @@ pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
     Ok(ring)
 }
 
-/// The ring whose memory starts at this address, and whether the engine mapped
-/// that.
+/// The ring whose memory the program unmaps at this address, and whether the
+/// engine mapped that.
 pub(crate) fn by_memory(address: usize) -> Option<(Arc<Ring>, bool)> {
     crate::fork::notice();
     let table = TABLE.lock();
@@ -171,7 +171,7 @@ pub(crate) fn by_memory(address: usize) -> Option<(Arc<Ring>, bool)> {
         .iter()
         .map(|entry| &entry.ring)
         .chain(table.registered.iter().flatten())
-        .find_map(|ring| Some((Arc::clone(ring), ring.owns(address)?)))
+        .find_map(|ring| Some((Arc::clone(ring), ring.give_up(address)?)))
 }
 
 /// The ring behind any descriptor of it, such as a duplicate.
