@@ -117,7 +117,11 @@ class EventLoop(asyncio.SelectorEventLoop):
     def stop(self):
         """Stops run_forever after this turn."""
         super().stop()
-        self._proactor.interrupt()
+        try:
+            self._proactor.interrupt()
+        except RuntimeError:
+            # From another thread, which has to wake the loop anyway.
+            pass
 
     def _run_once(self):
         if self._debug or self._timer_cancelled_count > 50:

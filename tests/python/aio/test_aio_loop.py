@@ -752,6 +752,37 @@ def test_loop_run_in_another_thread(loop_factory):
         loop.call_soon(print)
 
 
+def test_misuse_from_another_thread_harms_nothing(loop_factory):
+    """Writes from another thread are refused or work; stop() works as soon as
+    something wakes the loop."""
+    loop = loop_factory()
+    a, b = socket.socketpair()
+    transport, _ = loop.run_until_complete(_connect(loop, a))
+    errors = []
+
+    def other():
+        time.sleep(0.05)
+        try:
+            transport.write(b"x")
+        except RuntimeError as error:
+            errors.append(error)
+        loop.stop()
+        loop.call_soon_threadsafe(lambda: None)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    loop.run_forever()
+    thread.join()
+    # What was refused is sent with what is written next.
+    transport.write(b"y")
+    transport.close()
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    b.settimeout(5)
+    assert b.recv(10) in (b"xy", b"x", b"y")
+    b.close()
+
+
 def test_operations_of_aio_share_the_ring(tmp_path):
     async def main():
         before = rings()

@@ -135,8 +135,9 @@ impl Stream {
             return Ok(());
         }
         if let Some(proactor) = stream.proactor(this.py()) {
-            stream.dirty = true;
+            // Refused while another thread is in the kernel with the ring.
             proactor.try_borrow_mut()?.mark_dirty(this.clone().unbind());
+            stream.dirty = true;
         }
         Ok(())
     }
