@@ -1,0 +1,51 @@
+"""`python -m liburing`, where io_uring is and where it is forbidden."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+DENIER = pathlib.Path(__file__).parents[1] / "hostile/deny-io-uring.c"
+
+
+@pytest.fixture(scope="module")
+def deny(tmp_path_factory):
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    program = tmp_path_factory.mktemp("deny") / "deny"
+    subprocess.run(["cc", DENIER, "-o", program], check=True, timeout=60)
+    return program
+
+
+def report(*before):
+    return subprocess.run(
+        [*before, sys.executable, "-m", "liburing"], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_where_it_is():
+    done = report()
+    if done.returncode:
+        pytest.skip(f"no io_uring here: {done.stdout}")
+    assert done.stderr == ""
+    lines = dict(line.split() for line in done.stdout.splitlines() if line.startswith("  "))
+    assert lines["IORING_OP_READ"] == "yes" and lines["nodrop"] == "yes"
+    assert "Linux" in done.stdout
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EACCES"])
+def test_where_it_is_forbidden(deny, error):
+    done = report(deny, error)
+    assert done.returncode == 1 and done.stderr == ""
+    assert error in done.stdout and "seccomp" in done.stdout and "To allow it" in done.stdout
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+def test_a_ring_where_it_is_forbidden(deny, error):
+    program = "import liburing, errno\ntry: liburing.Ring(8)\nexcept OSError as e: print(errno.errorcode[e.errno])"
+    done = subprocess.run(
+        [deny, error, sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == error + "\n", done.stderr
