@@ -6,6 +6,7 @@
 //! meanwhile. `shape` knows which field of an entry is an address; addresses
 //! come from objects only, never from numbers.
 mod batch;
+mod batch_start;
 mod close;
 mod engine;
 mod files;
@@ -19,6 +20,7 @@ mod shape;
 mod slots;
 mod start;
 mod stream;
+mod stream_start;
 mod transfer;
 
 use pyo3::prelude::*;
