@@ -195,12 +195,21 @@ impl Library {
         })
     }
 
-    /// Name and version, for reports.
+    /// Name and version, for reports. Before 2.4 headers have no version: the
+    /// file that is loaded has one in its name.
     pub fn title(&self) -> String {
-        match self.version {
-            0 => format!("{}, older than 2.3", self.name),
-            v => format!("{}, {}.{}", self.name, v >> 16, v & 0xffff),
-        }
+        let loaded = || {
+            let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+            let paths = maps.lines().filter_map(|line| line.split_once('/'));
+            let mut names = paths.filter_map(|(_, path)| path.rsplit('/').next());
+            let found = names.find_map(|name| name.strip_prefix("liburing.so."))?;
+            Some(found.to_string())
+        };
+        let version = match self.version {
+            0 => loaded().unwrap_or_else(|| "older than 2.4".into()),
+            v => format!("{}.{}", v >> 16, v & 0xffff),
+        };
+        format!("{} {version}", self.name)
     }
 }
 

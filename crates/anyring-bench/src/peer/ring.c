@@ -54,7 +54,7 @@ int peer_is_ours(void)
 	return ring.ring_fd == -1;
 }
 
-/* The version of the headers: major << 16 | minor; 0 before 2.3. */
+/* The version of the headers: major << 16 | minor; 0 before 2.4. */
 unsigned peer_version(void)
 {
 #ifdef IO_URING_VERSION_MAJOR
