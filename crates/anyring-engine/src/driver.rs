@@ -22,7 +22,7 @@ use crate::lock::{Mutex, futex_wait, futex_wake};
 use crate::ring::Ring;
 use crate::state::{Care, State};
 use crate::sys::{self, EVENTS, Fd};
-use crate::{enter, threads};
+use crate::{enter, threads, user};
 
 const TICK_NANOS: u64 = 1_000_000;
 /// The longest between two looks at a ring that only waits to be unread.
@@ -103,7 +103,7 @@ fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
                 libc::EPOLLIN as u32,
                 WAKE_TOKEN,
             )?;
-            let tools = Arc::new((epoll, wake));
+            let tools = user::shared((epoll, wake))?;
             let theirs = Arc::clone(&tools);
             threads::start(Box::new(move || run(&theirs)))?;
             driver.tools = Some(Arc::clone(&tools));

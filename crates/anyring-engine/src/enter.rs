@@ -252,6 +252,7 @@ fn check_personality(state: &State, id: u16, op: u8) -> Result<(), c_int> {
 /// Appends to the chain that is being put together.
 fn add_to_chain(state: &mut State, mut request: Request, error: Option<c_int>) {
     request.stage = crate::request::Stage::Linked;
+    let drains = request.has(abi::IOSQE_IO_DRAIN);
     if let Some(error) = error {
         // Kept for when the chain is closed.
         request.done = error.unsigned_abs() as usize;
@@ -266,6 +267,13 @@ fn add_to_chain(state: &mut State, mut request: Request, error: Option<c_int>) {
                     before.next = Some(id.slot);
                 }
                 state.chain = Some((first, id.slot));
+                if drains {
+                    // A chain that drains anywhere does so as a whole.
+                    let first = state.id_of(first);
+                    if let Some(first) = state.get_mut(first) {
+                        first.sqe.flags |= abi::IOSQE_IO_DRAIN as u8;
+                    }
+                }
             }
         },
         Err(request) => {

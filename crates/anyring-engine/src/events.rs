@@ -8,6 +8,7 @@ use crate::request::{File, Id, Stage, Watch};
 use crate::ring::{CLOCKS, KICK, Ring, TIMER};
 use crate::state::State;
 use crate::sys::{self, EVENTS, Event};
+use crate::user;
 
 impl State {
     /// Waits for a file to become ready. A file that cannot be waited for is
@@ -37,7 +38,7 @@ impl State {
             File::Held(fd) => sys::dup(fd.get()),
             File::None => Err(-libc::EBADF),
         };
-        let added = made.and_then(|fd| {
+        let added = made.and_then(user::shared).and_then(|fd| {
             sys::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd.get(), wanted, id.token()).map(|_| fd)
         });
         match added {
@@ -75,7 +76,7 @@ impl State {
         };
         self.unwatch(&watch);
         let number = watch.fd.get();
-        let held = File::Held(Arc::new(watch.fd));
+        let held = File::Held(watch.fd);
         if let Some(request) = self.get_mut(id) {
             for file in [&mut request.file, &mut request.second] {
                 if matches!(file, File::Borrowed(borrowed) if *borrowed == number) {

@@ -11,6 +11,7 @@ use core::ffi::c_int;
 use anyring_abi::{IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_LINK, io_uring_sqe};
 
 use crate::sys::{self, Fd};
+use crate::user;
 
 /// Number of a request: its slot, and which of the slot's requests it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl File {
     pub(crate) fn hold(&mut self) -> Result<c_int, c_int> {
         if let File::Borrowed(fd) = self {
             if *fd >= 0 {
-                *self = File::Held(Arc::new(sys::dup(*fd)?));
+                *self = File::Held(user::shared(sys::dup(*fd)?)?);
             }
         }
         Ok(self.fd())
@@ -90,7 +91,7 @@ impl File {
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// A descriptor of its own: an epoll knows each only once.
-    pub(crate) fd: Fd,
+    pub(crate) fd: Arc<Fd>,
     pub(crate) events: u32,
 }
 

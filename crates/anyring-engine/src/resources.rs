@@ -193,7 +193,8 @@ impl Files {
         if at >= self.table.len() {
             return Err(-libc::EINVAL);
         }
-        self.table.replace(at, Some((Arc::new(file), 0)))?;
+        self.table
+            .replace(at, Some((crate::user::shared(file)?, 0)))?;
         Ok(if allocated { at as i32 } else { 0 })
     }
 }
@@ -203,7 +204,7 @@ pub(crate) fn open_file(fd: c_int) -> Result<Arc<Fd>, c_int> {
     if let crate::table::Found::Ring(_) = crate::table::find(fd) {
         return Err(-libc::EBADF);
     }
-    sys::dup(fd).map(Arc::new)
+    sys::dup(fd).and_then(crate::user::shared)
 }
 
 impl State {

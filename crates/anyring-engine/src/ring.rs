@@ -21,6 +21,7 @@ use crate::pool;
 use crate::state::State;
 use crate::sys::{self, Fd, Sys};
 use crate::table;
+use crate::user;
 
 /// Tokens of the ring's epoll that are no request.
 pub(crate) const KICK: u64 = u64::MAX;
@@ -178,7 +179,7 @@ impl Ring {
         if p.flags & abi::IORING_SETUP_SINGLE_ISSUER != 0 && !state.disabled {
             state.issuer = sys::gettid();
         }
-        let ring = Arc::new(Ring {
+        let ring = user::shared(Ring {
             serial,
             signal,
             epoll,
@@ -191,7 +192,7 @@ impl Ring {
             },
             reason,
             sqpoll_wake: AtomicU32::new(0),
-        });
+        })?;
         ring.peek(|state| state.me = Arc::downgrade(&ring));
         p.features = FEATURES;
         if p.flags & abi::IORING_SETUP_SQPOLL != 0 {
@@ -256,6 +257,7 @@ impl Ring {
             }
             state.advance();
         }
+        state.show_work();
         let neglected = state.care == crate::state::Care::None
             && !state.gone
             && (state.waiting_events != 0 || (state.signalled && state.waiters.is_empty()))

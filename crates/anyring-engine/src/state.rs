@@ -101,6 +101,8 @@ pub(crate) struct State {
     running: u32,
     /// A draining request runs: nothing else may start.
     draining: Option<Id>,
+    /// It ends: what follows in its chain drains on.
+    hands_drain_on: bool,
     order: u64,
     /// Requests that only the epoll or a timer can move.
     pub(crate) waiting_events: u32,
@@ -178,6 +180,7 @@ impl State {
             drain: VecDeque::new(),
             running: 0,
             draining: None,
+            hands_drain_on: false,
             order: 0,
             waiting_events: 0,
             chain: None,
@@ -443,6 +446,16 @@ impl State {
         self.cq_tail.wrapping_add(beyond).wrapping_sub(target) as i32 >= 0
     }
 
+    /// On a DEFER_TASKRUN ring nobody looks at files and timers but an enter:
+    /// a program that goes by the flag has to make one as long as some are
+    /// waited for.
+    pub(crate) fn show_work(&self) {
+        let both = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+        if self.flags & both == both && (self.waiting_events != 0 || !self.deferred.is_empty()) {
+            self.set_flag(IORING_SQ_TASKRUN);
+        }
+    }
+
     /// The ring fd is readable and the queue empty: makes it unreadable.
     pub(crate) fn quiet(&mut self, signal: c_int) {
         if self.signalled && self.cq_ready() == 0 && !self.has_more() {
@@ -575,7 +588,7 @@ impl State {
     /// The same for one that is stored already.
     pub(crate) fn begin_stored(&mut self, id: Id) {
         let drained = self.get(id).is_some_and(|r| r.has(IOSQE_IO_DRAIN));
-        let idle = self.running == 0 && self.drain.is_empty() && self.draining.is_none();
+        let idle = self.is_idle() && self.drain.is_empty() && self.draining.is_none();
         if (drained && !idle) || !self.drain.is_empty() || self.draining.is_some() {
             if self.drain.try_reserve(1).is_err() {
                 if let Some(request) = self.take(id) {
@@ -596,12 +609,17 @@ impl State {
         }
     }
 
+    /// Whether nothing runs, or is about to as the next of its chain.
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.ready.is_empty()
+    }
+
     /// Lets what waited for a drain go, if it may.
     pub(crate) fn undrain(&mut self) {
         while let Some(slot) = self.drain.front().copied() {
             let id = self.id_of(slot);
             let drained = self.get(id).is_some_and(|r| r.has(IOSQE_IO_DRAIN));
-            if self.draining.is_some() || (drained && self.running != 0) {
+            if self.draining.is_some() || (drained && !self.is_idle()) {
                 return;
             }
             self.drain.pop_front();
@@ -721,6 +739,7 @@ impl State {
         if let Some(id) = id {
             if self.draining == Some(id) {
                 self.draining = None;
+                self.hands_drain_on = true;
             }
             self.release(id);
         }
@@ -735,6 +754,7 @@ impl State {
         flags: u32,
         extra: Option<[u64; 2]>,
     ) {
+        let drains = core::mem::take(&mut self.hands_drain_on);
         let flags = flags | self.settle_buffer(&mut request, res);
         let failed = res < 0 && !ops::counts_as_success(&request, res)
             || request.failed
@@ -773,6 +793,9 @@ impl State {
                 self.cancel_chain(next, request.skips_success());
             } else if self.ready.try_reserve(1).is_ok() {
                 self.ready.push_back(next.slot);
+                if drains {
+                    self.draining = Some(next);
+                }
             } else {
                 self.cancel_chain(next, false);
             }
@@ -789,6 +812,9 @@ impl State {
             at = request.next.take().map(|slot| self.id_of(slot));
             if request.counted {
                 self.running -= 1;
+            }
+            if self.draining == Some(id) {
+                self.draining = None;
             }
             self.release(id);
             if !(quiet && request.skips_success())

@@ -165,13 +165,30 @@ pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
 /// engine mapped that.
 pub(crate) fn by_memory(address: usize) -> Option<(Arc<Ring>, bool)> {
     crate::fork::notice();
+    let owner = |ring: Arc<Ring>| {
+        let owned = ring.give_up(address)?;
+        Some((ring, owned))
+    };
+    // Never a ring's lock under the table's: a ring looks things up here.
+    let mut last = -1;
+    while let Some((fd, ring)) = after(last) {
+        if let Some(found) = owner(ring) {
+            return Some(found);
+        }
+        last = fd;
+    }
+    (0..INDICES).find_map(|at| {
+        let ring = TABLE.lock().registered[at].clone();
+        owner(ring?)
+    })
+}
+
+/// The ring with the next higher descriptor.
+fn after(fd: c_int) -> Option<(c_int, Arc<Ring>)> {
     let table = TABLE.lock();
-    table
-        .rings
-        .iter()
-        .map(|entry| &entry.ring)
-        .chain(table.registered.iter().flatten())
-        .find_map(|ring| Some((Arc::clone(ring), ring.give_up(address)?)))
+    let at = table.rings.partition_point(|entry| entry.fd <= fd);
+    let entry = table.rings.get(at)?;
+    Some((entry.fd, Arc::clone(&entry.ring)))
 }
 
 /// The ring behind any descriptor of it, such as a duplicate.

@@ -5,6 +5,7 @@
 //! and not a crash: through process_vm_readv(2) on this very process or, where
 //! a policy forbids that, through a pipe.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -161,6 +162,14 @@ pub(crate) fn room<T>(count: usize) -> Sys<Vec<T>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|_| -libc::ENOMEM)?;
     Ok(values)
+}
+
+/// A value shared between threads, or -ENOMEM. The standard library ends the
+/// program where there is no memory, so it is asked for beforehand.
+pub(crate) fn shared<T>(value: T) -> Sys<Arc<T>> {
+    const COUNTS: usize = 2 * size_of::<usize>();
+    drop(room::<u8>(size_of::<T>() + COUNTS + align_of::<T>())?);
+    Ok(Arc::new(value))
 }
 
 /// Reads an array.

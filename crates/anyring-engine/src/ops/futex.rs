@@ -120,9 +120,8 @@ fn several(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
 }
 
 fn queue(request: &mut Request, wait: Result<Wait, c_int>) -> Outcome {
-    match wait {
+    match wait.and_then(user::shared) {
         Ok(wait) => {
-            let wait = Arc::new(wait);
             request.data = Data::Futex(Arc::clone(&wait));
             Outcome::Work(Work::Futex(wait))
         }

@@ -73,7 +73,10 @@ pub(crate) fn step(request: &mut Request, events: Option<u32>) -> Outcome {
     let by_pid = sqe.len == libc::P_PID && options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
     if by_pid && matches!(request.file, File::None) {
         if let Ok(fd) = sys::plain(libc::SYS_pidfd_open, &[sqe.fd as usize, 0]) {
-            request.file = File::Held(alloc::sync::Arc::new(Fd::own(fd as c_int)));
+            match user::shared(Fd::own(fd as c_int)) {
+                Ok(file) => request.file = File::Held(file),
+                Err(error) => return Outcome::Done(error),
+            }
         }
     }
     if let File::Held(_) = request.file {

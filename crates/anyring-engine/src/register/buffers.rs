@@ -37,7 +37,7 @@ fn slot(vector: &libc::iovec, tag: u64) -> Result<Slot, c_int> {
     if bad {
         return Err(-libc::EFAULT);
     }
-    Ok(Some((Arc::new(Registered { addr, len }), tag)))
+    Ok(Some((user::shared(Registered { addr, len })?, tag)))
 }
 
 fn slots(vectors: &[libc::iovec], tags: &[u64]) -> Result<Vec<Slot>, c_int> {
