@@ -191,7 +191,8 @@ fn accept(state: &mut State, request: Request) -> bool {
             if ends {
                 close_chain(state);
             }
-            return go_on;
+            // In the middle of a chain the rest of it is taken, too.
+            return go_on || !ends;
         }
         state.finish(request, error, 0, None);
         return go_on;

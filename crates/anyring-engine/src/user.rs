@@ -168,7 +168,10 @@ pub(crate) fn room<T>(count: usize) -> Sys<Vec<T>> {
 /// program where there is no memory, so it is asked for beforehand.
 pub(crate) fn shared<T>(value: T) -> Sys<Arc<T>> {
     const COUNTS: usize = 2 * size_of::<usize>();
-    drop(room::<u8>(size_of::<T>() + COUNTS + align_of::<T>())?);
+    // Of exactly that size: what malloc gets back it then gives again.
+    let bytes = (COUNTS + size_of::<T>()).next_multiple_of(align_of::<T>().max(COUNTS / 2));
+    // Without the black box the compiler would leave the attempt out.
+    drop(core::hint::black_box(room::<u8>(bytes)?));
     Ok(Arc::new(value))
 }
 

@@ -104,9 +104,12 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
         return Err(-libc::EBADF);
     }
     let all = query.flags & (abi::IORING_ASYNC_CANCEL_ALL | abi::IORING_ASYNC_CANCEL_ANY) != 0;
-    // Time limits end with what they guard.
+    // Time limits end with what they guard. What has not started is not found,
+    // as in the kernel: it goes with what it waits for.
     let found = state.find_all(|request| {
-        request.sqe.opcode != abi::IORING_OP_LINK_TIMEOUT as u8 && query.matches(state, request)
+        request.sqe.opcode != abi::IORING_OP_LINK_TIMEOUT as u8
+            && !matches!(request.stage, Stage::Linked | Stage::Deferred)
+            && query.matches(state, request)
     })?;
     let mut count = 0;
     let mut problem = -libc::ENOENT;

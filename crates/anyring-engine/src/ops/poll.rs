@@ -11,7 +11,7 @@ use crate::request::{Data, Id, Outcome, Request, Stage};
 use crate::state::State;
 use crate::sys;
 
-const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP) as u32;
 /// Bits of an epoll that are no events.
 const MODES: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32;
 
@@ -32,7 +32,7 @@ fn is_multishot(request: &Request) -> bool {
 }
 
 fn wanted(request: &Request) -> u32 {
-    let events = request.sqe.op_flags & !MODES;
+    let events = request.sqe.op_flags & !MODES | ALWAYS;
     let level = request.sqe.len & abi::IORING_POLL_ADD_LEVEL != 0;
     if is_multishot(request) && !level {
         events | libc::EPOLLET as u32
@@ -49,7 +49,7 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
     if !is_multishot(request) {
         let ready = match events {
             Some(events) => events,
-            None => sys::poll_now(request.file.fd(), request.sqe.op_flags & 0x7fff),
+            None => sys::poll_now(request.file.fd(), (request.sqe.op_flags | ALWAYS) & 0x7fff),
         };
         if ready & libc::POLLNVAL as u32 != 0 {
             return Outcome::Done(-libc::EBADF);
@@ -75,7 +75,7 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
 
 /// A file that is always ready.
 pub(crate) fn always_ready(request: &Request) -> Outcome {
-    let ready = sys::poll_now(request.file.fd(), request.sqe.op_flags & 0x7fff);
+    let ready = sys::poll_now(request.file.fd(), (request.sqe.op_flags | ALWAYS) & 0x7fff);
     Outcome::Done((ready & (request.sqe.op_flags | ALWAYS)) as i32)
 }
 
@@ -102,10 +102,7 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
     let found = state.find_all(|other| {
         other.sqe.opcode == abi::IORING_OP_POLL_ADD as u8
             && other.sqe.user_data == target
-            && matches!(
-                other.stage,
-                Stage::Polling | Stage::Linked | Stage::Deferred
-            )
+            && other.stage == Stage::Polling
     })?;
     let id = *found.first().ok_or(-libc::ENOENT)?;
     if !events && !user_data {
