@@ -180,6 +180,7 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
 #[inline]
 fn accept(state: &mut State, request: Request) -> bool {
     let go_on = state.flags & abi::IORING_SETUP_SUBMIT_ALL != 0;
+    state.skips |= request.skips_success();
     let checked = check(state, &request);
     let in_chain = state.chain.is_some();
     if let Err(error) = checked {
@@ -222,7 +223,8 @@ fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if let Some(restrictions) = &state.restrictions {
         restrictions.check(sqe)?;
     }
-    if request.has(abi::IOSQE_CQE_SKIP_SUCCESS) && request.has(abi::IOSQE_IO_DRAIN) {
+    // A drain counts completions, which are not all there any more.
+    if request.has(abi::IOSQE_IO_DRAIN) && state.skips {
         return Err(-libc::EOPNOTSUPP);
     }
     if request.has(abi::IOSQE_BUFFER_SELECT) && !crate::ops::selects(sqe.opcode) {
@@ -295,12 +297,17 @@ fn close_chain(state: &mut State) {
         return;
     }
     let mut at = Some(id);
-    while let Some(id) = at {
-        let Some(mut request) = state.take(id) else {
+    let quiet = state.get(id).is_some_and(Request::skips_success);
+    while let Some(next) = at {
+        let Some(mut request) = state.take(next) else {
             return;
         };
         at = request.next.take().map(|slot| state.id_of(slot));
-        state.release(id);
+        state.release(next);
+        // The first says whether the others are heard of.
+        if quiet && next != id {
+            continue;
+        }
         let res = if request.cancelled {
             -(request.done as c_int)
         } else {

@@ -109,6 +109,8 @@ pub(crate) struct State {
     /// The chain being put together: its first and last slot.
     pub(crate) chain: Option<(u32, u32)>,
     pub(crate) chain_failed: bool,
+    /// A request came that posts nothing if it succeeds.
+    pub(crate) skips: bool,
     pub(crate) files: Files,
     pub(crate) buffers: Buffers,
     pub(crate) groups: Groups,
@@ -185,6 +187,7 @@ impl State {
             waiting_events: 0,
             chain: None,
             chain_failed: false,
+            skips: false,
             files: Files::default(),
             buffers: Buffers::default(),
             groups: Groups::default(),
@@ -281,6 +284,10 @@ impl State {
                 self.set_flag(IORING_SQ_TASKRUN);
             }
             return;
+        }
+        if !self.deferred.is_empty() {
+            // They were first.
+            self.flush();
         }
         if !self.overflow.is_empty() || !self.place(&c) {
             self.push_overflow(c);
@@ -709,9 +716,13 @@ impl State {
         self.guard(id);
     }
 
-    /// Ends a stored request with an error.
-    pub(crate) fn fail(&mut self, id: Id, res: i32) {
-        if let Some(request) = self.take(id) {
+    /// Ends a stored request with an error; what it moved already counts.
+    pub(crate) fn fail(&mut self, id: Id, mut res: i32) {
+        if let Some(mut request) = self.take(id) {
+            if request.started && request.done != 0 {
+                request.failed = true;
+                res = request.done as i32;
+            }
             self.end(Some(id), request, res, 0, None);
         }
     }
@@ -760,7 +771,7 @@ impl State {
             || request.failed
             || ops::short_breaks_chain(&request, res);
         let counts = request.sqe.opcode != anyring_abi::IORING_OP_TIMEOUT as u8;
-        if !(request.skips_success() && res >= 0 && !failed) {
+        if failed || !request.skips_success() {
             let c = Completion {
                 user_data: request.sqe.user_data,
                 res,
@@ -817,9 +828,7 @@ impl State {
                 self.draining = None;
             }
             self.release(id);
-            if !(quiet && request.skips_success())
-                || request.sqe.opcode == IORING_OP_LINK_TIMEOUT as u8
-            {
+            if !quiet {
                 self.post(Completion {
                     user_data: request.sqe.user_data,
                     res: -libc::ECANCELED,

@@ -67,26 +67,32 @@ impl Query {
     }
 }
 
-/// ASYNC_CANCEL.
-pub(crate) fn start(state: &mut State, request: &Request) -> Outcome {
-    if request.has(abi::IOSQE_BUFFER_SELECT) {
-        return Outcome::Done(-libc::EINVAL);
-    }
+/// What a request asks for.
+fn query(request: &Request) -> Query {
     let sqe = &request.sqe;
     let mut flags = sqe.op_flags;
     if request.has(abi::IOSQE_FIXED_FILE) && flags & abi::IORING_ASYNC_CANCEL_FD != 0 {
         flags |= abi::IORING_ASYNC_CANCEL_FD_FIXED;
     }
-    run(
-        state,
-        Query {
-            user_data: sqe.addr,
-            fd: sqe.fd,
-            opcode: sqe.len as u8,
-            flags,
-        },
-    )
-    .into()
+    Query {
+        user_data: sqe.addr,
+        fd: sqe.fd,
+        opcode: sqe.len as u8,
+        flags,
+    }
+}
+
+/// Whether it can be asked for.
+pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+    if request.has(abi::IOSQE_BUFFER_SELECT) {
+        return Err(-libc::EINVAL);
+    }
+    query(request).check()
+}
+
+/// ASYNC_CANCEL.
+pub(crate) fn start(state: &mut State, request: &Request) -> Outcome {
+    run(state, query(request)).into()
 }
 
 /// Cancels; 0, or a number where all were meant.

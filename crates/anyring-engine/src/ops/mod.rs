@@ -17,6 +17,7 @@ use crate::request::{Call, Data, File, Outcome, Request, Work};
 use crate::state::State;
 
 pub(crate) mod cancel;
+mod checks;
 pub(crate) mod command;
 pub(crate) mod file;
 pub(crate) mod futex;
@@ -258,7 +259,8 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), c_int> {
                 -libc::EBADF
             })
         }
-        _ => Ok(()),
+        abi::IORING_OP_READ | abi::IORING_OP_WRITE => Ok(()),
+        _ => checks::operands(request),
     }
 }
 
@@ -317,7 +319,16 @@ pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
             request.file = File::Borrowed(request.sqe.fd);
         }
     }
-    step(state, request, None)
+    let outcome = step(state, request, None);
+    match (&outcome, &request.file) {
+        // What is wrong with the file comes before anything else.
+        (Outcome::Done(res) | Outcome::DoneWith(res, _), File::Borrowed(fd))
+            if *res < 0 && uses_file(op) && !crate::sys::is_open(*fd) =>
+        {
+            Outcome::Done(-libc::EBADF)
+        }
+        _ => outcome,
+    }
 }
 
 /// Goes on with a request whose file is ready.
@@ -434,9 +445,40 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     }
 }
 
-/// Results that do not break a chain though they are errors.
+/// Results that do not break a chain though they are errors: that of a timeout
+/// which asks for it, and those of operations that the kernel never lets fail
+/// a chain, as long as they had a file to work on.
 pub(crate) fn counts_as_success(request: &Request, res: i32) -> bool {
-    request.sqe.opcode == abi::IORING_OP_TIMEOUT as u8
+    let op = u32::from(request.sqe.opcode);
+    let lenient = matches!(
+        op,
+        abi::IORING_OP_RENAMEAT
+            | abi::IORING_OP_UNLINKAT
+            | abi::IORING_OP_MKDIRAT
+            | abi::IORING_OP_SYMLINKAT
+            | abi::IORING_OP_LINKAT
+            | abi::IORING_OP_STATX
+            | abi::IORING_OP_SETXATTR
+            | abi::IORING_OP_GETXATTR
+            | abi::IORING_OP_FSETXATTR
+            | abi::IORING_OP_FGETXATTR
+            | abi::IORING_OP_FSYNC
+            | abi::IORING_OP_SYNC_FILE_RANGE
+            | abi::IORING_OP_FALLOCATE
+            | abi::IORING_OP_FTRUNCATE
+            | abi::IORING_OP_MADVISE
+            | abi::IORING_OP_SHUTDOWN
+    );
+    if lenient && request.started {
+        let never_ran = matches!(-res, libc::ECANCELED | libc::ENOTSOCK | libc::ENOMEM)
+            || res == -libc::EBADF && uses_file(op);
+        return !never_ran;
+    }
+    if op == abi::IORING_OP_SOCKET && request.started && request.sqe.file_index != 0 {
+        // There is a socket, but no place for it.
+        return matches!(-res, libc::EINVAL | libc::ENXIO | libc::ENFILE);
+    }
+    op == abi::IORING_OP_TIMEOUT
         && res == -libc::ETIME
         && request.sqe.op_flags & abi::IORING_TIMEOUT_ETIME_SUCCESS != 0
 }

@@ -84,7 +84,8 @@ pub(crate) fn remove(state: &mut State, request: &Request) -> Outcome {
     change(state, request).into()
 }
 
-fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
+/// Whether what is to be changed can be.
+pub(crate) fn check_change(request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     let known = abi::IORING_POLL_UPDATE_EVENTS
         | abi::IORING_POLL_UPDATE_USER_DATA
@@ -95,9 +96,13 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
         || sqe.len == abi::IORING_POLL_ADD_MULTI
         || !user_data && sqe.off != 0
         || !events && sqe.op_flags != 0;
-    if wrong {
-        return Err(-libc::EINVAL);
-    }
+    if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+}
+
+fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
+    let sqe = &request.sqe;
+    let events = sqe.len & abi::IORING_POLL_UPDATE_EVENTS != 0;
+    let user_data = sqe.len & abi::IORING_POLL_UPDATE_USER_DATA != 0;
     let target = sqe.addr;
     let found = state.find_all(|other| {
         other.sqe.opcode == abi::IORING_OP_POLL_ADD as u8

@@ -7,10 +7,10 @@ use anyring_abi::io_uring_sqe;
 use crate::state::State;
 
 /// The most buffers of a group, and the largest number of one.
-const MAX: u64 = 65536;
+pub(crate) const MAX: u64 = 65536;
 
-/// PROVIDE_BUFFERS.
-pub(crate) fn provide(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
+/// Whether the buffers can be what they are said to be.
+pub(crate) fn check(sqe: &io_uring_sqe) -> Result<(), c_int> {
     let count = sqe.fd as u32;
     if sqe.fd <= 0 || u64::from(count) > MAX {
         return Err(-libc::E2BIG);
@@ -31,16 +31,19 @@ pub(crate) fn provide(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_in
     if sqe.off + u64::from(count) > MAX {
         return Err(-libc::EINVAL);
     }
+    Ok(())
+}
+
+/// PROVIDE_BUFFERS.
+pub(crate) fn provide(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
+    let (count, first) = (sqe.fd as u32, sqe.off as u16);
     state
         .groups
-        .provide(sqe.buf_index, sqe.addr, sqe.len, count, sqe.off as u16)?;
+        .provide(sqe.buf_index, sqe.addr, sqe.len, count, first)?;
     Ok(0)
 }
 
 /// REMOVE_BUFFERS.
 pub(crate) fn remove(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
-    if sqe.fd <= 0 || sqe.fd as u64 > MAX {
-        return Err(-libc::EINVAL);
-    }
     state.groups.remove(sqe.buf_index, sqe.fd as u32)
 }

@@ -199,9 +199,6 @@ pub(crate) fn quick(state: &mut State, request: &mut Request) -> Outcome {
     match u32::from(sqe.opcode) {
         abi::IORING_OP_SOCKET => {
             let kind = sqe.off as c_int;
-            if sqe.file_index != 0 && kind & libc::SOCK_CLOEXEC != 0 {
-                return Outcome::Done(-libc::EINVAL);
-            }
             let made = sys::plain(
                 libc::SYS_socket,
                 &[sqe.fd as usize, kind as usize, sqe.len as usize],

@@ -9,14 +9,11 @@ use crate::request::{File, Outcome, Request};
 use crate::state::State;
 use crate::sys;
 
-const FLAGS: u32 = 0xf | abi::SPLICE_F_FD_IN_FIXED;
+pub(crate) const FLAGS: u32 = 0xf | abi::SPLICE_F_FD_IN_FIXED;
 
 /// Waits until there is something to move and room for it.
 pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32>) -> Outcome {
     let sqe = request.sqe;
-    if sqe.op_flags & !FLAGS != 0 {
-        return Outcome::Done(-libc::EINVAL);
-    }
     if matches!(request.second, File::None) {
         request.second = if sqe.op_flags & abi::SPLICE_F_FD_IN_FIXED != 0 {
             match super::fixed_file(state, sqe.file_index) {

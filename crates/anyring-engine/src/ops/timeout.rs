@@ -202,7 +202,8 @@ pub(crate) fn remove(state: &mut State, request: &Request) -> Outcome {
     change(state, request).into()
 }
 
-fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
+/// The new time of an update, 0 for a removal.
+pub(crate) fn check_change(request: &Request) -> Result<u64, c_int> {
     let sqe = &request.sqe;
     let flags = sqe.op_flags;
     let update = flags & abi::IORING_TIMEOUT_UPDATE_MASK != 0;
@@ -220,7 +221,14 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
     {
         return Err(-libc::EINVAL);
     }
-    let every = if update { span(sqe.off, flags)? } else { 0 };
+    if update { span(sqe.off, flags) } else { Ok(0) }
+}
+
+fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
+    let every = check_change(request)?;
+    let sqe = &request.sqe;
+    let flags = sqe.op_flags;
+    let update = flags & abi::IORING_TIMEOUT_UPDATE_MASK != 0;
     let kind = if flags & abi::IORING_LINK_TIMEOUT_UPDATE != 0 {
         abi::IORING_OP_LINK_TIMEOUT
     } else {

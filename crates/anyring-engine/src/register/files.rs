@@ -148,11 +148,18 @@ fn replace_one(state: &mut State, slot: u32, fds: u64, tags: u64, at: u32) -> Re
     if fd == abi::IORING_REGISTER_FILES_SKIP {
         return Ok(());
     }
-    let new = match fd {
-        -1 => None,
-        fd => Some((open_file(fd)?, tag)),
+    // What was there is gone, even if the new one cannot be had.
+    let file = if fd == -1 {
+        Ok(None)
+    } else {
+        open_file(fd).map(|file| Some((file, tag)))
     };
-    state.files.table.replace(slot as usize, new).map(|_| ())
+    let (new, result) = match file {
+        Ok(new) => (new, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    state.files.table.replace(slot as usize, new)?;
+    result
 }
 
 pub(super) fn range(state: &mut State, arg: u64) -> Result<c_int, c_int> {
@@ -167,9 +174,6 @@ pub(super) fn range(state: &mut State, arg: u64) -> Result<c_int, c_int> {
 
 /// FILES_UPDATE, the operation.
 pub(crate) fn update_op(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
-    if sqe.len == 0 {
-        return Err(-libc::EINVAL);
-    }
     if sqe.off as u32 != abi::IORING_FILE_INDEX_ALLOC {
         let result = replace(state, sqe.off as u32, sqe.addr, 0, sqe.len);
         state.post_tags();
