@@ -229,6 +229,15 @@ test-engine: all ## everything again on the userspace engine, with io_uring deni
 		$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 	ANYRING_ENGINE=userspace $(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 
+.PHONY: test-engine-tsan
+test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain has it
+	@runtime=$$(find "$$(rustc --print sysroot)" -name '*rustc*tsan.a' | head -1); \
+	if [ -z "$$runtime" ]; then echo "skipped: the toolchain has no runtime of the thread sanitizer"; exit 0; fi; \
+	TSAN_OPTIONS="suppressions=$(CURDIR)/crates/anyring-engine/tests/support/tsan.txt" RUSTC_BOOTSTRAP=1 \
+		RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=$(TARGET)/tsan \
+		$(CARGO) test --locked --package anyring-engine --test differential \
+		--target $$(rustc -vV | sed -n 's/^host: //p') -- --nocapture
+
 .PHONY: test-examples
 test-examples: all ## the C examples
 	$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
