@@ -48,6 +48,8 @@ from ._structs import (
 )
 
 __version__ = _liburing.__version__
+choose_engine = _liburing.choose_engine
+engine_of = _liburing.engine_of
 _liburing._usual(Ring, Cqe)
 
 io_uring_op = _IntEnum(

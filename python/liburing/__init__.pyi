@@ -1550,6 +1550,17 @@ io_uring_probe = Probe
 def bind(sockfd: int, addr: Any) -> Any:
     """Binds a socket; 0."""
 
+def choose_engine(engine: Any, /) -> Any:
+    """Chooses for the rings made from now on: "kernel", "auto", "userspace", or
+    None to leave it to `ANYRING_ENGINE` and the default, "auto".
+    """
+
+def engine_of(fd: int, /) -> Any:
+    """`(engine, errno)` of the ring with this descriptor: "kernel" or
+    "userspace"; the errno of io_uring_setup(2) that brought it to user space,
+    0 if that was chosen; "inherited" for a ring of the parent process.
+    """
+
 def files(*fds: Any) -> Any:
     """Descriptors to register: files(3, 4) or files([3, 4])."""
 

@@ -5,7 +5,7 @@ import os
 
 import liburing as u
 import pytest
-from support import finish, made, needs, run, start
+from support import bare_setup, finish, made, needs, run, start
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_parameters():
 @pytest.mark.parametrize("old", [False, True])
 def test_in_steps(old):
     param, ring = u.Param(), u.Ring()
-    fd = u.io_uring_setup(8, param)
+    fd = bare_setup(8, param)
     order = (param, ring) if old else (ring, param)
     assert u.io_uring_queue_mmap(fd, *order) == 0 and ring.ring_fd == fd
     for tag in range(20):
@@ -78,7 +78,7 @@ def test_in_steps(old):
 
 def test_sizes_come_from_the_kernel_only():
     param, ring = u.Param(), u.Ring()
-    fd = u.io_uring_setup(1, param)
+    fd = bare_setup(1, param)
     param.sq_entries, param.cq_entries = 1 << 15, 1 << 16
     u.io_uring_queue_mmap(fd, ring, param)
     assert u.io_uring_sq_space_left(ring) == 1

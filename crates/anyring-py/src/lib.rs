@@ -15,6 +15,7 @@ mod cell;
 mod core;
 mod cqe;
 mod detach;
+mod engine;
 mod fork;
 mod handle;
 mod hot;
@@ -30,6 +31,13 @@ mod sqe;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+
+/// What serves rings: the kernel or, where that refuses and nobody said
+/// otherwise, the userspace engine.
+type Serving = anyring_engine::Selected;
+const KERNEL: Serving = Serving::new();
+/// A ring of the upper tiers.
+type OwnRing = anyring::Ring<Serving>;
 
 /// An `OSError` of the right subclass.
 #[cold]
@@ -74,6 +82,11 @@ fn needs_the_lock(py: Python<'_>) -> PyResult<()> {
 #[pymodule(gil_used = true)]
 fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     needs_the_lock(module.py())?;
+    // People who import this want their program to work; in C, who links a
+    // drop-in wants the original's errors.
+    anyring_engine::set_default(anyring_engine::Choice::Auto);
+    module.add_function(wrap_pyfunction!(engine::choose_engine, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::engine_of, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<pycore::Core>()?;
     module.add_class::<sqe::Sqe>()?;

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use anyring::ring::setup;
-use anyring::{Errno, Linux, RingRef, check};
+use anyring::{Errno, RingRef, check};
 use anyring_abi as abi;
 use anyring_abi::{io_uring, io_uring_params};
 
@@ -73,7 +73,7 @@ impl Queue {
         }
         let mut raw = Box::new(setup::empty());
         // SAFETY: both are valid for reads and writes.
-        check(unsafe { setup::queue_init_params(Linux, entries, &raw mut *raw, params) })?;
+        check(unsafe { setup::queue_init_params(crate::KERNEL, entries, &raw mut *raw, params) })?;
         Ok(Queue { raw, memory: None })
     }
 
@@ -91,7 +91,7 @@ impl Queue {
         // the ring, which is dropped first.
         let used = check(unsafe {
             let (place, size) = (memory.address(), memory.size());
-            setup::queue_init_mem(Linux, entries, &raw mut *raw, params, place, size)
+            setup::queue_init_mem(crate::KERNEL, entries, &raw mut *raw, params, place, size)
         })?;
         let memory = Some(memory);
         Ok((Queue { raw, memory }, used))
@@ -104,7 +104,7 @@ impl Queue {
     pub(crate) unsafe fn map(maps: i32, fd: i32, params: &io_uring_params) -> Result<Self, Errno> {
         let mut raw = Box::new(setup::empty());
         // SAFETY: the caller vouches for the parameters.
-        check(unsafe { setup::queue_mmap(Linux, maps, params, &raw mut *raw) })?;
+        check(unsafe { setup::queue_mmap(crate::KERNEL, maps, params, &raw mut *raw) })?;
         raw.ring_fd = fd;
         raw.enter_ring_fd = fd;
         if params.flags & abi::IORING_SETUP_NO_SQARRAY == 0 {
@@ -118,9 +118,9 @@ impl Queue {
 
     /// For calls of the core, within one borrow.
     #[inline]
-    pub(crate) fn ring(&mut self) -> RingRef<Linux> {
+    pub(crate) fn ring(&mut self) -> RingRef<crate::Serving> {
         // SAFETY: set up and not yet down; the box does not move.
-        unsafe { RingRef::new(&raw mut *self.raw, Linux) }
+        unsafe { RingRef::new(&raw mut *self.raw, crate::KERNEL) }
     }
 
     pub(crate) fn raw(&self) -> &io_uring {

@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
+use anyring::Kernel;
 use anyring::register::{CloneRange, register_without_ring};
-use anyring::{Kernel, Linux};
 use anyring_abi as abi;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -305,7 +305,9 @@ fn io_uring_register_sync_msg(sqe: &Bound<'_, Sqe>) -> PyResult<u32> {
     }
     let place = (&raw const raw).cast();
     // SAFETY: valid through the call; a message holds no address.
-    checked(unsafe { register_without_ring(Linux, abi::IORING_REGISTER_SEND_MSG_RING, place, 1) })
+    checked(unsafe {
+        register_without_ring(crate::KERNEL, abi::IORING_REGISTER_SEND_MSG_RING, place, 1)
+    })
 }
 
 /// `(ring, if_idx, if_rxq, rq_entries, flags)`: a zero-copy receive queue.
@@ -368,7 +370,7 @@ fn _bpf_filter(
             checked(unsafe { target.register(opcode, place, 1) })
         }
         // SAFETY: the kernel copies block and instructions.
-        None => checked(unsafe { register_without_ring(Linux, opcode, place, 1) }),
+        None => checked(unsafe { register_without_ring(crate::KERNEL, opcode, place, 1) }),
     }
 }
 
@@ -378,7 +380,7 @@ fn _bpf_filter(
 #[pyfunction]
 fn _register(fd: U32, opcode: U32, nr_args: U32) -> PyResult<u32> {
     // SAFETY: the argument is NULL.
-    checked(unsafe { Linux.register(fd.0 as i32, opcode.0, std::ptr::null(), nr_args.0) })
+    checked(unsafe { crate::KERNEL.register(fd.0 as i32, opcode.0, std::ptr::null(), nr_args.0) })
 }
 
 /// `(fd, to_submit, min_complete, flags, mask)`: io_uring_enter(2).
@@ -405,7 +407,7 @@ fn _enter(
         // rings points to is kept by that ring.
         unsafe {
             let (fd, size) = (fd.0 as i32, if mask.is_some() { 8 } else { size });
-            Linux.enter(fd, to_submit.0, min_complete.0, flags.0, place, size)
+            crate::KERNEL.enter(fd, to_submit.0, min_complete.0, flags.0, place, size)
         }
     });
     checked(result).or_else(|error| {

@@ -3,7 +3,6 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use anyring::{Kernel, Linux};
 use anyring_abi as abi;
 use anyring_abi::{io_uring_params, io_uring_reg_wait};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -142,7 +141,7 @@ fn io_uring_setup(py: Python<'_>, entries: U32, p: &Bound<'_, Param>) -> PyResul
         return Err(raise(anyring::Errno(libc::EINVAL)));
     }
     // SAFETY: valid for reads and writes.
-    let fd = checked(unsafe { Linux.setup(entries.0, &raw mut raw) })?;
+    let fd = checked(unsafe { anyring_engine::bare_setup(entries.0, &raw mut raw) })?;
     // SAFETY: just opened, and the program's from now on.
     let twin = unsafe { BorrowedFd::borrow_raw(fd as i32) }.try_clone_to_owned();
     match twin {
@@ -222,7 +221,7 @@ fn put_sqe(ring: &Bound<'_, Handle>, sqe: &Bound<'_, SqeArray>) -> PyResult<bool
 #[pyfunction]
 fn _mlock_size(entries: u32, flags: u32) -> PyResult<isize> {
     let params = anyring::ring::setup::params(flags);
-    match anyring::ring::setup::mlock_size(Linux, entries, &params) {
+    match anyring::ring::setup::mlock_size(crate::KERNEL, entries, &params) {
         error if error < 0 => Err(raise(anyring::Errno(-error as i32))),
         size => Ok(size),
     }

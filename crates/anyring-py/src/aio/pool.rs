@@ -1,6 +1,6 @@
 //! The buffers from which multishot receives of a loop choose.
 
-use anyring::{Ring, buffers};
+use anyring::buffers;
 use anyring_abi as abi;
 use anyring_abi::io_uring_buf_ring;
 use pyo3::prelude::*;
@@ -27,7 +27,7 @@ unsafe impl Sync for Pool {}
 
 impl Pool {
     /// Registers a pool with `ring` (Linux 5.19).
-    pub(super) fn new(ring: &mut Ring) -> PyResult<Self> {
+    pub(super) fn new(ring: &mut crate::OwnRing) -> PyResult<Self> {
         // SAFETY: a fresh mapping of its own.
         let memory = unsafe {
             libc::mmap(

@@ -29,9 +29,9 @@ impl Proactor {
         let flags = abi::IORING_SETUP_COOP_TASKRUN | abi::IORING_SETUP_TASKRUN_FLAG;
         let ring = plain()
             .flags(flags)
-            .build()
+            .build_on(crate::KERNEL)
             .or_else(|error| match error.0 {
-                libc::EINVAL => plain().build(),
+                libc::EINVAL => plain().build_on(crate::KERNEL),
                 _ => Err(error),
             })
             .map_err(raise)?;

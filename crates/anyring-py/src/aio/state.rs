@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use anyring::Ring;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -17,7 +16,7 @@ use crate::core::generation;
 pub(super) const NOBODY: u64 = u64::MAX - 8;
 
 /// The ring, reached through `&mut Proactor` only.
-pub(super) struct Owned(pub(super) Ring);
+pub(super) struct Owned(pub(super) crate::OwnRing);
 
 // SAFETY: no function takes it by shared reference.
 unsafe impl Sync for Owned {}
@@ -89,7 +88,7 @@ pub(crate) struct Proactor {
 }
 
 impl Proactor {
-    pub(super) fn ring(&mut self) -> PyResult<&mut Ring> {
+    pub(super) fn ring(&mut self) -> PyResult<&mut crate::OwnRing> {
         if self.process != generation() {
             return Err(PyRuntimeError::new_err(
                 "this ring belongs to the process that made it",

@@ -157,10 +157,10 @@ impl State {
 
 /// The ring in a wait that goes on without the interpreter lock.
 #[derive(Clone, Copy)]
-pub(crate) struct Raw(pub(crate) anyring::RingRef<anyring::Linux>);
+pub(crate) struct Raw(pub(crate) anyring::RingRef<crate::Serving>);
 
 impl Raw {
-    pub(crate) fn ring(self) -> anyring::RingRef<anyring::Linux> {
+    pub(crate) fn ring(self) -> anyring::RingRef<crate::Serving> {
         self.0
     }
 }

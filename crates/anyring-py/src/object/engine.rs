@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use anyring::{Builder, Ring};
+use anyring::Builder;
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::PyTraverseError;
@@ -21,9 +21,10 @@ use super::slots::{Owner, Slots};
 use super::stream::Stream;
 use crate::core::raise;
 use crate::fork::generation;
+use crate::{KERNEL, OwnRing};
 
 /// The ring. Python reaches it through `&mut Engine` only.
-pub(super) struct Owned(pub(super) Ring);
+pub(super) struct Owned(pub(super) OwnRing);
 
 // SAFETY: no function takes it by shared reference.
 unsafe impl Sync for Owned {}
@@ -76,7 +77,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn ring(&mut self) -> PyResult<&mut Ring> {
+    pub(super) fn ring(&mut self) -> PyResult<&mut OwnRing> {
         if self.process != generation() {
             return Err(PyRuntimeError::new_err(
                 "this ring belongs to the process that made it",
@@ -126,7 +127,7 @@ impl Engine {
             return Err(std::io::Error::last_os_error().into());
         }
         Ok(Engine {
-            ring: Some(Owned(builder.build().map_err(raise)?)),
+            ring: Some(Owned(builder.build_on(KERNEL).map_err(raise)?)),
             process: generation(),
             slots: Slots::new(u64::from_ne_bytes(secret)),
             pending: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyring::{Ring, buffers};
+use anyring::buffers;
 use anyring_abi as abi;
 use anyring_abi::io_uring_buf_ring;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -100,7 +100,7 @@ impl Shared {
     }
 
     /// Takes the group back and unmaps its slots.
-    pub(super) fn detach(&self, ring: &mut Ring) {
+    pub(super) fn detach(&self, ring: &mut crate::OwnRing) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mapped) = slots.0.take() {
             // SAFETY: it came from setup_buf_ring with this count, and nobody
