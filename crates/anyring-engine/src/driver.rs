@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_params};
@@ -22,14 +22,15 @@ use crate::lock::{Mutex, futex_wait, futex_wake};
 use crate::ring::Ring;
 use crate::state::{Care, State};
 use crate::sys::{self, EVENTS, Fd};
-use crate::{enter, threads, user};
+use crate::{enter, table, threads, user};
 
 const TICK_NANOS: u64 = 1_000_000;
 /// The longest between two looks at a ring that only waits to be unread.
 const SLOW_NANOS: u64 = 32_000_000;
 /// Ticks with a waiting program until the driver lets go.
 const PATIENCE: u32 = 10;
-/// How long the driver stays without rings.
+/// How long the driver stays without rings in its care, and an SQPOLL thread
+/// sleeps at a time.
 const IDLE_NANOS: u64 = 2_000_000_000;
 const NAP_NANOS: u64 = 50_000;
 const WAKE_TOKEN: u64 = 0;
@@ -50,14 +51,28 @@ struct Member {
 struct Driver {
     /// Rings handed over since the thread last looked.
     arrivals: Vec<Arc<Ring>>,
+    /// Serial numbers of the rings in its care.
+    known: Vec<u64>,
+    /// No ring is left: the thread need not wait for another.
+    hurry: bool,
     /// Its epoll and what wakes it; there while the thread is.
     tools: Option<Arc<(Fd, Fd)>>,
 }
 
-static DRIVER: Mutex<Driver> = Mutex::new(Driver {
-    arrivals: Vec::new(),
-    tools: None,
-});
+impl Driver {
+    const fn new() -> Driver {
+        Driver {
+            arrivals: Vec::new(),
+            known: Vec::new(),
+            hurry: false,
+            tools: None,
+        }
+    }
+}
+
+static DRIVER: Mutex<Driver> = Mutex::new(Driver::new());
+/// Counts what the thread let go of, for those who wait for it.
+static LETS_GO: AtomicU32 = AtomicU32::new(0);
 
 /// Processors that there are.
 pub(crate) fn cpus() -> usize {
@@ -92,6 +107,7 @@ pub(crate) fn attach(ring: &Arc<Ring>) {
 fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
     let mut driver = DRIVER.lock();
     driver.arrivals.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
+    driver.known.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
     let tools = match &driver.tools {
         Some(tools) => Arc::clone(tools),
         None => {
@@ -105,30 +121,41 @@ fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
             )?;
             let tools = user::shared((epoll, wake))?;
             let theirs = Arc::clone(&tools);
-            threads::start(Box::new(move || run(&theirs)))?;
+            threads::start(Box::new(move || run(theirs)))?;
             driver.tools = Some(Arc::clone(&tools));
             tools
         }
     };
     driver.arrivals.push(Arc::clone(ring));
+    if !driver.known.contains(&ring.serial) {
+        driver.known.push(ring.serial);
+    }
     sys::eventfd_add(tools.1.get());
     Ok(())
 }
 
-/// The ring ends: the driver lets go of it soon.
+/// The ring is gone: waits until the driver has let go of it and, if it was the
+/// last, has put its own descriptors away.
 pub(crate) fn detach(ring: &Arc<Ring>) {
-    if ring.peek(|state| state.care) == Care::None {
-        return;
-    }
-    let mut driver = DRIVER.lock();
-    driver.arrivals.retain(|other| !Arc::ptr_eq(other, ring));
-    if let Some(tools) = &driver.tools {
-        sys::eventfd_add(tools.1.get());
+    for _ in 0..PATIENCE {
+        let seen = LETS_GO.load(Ordering::Acquire);
+        {
+            let mut driver = DRIVER.lock();
+            driver.hurry = !table::any();
+            let Some(tools) = &driver.tools else {
+                return;
+            };
+            if !driver.hurry && !driver.known.contains(&ring.serial) {
+                return;
+            }
+            sys::eventfd_add(tools.1.get());
+        }
+        futex_wait(&LETS_GO, seen, Some(SLOW_NANOS));
     }
 }
 
 /// The thread.
-fn run(tools: &Arc<(Fd, Fd)>) {
+fn run(tools: Arc<(Fd, Fd)>) {
     let (epoll, wake) = (tools.0.get(), tools.1.get());
     let mut members: Vec<Member> = Vec::new();
     let mut tick = TICK_NANOS;
@@ -156,53 +183,80 @@ fn run(tools: &Arc<(Fd, Fd)>) {
                 next = 0;
             }
         }
-        if arrived || members.is_empty() {
-            let mut driver = DRIVER.lock();
-            if members.is_empty() && driver.arrivals.is_empty() {
-                // Under the lock: whoever comes next starts another thread.
-                driver.tools = None;
-                return;
-            }
-            for ring in driver.arrivals.drain(..) {
-                if let Some(at) = members.iter().position(|m| Arc::ptr_eq(&m.ring, &ring)) {
-                    members[at].care = Care::Ticking;
-                    members[at].ticks = 0;
-                } else if members.try_reserve(1).is_ok() {
-                    members.push(Member {
-                        ring,
-                        care: Care::Ticking,
-                        waits: u64::MAX,
-                        ticks: 0,
-                        known: false,
-                        armed: false,
-                    });
-                }
-            }
+        if arrived {
+            take_in(&mut members);
             tick = TICK_NANOS;
         }
         let now = sys::now(libc::CLOCK_MONOTONIC);
+        let idle = members.is_empty() && count == 0;
         let ticks = arrived || now >= next;
-        if ticks || count != 0 {
-            let mut busy = false;
-            members.retain_mut(|member| {
-                if ticks && member.care == Care::Ticking {
-                    busy |= member.tick(epoll);
-                }
-                let stays = matches!(member.care, Care::Ticking | Care::Armed)
-                    && !member.ring.peek(|state| state.gone);
-                if !stays {
-                    member.leave(epoll);
-                }
-                stays
-            });
-            if ticks {
-                tick = if busy {
-                    TICK_NANOS
-                } else {
-                    (tick * 2).min(SLOW_NANOS)
-                };
-                next = now + tick;
+        if !(ticks || count != 0 || idle) {
+            continue;
+        }
+        let mut busy = false;
+        let before = members.len();
+        members.retain_mut(|member| {
+            if ticks && member.care == Care::Ticking {
+                busy |= member.tick(epoll);
             }
+            let stays = matches!(member.care, Care::Ticking | Care::Armed)
+                && !member.ring.peek(|state| state.gone);
+            if !stays {
+                member.leave(epoll);
+            }
+            stays
+        });
+        if ticks {
+            tick = if busy {
+                TICK_NANOS
+            } else {
+                (tick * 2).min(SLOW_NANOS)
+            };
+            next = now + tick;
+        }
+        if members.len() == before && !members.is_empty() {
+            continue;
+        }
+        let mut driver = DRIVER.lock();
+        let Driver {
+            known, arrivals, ..
+        } = &mut *driver;
+        known.retain(|serial| {
+            members.iter().any(|member| member.ring.serial == *serial)
+                || arrivals.iter().any(|ring| ring.serial == *serial)
+        });
+        let ends = known.is_empty() && (idle || driver.hurry);
+        if ends {
+            // Under the lock: whoever comes next starts another thread.
+            driver.tools = None;
+            tools.0.close();
+            tools.1.close();
+        }
+        LETS_GO.fetch_add(1, Ordering::Release);
+        drop(driver);
+        futex_wake(&LETS_GO, u32::MAX);
+        if ends {
+            return;
+        }
+    }
+}
+
+/// Takes new rings in.
+fn take_in(members: &mut Vec<Member>) {
+    let mut driver = DRIVER.lock();
+    for ring in driver.arrivals.drain(..) {
+        if let Some(member) = members.iter_mut().find(|m| Arc::ptr_eq(&m.ring, &ring)) {
+            member.care = Care::Ticking;
+            member.ticks = 0;
+        } else if members.try_reserve(1).is_ok() {
+            members.push(Member {
+                ring,
+                care: Care::Ticking,
+                waits: u64::MAX,
+                ticks: 0,
+                known: false,
+                armed: false,
+            });
         }
     }
 }
@@ -262,14 +316,19 @@ impl Member {
             self.ring.epoll.get(),
         );
         let events = (libc::EPOLLIN | libc::EPOLLONESHOT) as u32;
-        if sys::epoll_ctl(epoll, op, fd, events, self.ring.serial).is_ok() {
+        // Under the ring's lock: its epoll is not closed meanwhile.
+        let armed = self.ring.peek(|state| {
+            !state.gone && sys::epoll_ctl(epoll, op, fd, events, self.ring.serial).is_ok()
+        });
+        if armed {
             self.known = true;
             self.armed = true;
         }
     }
 
     fn leave(&mut self, epoll: c_int) {
-        if self.known {
+        // A closed one has left by itself.
+        if self.known && self.ring.epoll.get() >= 0 {
             let _ = sys::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, self.ring.epoll.get(), 0, 0);
         }
     }
@@ -318,10 +377,7 @@ impl Member {
 pub(crate) unsafe fn begin_child() {
     // SAFETY: the caller is alone.
     unsafe {
-        DRIVER.reset(Driver {
-            arrivals: Vec::new(),
-            tools: None,
-        });
+        DRIVER.reset(Driver::new());
     }
 }
 

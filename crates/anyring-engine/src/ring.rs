@@ -310,19 +310,29 @@ impl Ring {
         self.close();
     }
 
-    /// Ends it: whatever can be cancelled is, nothing is posted any more.
+    /// Ends it: whatever can be cancelled is, nothing is posted any more, and
+    /// its descriptors are closed when this returns.
     pub(crate) fn close(self: &Arc<Self>) {
-        driver::detach(self);
         pool::forget(self.serial);
-        self.with(false, |state| {
+        let waits = self.with(false, |state| {
             state.gone = true;
             crate::ops::cancel::everything(state);
             state.files.clear();
             state.buffers.clear();
             state.groups.clear();
+            state.timers.clear();
             state.notify = None;
+            !state.waiters.is_empty()
         });
-        // An SQPOLL thread or a waiter sees that it is gone.
-        sys::eventfd_add(self.kick.get());
+        driver::detach(self);
+        driver::wake_sqpoll(self);
+        if waits {
+            // They see that it is gone, and close what they hold.
+            sys::eventfd_add(self.kick.get());
+            return;
+        }
+        for fd in [&self.signal, &self.epoll, &self.kick] {
+            fd.close();
+        }
     }
 }

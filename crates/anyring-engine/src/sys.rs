@@ -9,6 +9,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use anyring::kernel::syscall;
 use anyring_abi::__kernel_timespec;
@@ -52,30 +53,37 @@ pub(crate) fn to_res(result: Sys) -> i32 {
 
 /// A descriptor of the engine's own; closed when dropped.
 #[derive(Debug)]
-pub(crate) struct Fd(c_int);
+pub(crate) struct Fd(AtomicI32);
 
 impl Fd {
     /// Takes over a descriptor.
     pub(crate) const fn own(fd: c_int) -> Fd {
-        Fd(fd)
+        Fd(AtomicI32::new(fd))
     }
 
-    /// Its number.
-    pub(crate) const fn get(&self) -> c_int {
-        self.0
+    /// Its number; -1 once it is closed.
+    #[inline]
+    pub(crate) fn get(&self) -> c_int {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Gives it away.
     pub(crate) fn release(self) -> c_int {
-        let fd = self.0;
-        core::mem::forget(self);
-        fd
+        self.0.swap(-1, Ordering::Relaxed)
+    }
+
+    /// Closes it now; whoever looks at it later finds no descriptor.
+    pub(crate) fn close(&self) {
+        let fd = self.0.swap(-1, Ordering::Relaxed);
+        if fd >= 0 {
+            let _ = plain(libc::SYS_close, &[fd as usize]);
+        }
     }
 }
 
 impl Drop for Fd {
     fn drop(&mut self) {
-        let _ = plain(libc::SYS_close, &[self.0 as usize]);
+        self.close();
     }
 }
 
@@ -96,12 +104,12 @@ pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
         ),
         e => Err(e),
     })
-    .map(|fd| Fd(fd as c_int))
+    .map(|fd| Fd::own(fd as c_int))
 }
 
 /// Moves a fresh descriptor out of the way.
 pub(crate) fn high(fd: usize) -> Fd {
-    let low = Fd(fd as c_int);
+    let low = Fd::own(fd as c_int);
     dup(low.get()).unwrap_or(low)
 }
 
@@ -140,7 +148,7 @@ pub(crate) fn epoll() -> Sys<Fd> {
 
 /// The same with the lowest free number, as io_uring_setup(2) gives it.
 pub(crate) fn epoll_low() -> Sys<Fd> {
-    plain(libc::SYS_epoll_create1, &[libc::EPOLL_CLOEXEC as usize]).map(|fd| Fd(fd as c_int))
+    plain(libc::SYS_epoll_create1, &[libc::EPOLL_CLOEXEC as usize]).map(|fd| Fd::own(fd as c_int))
 }
 
 /// What an epoll tells, or is told.

@@ -45,6 +45,11 @@ impl Timers {
         Ok(())
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Timers::default();
+    }
+
     /// Removes a request's point.
     pub(crate) fn remove(&mut self, id: Id) -> bool {
         let mut found = false;
