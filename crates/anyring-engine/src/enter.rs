@@ -63,15 +63,13 @@ pub(crate) fn enter(
             submitted = Ok(to_submit as c_int);
         } else if to_submit != 0 {
             submitted = submit(state, to_submit);
-            if core::mem::take(&mut state.look_soon) {
-                state.harvest(ring.kick.get());
-            }
+        }
+        let looks = core::mem::take(&mut state.look_soon);
+        if state.waiting_events != 0 && (looks || waits || min_complete == 0) {
+            // What is ready by now shows, as the kernel's does.
+            state.harvest(ring.kick.get());
         }
         if waits && min_complete == 0 {
-            let defers = state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0;
-            if state.waiting_events != 0 && (defers || state.care != Care::Armed) {
-                state.harvest(ring.kick.get());
-            }
             bring(state, ring);
         } else if min_complete == 0 {
             state.quiet(ring.signal.get());
