@@ -25,6 +25,9 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
         };
     }
     if sqe.len == 0 {
+        if !sys::is_open(request.file.fd()) {
+            return Outcome::Done(-libc::EBADF);
+        }
         return Outcome::Done(0);
     }
     for (fd, events, second) in [

@@ -387,7 +387,9 @@ fn the_engine_does_what_the_kernel_does() {
     let variable = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     let one = variable("DIFFERENTIAL_SEED");
     let seconds = variable("DIFFERENTIAL_SECONDS").unwrap_or(20);
-    let first = one.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000);
+    let first = one
+        .or(variable("DIFFERENTIAL_FIRST"))
+        .unwrap_or(9_157_000_000);
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut seed = first;
     let mut unsteady = 0;
