@@ -249,12 +249,14 @@ test-binaries: all ## programs of the distribution on our library
 .PHONY: test-bench
 test-bench: all ## that the benchmark programs do what they say
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS) --check
+	$(PYTHON) benches/engine/compare.py $(RUNNER_ARGS) --check
 
 .PHONY: bench
 bench: ## compare with an installed liburing: instructions, time, size; then bench-uring and bench-python
 	@sh tests/requirements.sh build bench
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
+	$(PYTHON) benches/engine/compare.py $(RUNNER_ARGS)
 	@$(MAKE) --no-print-directory bench-uring
 	@$(MAKE) --no-print-directory bench-python
 
