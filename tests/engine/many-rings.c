@@ -12,7 +12,7 @@ static long resident(void)
 	CHECK(file != NULL);
 	CHECK_EQ(fscanf(file, "%ld %ld", &size, &pages), 2);
 	fclose(file);
-	return size;
+	return pages;
 }
 
 int main(void)

@@ -588,8 +588,9 @@ fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> O
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);
-                if count < room && !is_message(request) {
-                    // Nothing more for now; the epoll says if that is wrong.
+                if flags & abi::IORING_CQE_F_SOCK_NONEMPTY == 0 && !is_message(request) {
+                    // Nothing more for now, so no buffer is asked for; the
+                    // epoll says if that is wrong.
                     return Outcome::Poll(libc::EPOLLIN as u32);
                 }
             }

@@ -261,6 +261,9 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
     if events.is_none() && request.has(abi::IOSQE_ASYNC) {
         return park(state, request);
     }
+    if events.is_none() && is_direct(request) {
+        return blocking(state, request);
+    }
     if request.no_nowait {
         return if events.is_some() {
             blocking(state, request)
@@ -302,6 +305,17 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
             Err(error) => return partial(request, error),
         }
     }
+}
+
+/// Whether the file is open for direct I/O: then even "do not wait" waits for the
+/// device. Asked only of requests that could be such.
+fn is_direct(request: &Request) -> bool {
+    const SECTOR: u64 = 512;
+    let sqe = &request.sqe;
+    let aligned = sqe.off % SECTOR == 0
+        && (vectored(request)
+            || (sqe.addr | u64::from(sqe.len)) % SECTOR == 0 && sqe.op_flags & RWF_NOWAIT == 0);
+    aligned && sys::status_flags(request.file.fd()).is_ok_and(|flags| flags & libc::O_DIRECT != 0)
 }
 
 /// Waits for the file, with the vectors kept.
