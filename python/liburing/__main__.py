@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import FEATURES, Ring, __version__
+from . import FEATURES, Ring, __version__, engine_of
 
 SYSCTL = "kernel.io_uring_disabled"
 
@@ -71,7 +71,7 @@ def obstacles(error: OSError) -> list[str]:
 
 
 def main() -> int:
-    """Prints the report; 1 when io_uring cannot be used."""
+    """Prints the report; 1 when there are no rings to be had."""
     system = os.uname()
     print(f"liburing (anyring {__version__}), Linux {system.release}, {system.machine}")
     try:
@@ -83,6 +83,16 @@ def main() -> int:
             print(f"\n{obstacle}")
         return 1
     with ring:
+        engine, number = engine_of(ring.fileno())
+        if number:
+            refusal = OSError(number, os.strerror(number))
+            name = errno.errorcode.get(number, "?")
+            print(f"\nThe kernel's io_uring cannot be used here: {name} ({refusal.strerror})")
+            for obstacle in obstacles(refusal):
+                print(f"\n{obstacle}")
+            print("\nRings are served in user space all the same, with ordinary system calls.")
+        else:
+            print(f"\nRings are served by: {engine}")
         print("\nfeatures")
         for name, value in FEATURES.items():
             print(f"  {name:<24} {'yes' if ring.features & value else 'no'}")

@@ -1,5 +1,6 @@
 """`python -m liburing`, where io_uring is and where it is forbidden."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -19,14 +20,23 @@ def deny(tmp_path_factory):
     return program
 
 
-def report(*before):
+def python(engine, before, *arguments):
+    """Runs Python, perhaps without io_uring, with the engine the environment names."""
     return subprocess.run(
-        [*before, sys.executable, "-m", "liburing"], capture_output=True, text=True, timeout=60
+        [*before, sys.executable, *arguments],
+        env={**os.environ, "ANYRING_ENGINE": engine},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
+def report(engine, *before):
+    return python(engine, before, "-m", "liburing")
+
+
 def test_where_it_is():
-    done = report()
+    done = report("kernel")
     if done.returncode:
         pytest.skip(f"no io_uring here: {done.stdout}")
     assert done.stderr == ""
@@ -37,15 +47,21 @@ def test_where_it_is():
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EACCES"])
 def test_where_it_is_forbidden(deny, error):
-    done = report(deny, error)
+    done = report("kernel", deny, error)
     assert done.returncode == 1 and done.stderr == ""
     assert error in done.stdout and "seccomp" in done.stdout and "To allow it" in done.stdout
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EACCES"])
+def test_the_engine_serves_where_it_is_forbidden(deny, error):
+    done = report("auto", deny, error)
+    assert done.returncode == 0 and done.stderr == ""
+    assert error in done.stdout and "To allow it" in done.stdout
+    assert "served in user space" in done.stdout and "IORING_OP_READ " in done.stdout
 
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
 def test_a_ring_where_it_is_forbidden(deny, error):
     program = "import liburing, errno\ntry: liburing.Ring(8)\nexcept OSError as e: print(errno.errorcode[e.errno])"
-    done = subprocess.run(
-        [deny, error, sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = python("kernel", [deny, error], "-c", program)
     assert done.stdout == error + "\n", done.stderr
