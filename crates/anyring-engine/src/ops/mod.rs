@@ -96,8 +96,8 @@ const fn unused(op: u32) -> u16 {
     }
 }
 
-/// Operations whose `ioprio` means something.
-const fn uses_ioprio(op: u32) -> bool {
+/// Reads and writes of all forms but the multishot one.
+const fn is_rw(op: u32) -> bool {
     matches!(
         op,
         abi::IORING_OP_READ
@@ -108,78 +108,72 @@ const fn uses_ioprio(op: u32) -> bool {
             | abi::IORING_OP_WRITE_FIXED
             | abi::IORING_OP_READV_FIXED
             | abi::IORING_OP_WRITEV_FIXED
-            | abi::IORING_OP_READ_MULTISHOT
-            | abi::IORING_OP_SEND
-            | abi::IORING_OP_SENDMSG
-            | abi::IORING_OP_SEND_ZC
-            | abi::IORING_OP_SENDMSG_ZC
-            | abi::IORING_OP_RECV
-            | abi::IORING_OP_RECVMSG
-            | abi::IORING_OP_RECV_ZC
-            | abi::IORING_OP_ACCEPT
     )
+}
+
+/// Operations whose `ioprio` means something.
+const fn uses_ioprio(op: u32) -> bool {
+    is_rw(op)
+        || matches!(
+            op,
+            abi::IORING_OP_READ_MULTISHOT
+                | abi::IORING_OP_SEND
+                | abi::IORING_OP_SENDMSG
+                | abi::IORING_OP_SEND_ZC
+                | abi::IORING_OP_SENDMSG_ZC
+                | abi::IORING_OP_RECV
+                | abi::IORING_OP_RECVMSG
+                | abi::IORING_OP_RECV_ZC
+                | abi::IORING_OP_ACCEPT
+        )
 }
 
 /// Operations that work on the file `fd` names.
 const fn uses_file(op: u32) -> bool {
-    matches!(
-        op,
-        abi::IORING_OP_READ
-            | abi::IORING_OP_WRITE
-            | abi::IORING_OP_READV
-            | abi::IORING_OP_WRITEV
-            | abi::IORING_OP_READ_FIXED
-            | abi::IORING_OP_WRITE_FIXED
-            | abi::IORING_OP_READV_FIXED
-            | abi::IORING_OP_WRITEV_FIXED
-            | abi::IORING_OP_READ_MULTISHOT
-            | abi::IORING_OP_FSYNC
-            | abi::IORING_OP_SYNC_FILE_RANGE
-            | abi::IORING_OP_POLL_ADD
-            | abi::IORING_OP_SENDMSG
-            | abi::IORING_OP_RECVMSG
-            | abi::IORING_OP_SEND
-            | abi::IORING_OP_RECV
-            | abi::IORING_OP_SEND_ZC
-            | abi::IORING_OP_SENDMSG_ZC
-            | abi::IORING_OP_ACCEPT
-            | abi::IORING_OP_CONNECT
-            | abi::IORING_OP_FALLOCATE
-            | abi::IORING_OP_FADVISE
-            | abi::IORING_OP_SPLICE
-            | abi::IORING_OP_TEE
-            | abi::IORING_OP_SHUTDOWN
-            | abi::IORING_OP_MSG_RING
-            | abi::IORING_OP_FSETXATTR
-            | abi::IORING_OP_FGETXATTR
-            | abi::IORING_OP_URING_CMD
-            | abi::IORING_OP_FIXED_FD_INSTALL
-            | abi::IORING_OP_FTRUNCATE
-            | abi::IORING_OP_BIND
-            | abi::IORING_OP_LISTEN
-            | abi::IORING_OP_EPOLL_WAIT
-    )
+    is_rw(op)
+        || matches!(
+            op,
+            abi::IORING_OP_READ_MULTISHOT
+                | abi::IORING_OP_FSYNC
+                | abi::IORING_OP_SYNC_FILE_RANGE
+                | abi::IORING_OP_POLL_ADD
+                | abi::IORING_OP_SENDMSG
+                | abi::IORING_OP_RECVMSG
+                | abi::IORING_OP_SEND
+                | abi::IORING_OP_RECV
+                | abi::IORING_OP_SEND_ZC
+                | abi::IORING_OP_SENDMSG_ZC
+                | abi::IORING_OP_ACCEPT
+                | abi::IORING_OP_CONNECT
+                | abi::IORING_OP_FALLOCATE
+                | abi::IORING_OP_FADVISE
+                | abi::IORING_OP_SPLICE
+                | abi::IORING_OP_TEE
+                | abi::IORING_OP_SHUTDOWN
+                | abi::IORING_OP_MSG_RING
+                | abi::IORING_OP_FSETXATTR
+                | abi::IORING_OP_FGETXATTR
+                | abi::IORING_OP_URING_CMD
+                | abi::IORING_OP_FIXED_FD_INSTALL
+                | abi::IORING_OP_FTRUNCATE
+                | abi::IORING_OP_BIND
+                | abi::IORING_OP_LISTEN
+                | abi::IORING_OP_EPOLL_WAIT
+        )
 }
 
 /// Operations that an IOPOLL ring takes at all.
 const fn polls(op: u32) -> bool {
-    matches!(
-        op,
-        abi::IORING_OP_NOP
-            | abi::IORING_OP_READ
-            | abi::IORING_OP_WRITE
-            | abi::IORING_OP_READV
-            | abi::IORING_OP_WRITEV
-            | abi::IORING_OP_READ_FIXED
-            | abi::IORING_OP_WRITE_FIXED
-            | abi::IORING_OP_READV_FIXED
-            | abi::IORING_OP_WRITEV_FIXED
-            | abi::IORING_OP_FILES_UPDATE
-            | abi::IORING_OP_PROVIDE_BUFFERS
-            | abi::IORING_OP_REMOVE_BUFFERS
-            | abi::IORING_OP_MSG_RING
-            | abi::IORING_OP_URING_CMD
-    )
+    is_rw(op)
+        || matches!(
+            op,
+            abi::IORING_OP_NOP
+                | abi::IORING_OP_FILES_UPDATE
+                | abi::IORING_OP_PROVIDE_BUFFERS
+                | abi::IORING_OP_REMOVE_BUFFERS
+                | abi::IORING_OP_MSG_RING
+                | abi::IORING_OP_URING_CMD
+        )
 }
 
 /// Whether an operation looks names up.
@@ -340,14 +334,7 @@ pub(crate) fn ready(state: &mut State, request: &mut Request, events: u32) -> Ou
 fn step(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     match u32::from(request.sqe.opcode) {
         abi::IORING_OP_NOP128 => nop(state, request),
-        abi::IORING_OP_READ
-        | abi::IORING_OP_WRITE
-        | abi::IORING_OP_READV
-        | abi::IORING_OP_WRITEV
-        | abi::IORING_OP_READ_FIXED
-        | abi::IORING_OP_WRITE_FIXED
-        | abi::IORING_OP_READV_FIXED
-        | abi::IORING_OP_WRITEV_FIXED => rw::step(state, request, events),
+        op if is_rw(op) => rw::step(state, request, events),
         abi::IORING_OP_READ_MULTISHOT => rw::multishot(state, request, events),
         abi::IORING_OP_SEND
         | abi::IORING_OP_SENDMSG
@@ -377,9 +364,9 @@ fn step(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcom
         abi::IORING_OP_FUTEX_WAIT => futex::wait(request),
         abi::IORING_OP_FUTEX_WAKE => futex::wake(&request.sqe),
         abi::IORING_OP_FUTEX_WAITV => futex::waitv(request),
-        abi::IORING_OP_WAITID => waitid::step(request, events),
+        abi::IORING_OP_WAITID => waitid::step(request),
         abi::IORING_OP_URING_CMD => command::start(request),
-        abi::IORING_OP_EPOLL_CTL | abi::IORING_OP_EPOLL_WAIT => poll::epoll(request, events),
+        abi::IORING_OP_EPOLL_CTL | abi::IORING_OP_EPOLL_WAIT => poll::epoll(request),
         abi::IORING_OP_CLOSE
         | abi::IORING_OP_PIPE
         | abi::IORING_OP_FIXED_FD_INSTALL
@@ -395,14 +382,7 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
         abi::IORING_OP_POLL_ADD => poll::always_ready(request),
         abi::IORING_OP_SPLICE | abi::IORING_OP_TEE => splice::blocking(request),
         abi::IORING_OP_READ_MULTISHOT => Outcome::Done(-libc::EBADFD),
-        abi::IORING_OP_READ
-        | abi::IORING_OP_WRITE
-        | abi::IORING_OP_READV
-        | abi::IORING_OP_WRITEV
-        | abi::IORING_OP_READ_FIXED
-        | abi::IORING_OP_WRITE_FIXED
-        | abi::IORING_OP_READV_FIXED
-        | abi::IORING_OP_WRITEV_FIXED => rw::blocking(state, request),
+        op if is_rw(op) => rw::blocking(state, request),
         _ => Outcome::Done(-libc::EPERM),
     }
 }
@@ -410,16 +390,9 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
 /// The pool (or another ring) did its part.
 pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outcome {
     match u32::from(request.sqe.opcode) {
-        abi::IORING_OP_READ
-        | abi::IORING_OP_WRITE
-        | abi::IORING_OP_READV
-        | abi::IORING_OP_WRITEV
-        | abi::IORING_OP_READ_FIXED
-        | abi::IORING_OP_WRITE_FIXED
-        | abi::IORING_OP_READV_FIXED
-        | abi::IORING_OP_WRITEV_FIXED => rw::finish(state, request, res),
+        op if is_rw(op) => rw::finish(state, request, res),
         abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2 => file::opened(state, request, res).into(),
-        abi::IORING_OP_WAITID => waitid::step(request, Some(0)),
+        abi::IORING_OP_WAITID => waitid::step(request),
         _ => Outcome::Done(res),
     }
 }
@@ -489,14 +462,7 @@ pub(crate) fn short_breaks_chain(request: &Request, res: i32) -> bool {
         return false;
     }
     match u32::from(request.sqe.opcode) {
-        abi::IORING_OP_READ
-        | abi::IORING_OP_WRITE
-        | abi::IORING_OP_READ_FIXED
-        | abi::IORING_OP_WRITE_FIXED
-        | abi::IORING_OP_READV
-        | abi::IORING_OP_WRITEV
-        | abi::IORING_OP_READV_FIXED
-        | abi::IORING_OP_WRITEV_FIXED => (res as usize) < rw::total(request),
+        op if is_rw(op) => (res as usize) < rw::total(request),
         abi::IORING_OP_SEND | abi::IORING_OP_RECV
             if request.sqe.op_flags & libc::MSG_WAITALL as u32 != 0 =>
         {

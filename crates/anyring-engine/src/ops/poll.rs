@@ -139,7 +139,7 @@ fn look_again(state: &mut State, id: Id) {
 }
 
 /// EPOLL_CTL and EPOLL_WAIT on the program's own epolls.
-pub(crate) fn epoll(request: &mut Request, events: Option<u32>) -> Outcome {
+pub(crate) fn epoll(request: &mut Request) -> Outcome {
     let sqe = &request.sqe;
     if u32::from(sqe.opcode) == abi::IORING_OP_EPOLL_CTL {
         // SAFETY: the kernel checks the address.
@@ -169,7 +169,6 @@ pub(crate) fn epoll(request: &mut Request, events: Option<u32>) -> Outcome {
             ],
         )
     };
-    let _ = events;
     match count {
         Ok(0) => Outcome::Poll(libc::EPOLLIN as u32),
         other => Outcome::Done(sys::to_res(other)),

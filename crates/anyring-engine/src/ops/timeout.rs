@@ -153,7 +153,7 @@ fn expired(state: &mut State, id: Id) {
         state.waiting_events -= 1;
         request.data = Data::None;
         request.stage = Stage::Running;
-        let outcome = super::waitid::step(&mut request, None);
+        let outcome = super::waitid::step(&mut request);
         return state.settle(Some(id), request, outcome);
     }
     if let Some(guarded) = request.guarded.take() {

@@ -7,8 +7,6 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use anyring_abi as abi;
-
 use crate::request::{Data, File, Outcome, Request, Stage, Timer};
 use crate::sys::{self, Fd};
 use crate::user;
@@ -26,14 +24,13 @@ const OPTIONS: c_int = libc::WNOHANG
 
 /// WAITID: looks without waiting; what is not there yet is waited for by a
 /// pidfd where that is possible.
-pub(crate) fn step(request: &mut Request, events: Option<u32>) -> Outcome {
+pub(crate) fn step(request: &mut Request) -> Outcome {
     let sqe = request.sqe;
     let options = sqe.file_index as c_int;
     if options & !OPTIONS != 0 || options & (libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) == 0
     {
         return Outcome::Done(-libc::EINVAL);
     }
-    let _ = events;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: the struct is written.
     let looked = unsafe {
@@ -89,6 +86,5 @@ pub(crate) fn step(request: &mut Request, events: Option<u32>) -> Outcome {
         target: None,
         repeats: 0,
     });
-    let _ = abi::IORING_OP_WAITID;
     Outcome::Parked(Stage::Timing)
 }
