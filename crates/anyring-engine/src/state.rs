@@ -769,7 +769,7 @@ impl State {
         let flags = flags | self.settle_buffer(&mut request, res);
         let failed = res < 0 && !ops::counts_as_success(&request, res)
             || request.failed
-            || ops::short_breaks_chain(&request, res);
+            || ops::fell_short(&request, res);
         let counts = request.sqe.opcode != anyring_abi::IORING_OP_TIMEOUT as u8;
         if failed || !request.skips_success() {
             let c = Completion {

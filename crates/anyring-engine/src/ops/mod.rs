@@ -456,9 +456,10 @@ pub(crate) fn counts_as_success(request: &Request, res: i32) -> bool {
         && request.sqe.op_flags & abi::IORING_TIMEOUT_ETIME_SUCCESS != 0
 }
 
-/// Whether a short transfer breaks a chain.
-pub(crate) fn short_breaks_chain(request: &Request, res: i32) -> bool {
-    if !request.is_linked() || res < 0 {
+/// Whether less than asked for was moved, which breaks a chain and is told in
+/// spite of IOSQE_CQE_SKIP_SUCCESS.
+pub(crate) fn fell_short(request: &Request, res: i32) -> bool {
+    if !(request.is_linked() || request.skips_success()) || res < 0 {
         return false;
     }
     match u32::from(request.sqe.opcode) {

@@ -311,6 +311,7 @@ pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>
                 return park(request, libc::EPOLLOUT);
             }
             Err(error) => {
+                request.failed = all;
                 let res = partial(request, error);
                 return sent(state, request, res);
             }
@@ -342,7 +343,7 @@ fn sent(state: &mut State, request: &mut Request, res: i32) -> Outcome {
         return Outcome::Done(res);
     }
     state.post_more(request, res, 0);
-    request.failed = res < 0;
+    request.failed |= res < 0;
     let usage = if ioprio(request, abi::IORING_SEND_ZC_REPORT_USAGE) {
         abi::IORING_NOTIF_USAGE_ZC_COPIED as i32
     } else {
@@ -488,6 +489,8 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                     advance(request, count);
                     continue;
                 }
+                // Less than all is a failure, though its count is the result.
+                request.failed = all && count < room;
                 let flags = inquire(request, count, room);
                 if message {
                     give_back_header(request);
@@ -499,7 +502,10 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
             {
                 return park(request, libc::EPOLLIN);
             }
-            Err(error) => return Outcome::Done(partial(request, error)),
+            Err(error) => {
+                request.failed = all;
+                return Outcome::Done(partial(request, error));
+            }
         }
     }
 }
