@@ -156,7 +156,7 @@ run: ## build everything and show the library at work on a real file and a real 
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-engine test-bench test-python test-asyncio
+	test-binaries test-engine test-bench test-python test-asyncio test-python-engine
 
 .PHONY: test
 test: requirements ## run all tests
@@ -192,40 +192,41 @@ test-conformance: all ## C programs on the real kernel
 test-sanitize: all ## the same with address and undefined-behaviour sanitizers
 	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --sanitize --build-dir $(TARGET)/conformance-sanitize
 
+DENY := $(TARGET)/hostile/deny-io-uring
+
+$(TARGET)/hostile/%: tests/hostile/%.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -Wall -Wextra -Werror $< -o $@
+
 .PHONY: test-denied
-test-denied: all ## that the same programs skip with the reason where io_uring is denied
-	@mkdir -p $(TARGET)/hostile
-	$(CC) -O1 -Wall -Wextra -Werror tests/hostile/deny-io-uring.c -o $(TARGET)/hostile/deny-io-uring
+test-denied: all $(DENY) ## that the same programs skip with the reason where io_uring is denied
 	for error in ENOSYS EPERM EACCES; do \
 		echo "io_uring_setup answers $$error"; \
-		$(TARGET)/hostile/deny-io-uring $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+		$(DENY) $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
 			--build-dir $(TARGET)/conformance | sed '/^skip/d' > $(TARGET)/hostile/$$error.log; \
 		cat $(TARGET)/hostile/$$error.log; \
 		tail -1 $(TARGET)/hostile/$$error.log | grep -q ' 0 failed' || exit 1; \
 	done
 
 .PHONY: test-engine
-test-engine: all ## everything again on the userspace engine, with io_uring denied and without
-	@mkdir -p $(TARGET)/hostile
-	$(CC) -O1 -Wall -Wextra -Werror tests/hostile/deny-io-uring.c -o $(TARGET)/hostile/deny-io-uring
+test-engine: all $(DENY) $(TARGET)/hostile/deny-calls ## everything again on the userspace engine, with io_uring denied and without
 	for error in ENOSYS EPERM EACCES; do \
-		$(TARGET)/hostile/deny-io-uring $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+		$(DENY) $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
 			--engine auto --build-dir $(TARGET)/conformance || exit 1; \
 	done
 	for link in shared static ffi; do \
-		$(TARGET)/hostile/deny-io-uring KILL $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
+		$(DENY) KILL $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
 			--engine userspace --link $$link --build-dir $(TARGET)/conformance-$$link || exit 1; \
 	done
 	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --folder tests/engine --engine userspace \
 		--build-dir $(TARGET)/engine-tests
-	$(CC) -O1 -Wall -Wextra -Werror tests/hostile/deny-calls.c -o $(TARGET)/hostile/deny-calls
 	$(TARGET)/hostile/deny-calls $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
 		--folder tests/engine --engine userspace --build-dir $(TARGET)/engine-tests
 	$(PYTHON) tests/engine/choice.py $(RUNNER_ARGS)
-	ANYRING_ENGINE=auto $(TARGET)/hostile/deny-io-uring EPERM \
+	ANYRING_ENGINE=auto $(DENY) EPERM \
 		$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 	ANYRING_ENGINE=userspace $(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
-	ANYRING_ENGINE=auto $(TARGET)/hostile/deny-io-uring EPERM \
+	ANYRING_ENGINE=auto $(DENY) EPERM \
 		$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 	ANYRING_ENGINE=userspace $(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 
@@ -310,6 +311,11 @@ test-python: python ## the Python module
 .PHONY: test-asyncio
 test-asyncio: python ## CPython's tests of asyncio on our event loop
 	$(VENV_PYTHON) tests/python/aio/cpython_suite.py
+
+.PHONY: test-python-engine
+test-python-engine: python $(DENY) ## the tests of the Python module and CPython's of asyncio on the userspace engine
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout
+	$(VENV_PYTHON) tests/python/engine_suite.py --deny $(DENY)
 
 .PHONY: bench-asyncio
 bench-asyncio: python ## compare liburing.aio with aiofiles, run_in_executor and uvloop

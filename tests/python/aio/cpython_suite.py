@@ -14,6 +14,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,9 @@ def main():
     except OSError as error:
         print(f"skip test_asyncio: no ring to be had here ({error})")
         return 0
+    # A shell has it ignored in the background; modules inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = pathlib.Path(package.__file__).parent
     every = sorted(path.stem for path in folder.glob("test_*.py"))
     for module, reason in LEFT_OUT.items():
