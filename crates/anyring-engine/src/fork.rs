@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use crate::sys;
-use crate::{driver, pool, table};
+use crate::{driver, pool, rights, table};
 
 /// The word is zero in a child that has not noticed yet.
 const UNNOTICED: u32 = 0;
@@ -81,6 +81,7 @@ fn begin_child(word: &AtomicU32) {
         // SAFETY: the threads that used these do not exist in this process, and
         // other threads of the child wait below.
         unsafe {
+            rights::begin_child();
             pool::begin_child();
             driver::begin_child();
             table::begin_child();

@@ -28,6 +28,7 @@ mod random;
 mod register;
 mod request;
 mod resources;
+mod rights;
 mod ring;
 mod select;
 mod state;

@@ -176,6 +176,9 @@ pub(crate) struct Request {
     pub(crate) cancelled: bool,
     /// Posted something already (multishot).
     pub(crate) posted: bool,
+    /// Of what looks names up but is not started at once: whose rights its
+    /// submitter had, otherwise 0.
+    pub(crate) rights: u64,
     /// Submission order.
     pub(crate) order: u64,
 }
@@ -202,6 +205,7 @@ impl Request {
             counted: false,
             cancelled: false,
             posted: false,
+            rights: 0,
             order,
         }
     }

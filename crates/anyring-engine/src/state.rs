@@ -24,7 +24,7 @@ use crate::ring::Ring;
 use crate::sys::{self, Fd};
 use crate::timers::Timers;
 use crate::user::room;
-use crate::{pool, random};
+use crate::{pool, random, rights};
 
 /// A completion that found no room.
 #[derive(Clone, Copy, Debug)]
@@ -478,7 +478,11 @@ impl State {
         clippy::result_large_err,
         reason = "a box could not be had either when there is no memory"
     )]
-    pub(crate) fn store(&mut self, request: Request) -> Result<Id, Request> {
+    pub(crate) fn store(&mut self, mut request: Request) -> Result<Id, Request> {
+        if !request.started && ops::has_path(request.sqe.opcode) {
+            // Whoever starts it may be another thread.
+            request.rights = rights::here();
+        }
         if let Some(slot) = self.free.pop() {
             let entry = &mut self.slots[slot as usize];
             entry.request = Some(request);

@@ -12,7 +12,8 @@ use anyring_abi as abi;
 
 use super::socket::placed;
 use super::work;
-use crate::request::{Data, Outcome, Request, Work};
+use crate::request::{Call, Data, Outcome, Request, Work};
+use crate::rights;
 use crate::state::State;
 use crate::sys::{self, Fd};
 use crate::user;
@@ -101,7 +102,7 @@ pub(crate) const fn has_path(op: u32) -> bool {
 }
 
 /// Everything that goes to the pool at once.
-pub(crate) fn start(state: &State, request: &mut Request) -> Outcome {
+pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
     match build(request) {
         Ok(Outcome::Work(Work::Call(call))) if request.sqe.personality != 0 => {
             let ours = state
@@ -113,9 +114,28 @@ pub(crate) fn start(state: &State, request: &mut Request) -> Outcome {
                 None => Work::Call(call),
             })
         }
+        Ok(Outcome::Work(Work::Call(call))) if has_path(u32::from(request.sqe.opcode)) => {
+            with_rights(state, request, call)
+        }
         Ok(outcome) => outcome,
         Err(error) => Outcome::Done(error),
     }
+}
+
+/// A call that looks names up: for the pool if that has the submitter's rights,
+/// otherwise done here and now, if this is its thread.
+fn with_rights(state: &mut State, request: &mut Request, call: Call) -> Outcome {
+    let here = rights::here();
+    if request.rights != 0 && request.rights != here {
+        return Outcome::Done(-libc::EPERM);
+    }
+    if rights::are_the_engines(here) {
+        return Outcome::Work(Work::Call(call));
+    }
+    // SAFETY: its addresses lie in memory that the request keeps, or are the
+    // program's, which the kernel checks.
+    let res = sys::to_res(unsafe { sys::raw(call.number, &call.args) });
+    super::finish(state, request, res)
 }
 
 fn build(request: &mut Request) -> Result<Outcome, c_int> {
