@@ -1,5 +1,5 @@
 //! The driver: the thread that looks after rings while no thread of the
-//! program waits in them, and the SQPOLL threads.
+//! program waits in them.
 //!
 //! A thread that waits in an enter drives its ring itself, without a detour.
 //! But completions have to appear also while the program looks at memory or
@@ -12,27 +12,23 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-
-use anyring_abi as abi;
-use anyring_abi::{__kernel_timespec, io_uring_params};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::events::drive;
-use crate::lock::{Mutex, futex_wait, futex_wake};
+use crate::lock::Mutex;
 use crate::ring::Ring;
 use crate::state::{Care, State};
+use crate::sync::Futex;
 use crate::sys::{self, EVENTS, Fd};
-use crate::{enter, table, threads, user};
+use crate::{table, threads, user};
 
 const TICK_NANOS: u64 = 1_000_000;
 /// The longest between two looks at a ring that only waits to be unread.
 const SLOW_NANOS: u64 = 32_000_000;
 /// Ticks with a waiting program until the driver lets go.
 const PATIENCE: u32 = 10;
-/// How long the driver stays without rings in its care, and an SQPOLL thread
-/// sleeps at a time.
+/// How long the driver stays without rings in its care.
 const IDLE_NANOS: u64 = 2_000_000_000;
-const NAP_NANOS: u64 = 50_000;
 const WAKE_TOKEN: u64 = 0;
 
 #[derive(Debug)]
@@ -72,7 +68,7 @@ impl Driver {
 
 static DRIVER: Mutex<Driver> = Mutex::new(Driver::new());
 /// Counts what the thread let go of, for those who wait for it.
-static LETS_GO: AtomicU32 = AtomicU32::new(0);
+static LETS_GO: Futex = Futex::new(0);
 
 /// Processors that there are.
 pub(crate) fn cpus() -> usize {
@@ -150,7 +146,7 @@ pub(crate) fn detach(ring: &Arc<Ring>) {
             }
             sys::eventfd_add(tools.1.get());
         }
-        futex_wait(&LETS_GO, seen, Some(SLOW_NANOS));
+        LETS_GO.wait(seen, Some(SLOW_NANOS));
     }
 }
 
@@ -234,7 +230,7 @@ fn run(tools: Arc<(Fd, Fd)>) {
         }
         LETS_GO.fetch_add(1, Ordering::Release);
         drop(driver);
-        futex_wake(&LETS_GO, u32::MAX);
+        LETS_GO.wake(u32::MAX);
         if ends {
             return;
         }
@@ -378,105 +374,5 @@ pub(crate) unsafe fn begin_child() {
     // SAFETY: the caller is alone.
     unsafe {
         DRIVER.reset(Driver::new());
-    }
-}
-
-// ---- SQPOLL
-
-/// Starts the thread that submits for a ring.
-pub(crate) fn start_sqpoll(ring: &Arc<Ring>, p: &io_uring_params) -> Result<(), c_int> {
-    let theirs = Arc::downgrade(ring);
-    let cpu = (p.flags & abi::IORING_SETUP_SQ_AFF != 0).then_some(p.sq_thread_cpu as usize);
-    threads::start(Box::new(move || {
-        if let Some(cpu) = cpu {
-            let mut set = [0_u64; 16];
-            if let Some(word) = set.get_mut(cpu / 64) {
-                *word = 1 << (cpu % 64);
-            }
-            // SAFETY: the set is read during the call.
-            let _ = unsafe {
-                sys::raw(
-                    libc::SYS_sched_setaffinity,
-                    &[0, size_of_val(&set), set.as_ptr() as usize],
-                )
-            };
-        }
-        let mut idle = 0_u64;
-        while let Some(ring) = theirs.upgrade() {
-            if !poll_once(&ring, &mut idle) {
-                return;
-            }
-        }
-    }))
-}
-
-/// One look at the submission queue; false when the ring is gone.
-fn poll_once(ring: &Arc<Ring>, idle: &mut u64) -> bool {
-    let seen = ring.sqpoll_wake.load(Ordering::Acquire);
-    let taken = ring.with(false, |state| {
-        if state.gone {
-            return None;
-        }
-        if state.disabled {
-            return Some(0);
-        }
-        Some(enter::submit(state, u32::MAX).unwrap_or(0))
-    });
-    match taken {
-        None => return false,
-        Some(0) => {}
-        Some(_) => {
-            *idle = 0;
-            return true;
-        }
-    }
-    if *idle < u64::from(ring.idle_millis) * 1_000_000 {
-        futex_wait(&ring.sqpoll_wake, seen, Some(NAP_NANOS));
-        *idle += NAP_NANOS;
-        return true;
-    }
-    // The flag first, then the last look: the program publishes its tail
-    // first and looks at the flag then. One of the two sees the other.
-    let empty = ring.peek(|state| {
-        state.set_flag(abi::IORING_SQ_NEED_WAKEUP);
-        core::sync::atomic::fence(Ordering::SeqCst);
-        state.disabled
-            || state.gone
-            || state.memory.sq_tail().load(Ordering::Acquire) == state.sq_head
-    });
-    if empty {
-        // Bounded, so that a ring whose fd was closed is noticed.
-        futex_wait(&ring.sqpoll_wake, seen, Some(IDLE_NANOS));
-    }
-    let awake = !empty || ring.sqpoll_wake.load(Ordering::Acquire) != seen;
-    if awake {
-        ring.peek(|state| state.clear_flag(abi::IORING_SQ_NEED_WAKEUP));
-        *idle = 0;
-    }
-    true
-}
-
-/// Wakes a sleeping SQPOLL thread.
-pub(crate) fn wake_sqpoll(ring: &Ring) {
-    ring.sqpoll_wake.fetch_add(1, Ordering::Release);
-    futex_wake(&ring.sqpoll_wake, u32::MAX);
-}
-
-/// Waits until the submission queue has room.
-pub(crate) fn wait_for_room(ring: &Ring) {
-    let full = || {
-        ring.peek(|state| {
-            let tail = state.memory.sq_tail().load(Ordering::Acquire);
-            !state.gone && tail.wrapping_sub(state.sq_head) >= state.memory.sq_entries
-        })
-    };
-    while full() {
-        wake_sqpoll(ring);
-        let nap: __kernel_timespec = sys::timespec(NAP_NANOS);
-        // SAFETY: the time is read during the call.
-        let slept = unsafe { sys::raw(libc::SYS_nanosleep, &[(&raw const nap) as usize, 0]) };
-        if slept.is_err() {
-            return;
-        }
     }
 }

@@ -9,6 +9,7 @@ use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait};
 
 use crate::request::Request;
 use crate::ring::Ring;
+use crate::shared::Shared;
 use crate::state::{Care, State, Waiter};
 use crate::sys::{self, EVENTS};
 use crate::user;
@@ -82,10 +83,10 @@ pub(crate) fn enter(
     let sqpoll = ring.peek(|state| state.flags & abi::IORING_SETUP_SQPOLL != 0);
     if sqpoll {
         if flags & abi::IORING_ENTER_SQ_WAKEUP != 0 || to_submit != 0 {
-            crate::driver::wake_sqpoll(ring);
+            crate::doze::wake(ring);
         }
         if flags & abi::IORING_ENTER_SQ_WAIT != 0 {
-            crate::driver::wait_for_room(ring);
+            crate::sqpoll::wait_for_room(ring);
         }
     }
     let submitted = match submitted {
@@ -137,31 +138,13 @@ fn bring(state: &mut State, ring: &Ring) {
 
 /// Takes SQEs; how many, or -errno if none could be.
 pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> {
-    // Pairs with the releasing store of the tail in the program.
-    let tail = state.memory.sq_tail().load(Ordering::Acquire);
-    let available = tail
-        .wrapping_sub(state.sq_head)
-        .min(state.memory.sq_entries);
+    let available = state.sq.ready(&state.memory).min(state.memory.sq_entries);
     let count = to_submit.min(available);
     let mut taken = 0;
     while taken < count {
-        let slot = state.memory.sq_slot(state.sq_head);
-        state.sq_head = state.sq_head.wrapping_add(1);
-        // Pairs with the acquiring load of the head in the program: the entry
-        // may be written again.
-        let Some(slot) = slot else {
-            state.memory.sq_dropped().fetch_add(1, Ordering::Relaxed);
-            state
-                .memory
-                .sq_head()
-                .store(state.sq_head, Ordering::Release);
+        let Some(sqe) = state.sq.take(&state.memory) else {
             break;
         };
-        let sqe = state.memory.sqe(slot);
-        state
-            .memory
-            .sq_head()
-            .store(state.sq_head, Ordering::Release);
         taken += 1;
         let request = state.request(sqe);
         if !accept(state, request) {

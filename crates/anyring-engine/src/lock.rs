@@ -1,27 +1,23 @@
-//! A mutex and a place to sleep, on futexes: without the standard library
-//! there is no other.
+//! A mutex on a futex: without the standard library there is no other.
 //!
 //! # Safety
 //! [`Mutex`] gives out one reference at a time: the lock word goes from 0 to 1
 //! (or 2, with sleepers) by an acquiring exchange and back by a releasing one.
+//! `tests/loom` checks it.
 
-use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::sys;
+use super::sync::{Cell, Futex, Ordering, Reach, SPINS, constant, spin_loop};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const CONTENDED: u32 = 2;
-/// Looks at a held lock before sleeping: holders are quick.
-const SPINS: u32 = 100;
 
 /// A value that one thread at a time may touch.
 #[derive(Debug)]
 pub(crate) struct Mutex<T> {
-    word: AtomicU32,
-    value: UnsafeCell<T>,
+    word: Futex,
+    value: Cell<T>,
 }
 
 // SAFETY: the lock hands the value from thread to thread, never to two.
@@ -30,10 +26,12 @@ unsafe impl<T: Send> Sync for Mutex<T> {}
 unsafe impl<T: Send> Send for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Mutex {
-            word: AtomicU32::new(FREE),
-            value: UnsafeCell::new(value),
+    constant! {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex {
+                word: Futex::new(FREE),
+                value: Cell::new(value),
+            }
         }
     }
 
@@ -47,7 +45,10 @@ impl<T> Mutex<T> {
         {
             self.lock_slow();
         }
-        Guard { mutex: self }
+        Guard {
+            value: self.value.reach(),
+            _held: Held(&self.word),
+        }
     }
 
     #[cold]
@@ -61,10 +62,10 @@ impl<T> Mutex<T> {
             {
                 return;
             }
-            core::hint::spin_loop();
+            spin_loop();
         }
         while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {
-            futex_wait(&self.word, CONTENDED, None);
+            self.word.wait(CONTENDED, None);
         }
     }
 
@@ -83,15 +84,16 @@ impl<T> Mutex<T> {
     /// No other thread exists that uses the lock.
     pub(crate) unsafe fn reset(&self, value: T) {
         // SAFETY: the caller is alone.
-        unsafe { self.value.get().write(value) };
+        unsafe { self.value.reach().pointer().write(value) };
         self.word.store(FREE, Ordering::Release);
     }
 }
 
-/// The lock, held.
+/// The lock, held. The value is let go of before the lock is.
 #[derive(Debug)]
 pub(crate) struct Guard<'a, T> {
-    mutex: &'a Mutex<T>,
+    value: Reach<T>,
+    _held: Held<'a>,
 }
 
 impl<T> Deref for Guard<'_, T> {
@@ -99,7 +101,7 @@ impl<T> Deref for Guard<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the lock is held.
-        unsafe { &*self.mutex.value.get() }
+        unsafe { &*self.value.pointer() }
     }
 }
 
@@ -107,50 +109,19 @@ impl<T> DerefMut for Guard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the lock is held, and this is its only guard.
-        unsafe { &mut *self.mutex.value.get() }
+        unsafe { &mut *self.value.pointer() }
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+/// Frees the lock at its end.
+#[derive(Debug)]
+struct Held<'a>(&'a Futex);
+
+impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.mutex.word.swap(FREE, Ordering::Release) == CONTENDED {
-            futex_wake(&self.mutex.word, 1);
+        if self.0.swap(FREE, Ordering::Release) == CONTENDED {
+            self.0.wake(1);
         }
     }
-}
-
-/// Sleeps while the word has this value, at most for the given nanoseconds.
-pub(crate) fn futex_wait(word: &AtomicU32, value: u32, nanos: Option<u64>) {
-    let timeout = nanos.map(sys::timespec);
-    let ts = timeout
-        .as_ref()
-        .map_or(0, |timeout| (&raw const *timeout) as usize);
-    // SAFETY: the word outlives the call, the timeout is read.
-    let _ = unsafe {
-        sys::raw(
-            libc::SYS_futex,
-            &[
-                word.as_ptr() as usize,
-                (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize,
-                value as usize,
-                ts,
-            ],
-        )
-    };
-}
-
-/// Wakes sleepers.
-pub(crate) fn futex_wake(word: &AtomicU32, count: u32) {
-    // SAFETY: only the address is used.
-    let _ = unsafe {
-        sys::raw(
-            libc::SYS_futex,
-            &[
-                word.as_ptr() as usize,
-                (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize,
-                count as usize,
-            ],
-        )
-    };
 }

@@ -7,13 +7,14 @@
 
 use core::ffi::c_int;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use anyring_abi::{
     IORING_SETUP_CQE32, IORING_SETUP_NO_SQARRAY, IORING_SETUP_SQE128, io_cqring_offsets,
     io_sqring_offsets, io_uring_params, io_uring_sqe,
 };
 
+use crate::shared::Shared;
+use crate::sync::{AtomicU32, Ordering};
 use crate::sys;
 
 const SQ_HEAD: u32 = 0;
@@ -161,105 +162,9 @@ impl Memory {
         unsafe { &*self.rings.add(offset as usize).cast::<AtomicU32>() }
     }
 
-    /// Where the engine takes SQEs; the program loads it to see what is free.
-    #[inline(always)]
-    pub(crate) fn sq_head(&self) -> &AtomicU32 {
-        self.word(SQ_HEAD)
-    }
-
-    /// Where the program puts SQEs.
-    #[inline(always)]
-    pub(crate) fn sq_tail(&self) -> &AtomicU32 {
-        self.word(SQ_TAIL)
-    }
-
-    /// Where the program takes CQEs.
-    #[inline(always)]
-    pub(crate) fn cq_head(&self) -> &AtomicU32 {
-        self.word(CQ_HEAD)
-    }
-
-    /// Where the engine puts CQEs.
-    #[inline(always)]
-    pub(crate) fn cq_tail(&self) -> &AtomicU32 {
-        self.word(CQ_TAIL)
-    }
-
-    /// `IORING_SQ_*`.
-    #[inline(always)]
-    pub(crate) fn sq_flags(&self) -> &AtomicU32 {
-        self.word(SQ_FLAGS)
-    }
-
-    /// Entries of the index array that were no index.
-    pub(crate) fn sq_dropped(&self) -> &AtomicU32 {
-        self.word(SQ_DROPPED)
-    }
-
     /// `IORING_CQ_*`.
     pub(crate) fn cq_flags(&self) -> &AtomicU32 {
         self.word(CQ_FLAGS)
-    }
-
-    /// Completions that were lost.
-    pub(crate) fn cq_overflow(&self) -> &AtomicU32 {
-        self.word(CQ_OVERFLOW)
-    }
-
-    /// The slot that stands at a position of the queue, or `None` if the index
-    /// array says nonsense.
-    #[inline(always)]
-    pub(crate) fn sq_slot(&self, position: u32) -> Option<u32> {
-        let at = position & (self.sq_entries - 1);
-        if self.array == 0 {
-            return Some(at);
-        }
-        // SAFETY: the array has one word for each entry.
-        let slot = unsafe {
-            (*self
-                .rings
-                .add(self.array as usize + at as usize * 4)
-                .cast::<AtomicU32>())
-            .load(Ordering::Relaxed)
-        };
-        (slot < self.sq_entries).then_some(slot)
-    }
-
-    /// A copy of the SQE in a slot.
-    #[inline(always)]
-    pub(crate) fn sqe(&self, slot: u32) -> io_uring_sqe {
-        let at = ((slot & (self.sq_entries - 1)) as usize * 64) << self.sq_shift;
-        // SAFETY: inside the region. The program wrote it before it published
-        // the tail; should it write again meanwhile, some bytes are old and
-        // some new, all of them integers.
-        unsafe { ptr::read_volatile(self.sqes.add(at).cast()) }
-    }
-
-    /// Writes a CQE, one unit of 16 bytes.
-    #[inline(always)]
-    pub(crate) fn put_cqe(&self, position: u32, user_data: u64, res: i32, flags: u32) {
-        let at = ((position & (self.cq_entries - 1)) as usize * 16) << self.cq_shift;
-        // SAFETY: inside the region; the program reads it only after the tail
-        // was published.
-        unsafe {
-            let cqe = self.rings.add(CQES as usize + at);
-            cqe.cast::<u64>().write(user_data);
-            cqe.add(8).cast::<i32>().write(res);
-            cqe.add(12).cast::<u32>().write(flags);
-        }
-    }
-
-    /// Writes the second half of a CQE of 32 bytes.
-    pub(crate) fn put_extra(&self, position: u32, extra: [u64; 2]) {
-        let at = ((position & (self.cq_entries - 1)) as usize * 16) << self.cq_shift;
-        // SAFETY: inside the region: either entries have 32 bytes, or the next
-        // entry is part of this one.
-        unsafe {
-            self.rings
-                .add(CQES as usize + at + 16)
-                .cast::<[u64; 2]>()
-                .write(extra);
-        }
     }
 
     /// Address and bytes of a region, as mmap(2) of the ring fd would give it.
@@ -338,6 +243,102 @@ impl Memory {
         };
         self.given_up[region] = true;
         Some(self.owned[region])
+    }
+}
+
+impl Shared for Memory {
+    #[inline(always)]
+    fn sq_head(&self) -> &AtomicU32 {
+        self.word(SQ_HEAD)
+    }
+
+    #[inline(always)]
+    fn sq_tail(&self) -> &AtomicU32 {
+        self.word(SQ_TAIL)
+    }
+
+    #[inline(always)]
+    fn cq_head(&self) -> &AtomicU32 {
+        self.word(CQ_HEAD)
+    }
+
+    #[inline(always)]
+    fn cq_tail(&self) -> &AtomicU32 {
+        self.word(CQ_TAIL)
+    }
+
+    #[inline(always)]
+    fn sq_flags(&self) -> &AtomicU32 {
+        self.word(SQ_FLAGS)
+    }
+
+    fn sq_dropped(&self) -> &AtomicU32 {
+        self.word(SQ_DROPPED)
+    }
+
+    fn cq_overflow(&self) -> &AtomicU32 {
+        self.word(CQ_OVERFLOW)
+    }
+
+    #[inline(always)]
+    fn sq_entries(&self) -> u32 {
+        self.sq_entries
+    }
+
+    #[inline(always)]
+    fn cq_entries(&self) -> u32 {
+        self.cq_entries
+    }
+
+    #[inline(always)]
+    fn sq_slot(&self, position: u32) -> Option<u32> {
+        let at = position & (self.sq_entries - 1);
+        if self.array == 0 {
+            return Some(at);
+        }
+        // SAFETY: the array has one word for each entry.
+        let slot = unsafe {
+            (*self
+                .rings
+                .add(self.array as usize + at as usize * 4)
+                .cast::<AtomicU32>())
+            .load(Ordering::Relaxed)
+        };
+        (slot < self.sq_entries).then_some(slot)
+    }
+
+    #[inline(always)]
+    fn sqe(&self, slot: u32) -> io_uring_sqe {
+        let at = ((slot & (self.sq_entries - 1)) as usize * 64) << self.sq_shift;
+        // SAFETY: inside the region. The program wrote it before it published
+        // the tail; should it write again meanwhile, some bytes are old and
+        // some new, all of them integers.
+        unsafe { ptr::read_volatile(self.sqes.add(at).cast()) }
+    }
+
+    #[inline(always)]
+    fn put_cqe(&self, position: u32, user_data: u64, res: i32, flags: u32) {
+        let at = ((position & (self.cq_entries - 1)) as usize * 16) << self.cq_shift;
+        // SAFETY: inside the region; the program reads it only after the tail
+        // was published.
+        unsafe {
+            let cqe = self.rings.add(CQES as usize + at);
+            cqe.cast::<u64>().write(user_data);
+            cqe.add(8).cast::<i32>().write(res);
+            cqe.add(12).cast::<u32>().write(flags);
+        }
+    }
+
+    fn put_extra(&self, position: u32, extra: [u64; 2]) {
+        let at = ((position & (self.cq_entries - 1)) as usize * 16) << self.cq_shift;
+        // SAFETY: inside the region: either entries have 32 bytes, or the next
+        // entry is part of this one.
+        unsafe {
+            self.rings
+                .add(CQES as usize + at + 16)
+                .cast::<[u64; 2]>()
+                .write(extra);
+        }
     }
 }
 

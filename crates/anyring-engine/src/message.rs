@@ -8,9 +8,10 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
+use crate::cq::Completion;
 use crate::request::Id;
 use crate::ring::Ring;
-use crate::state::{Completion, State};
+use crate::state::State;
 use crate::sys::{self, Fd};
 use crate::table::{self, Found};
 

@@ -6,13 +6,11 @@
 //! for ever and gets a thread each.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::lock::{Mutex, futex_wait, futex_wake};
 use crate::ops::futex;
+use crate::queue::Queue;
 use crate::register::limits::credentials;
 use crate::request::{Call, Id, Work};
 use crate::ring::Ring;
@@ -23,7 +21,6 @@ use crate::{sys, threads};
 pub(crate) const BOUNDED: u32 = 32;
 /// Threads for unbounded work.
 pub(crate) const UNBOUNDED: u32 = 4096;
-const IDLE_NANOS: u64 = 2_000_000_000;
 
 #[derive(Debug)]
 struct Job {
@@ -33,25 +30,7 @@ struct Job {
     work: Work,
 }
 
-#[derive(Debug)]
-struct Class {
-    queue: VecDeque<Job>,
-    threads: u32,
-    idle: u32,
-}
-
-impl Class {
-    const fn new() -> Class {
-        Class {
-            queue: VecDeque::new(),
-            threads: 0,
-            idle: 0,
-        }
-    }
-}
-
-static CLASSES: [Mutex<Class>; 2] = [Mutex::new(Class::new()), Mutex::new(Class::new())];
-static WAKE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+static QUEUES: [Queue<Job>; 2] = [Queue::new(), Queue::new()];
 
 /// Queues work of a request.
 pub(crate) fn submit(state: &State, id: Id, work: Work) -> Result<(), c_int> {
@@ -61,65 +40,28 @@ pub(crate) fn submit(state: &State, id: Id, work: Work) -> Result<(), c_int> {
         0 => [BOUNDED, UNBOUNDED][kind],
         limit => limit,
     };
-    let mut class = CLASSES[kind].lock();
-    class.queue.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
-    if class.idle as usize <= class.queue.len() && class.threads < limit {
-        class.threads += 1;
-        if let Err(error) = threads::start(Box::new(move || work_off(kind))) {
-            class.threads -= 1;
-            // Somebody else will come to it, if there is anybody, and if what
-            // they do ends.
-            if class.threads == 0 || kind == 1 {
-                return Err(error);
-            }
-        }
-    }
     let wait = match &work {
         Work::Futex(wait) => Some(Arc::clone(wait)),
         Work::Call(_) | Work::CallAs(..) => None,
     };
-    class.queue.push_back(Job {
+    let job = Job {
         ring,
         serial: state.serial,
         id,
         work,
-    });
-    let sleeping = class.idle != 0;
-    drop(class);
-    if sleeping {
-        WAKE[kind].fetch_add(1, Ordering::Release);
-        futex_wake(&WAKE[kind], 1);
-    }
+    };
+    // What a thread does for ever does not make room for others.
+    QUEUES[kind].add(job, limit, kind == 0, || {
+        threads::start(Box::new(move || {
+            while let Some(job) = QUEUES[kind].next() {
+                perform(job);
+            }
+        }))
+    })?;
     if let Some(wait) = wait {
         futex::settle_in(&wait);
     }
     Ok(())
-}
-
-/// A thread of the pool.
-fn work_off(kind: usize) {
-    loop {
-        let seen = WAKE[kind].load(Ordering::Acquire);
-        let job = {
-            let mut class = CLASSES[kind].lock();
-            let job = class.queue.pop_front();
-            if job.is_none() {
-                class.idle += 1;
-            }
-            job
-        };
-        if let Some(job) = job {
-            perform(job);
-            continue;
-        }
-        futex_wait(&WAKE[kind], seen, Some(IDLE_NANOS));
-        let mut class = CLASSES[kind].lock();
-        class.idle -= 1;
-        if class.queue.is_empty() && WAKE[kind].load(Ordering::Acquire) == seen {
-            class.threads -= 1;
-            return;
-        }
-    }
 }
 
 fn perform(job: Job) {
@@ -158,31 +100,18 @@ fn as_user(ids: [u32; 2], call: &Call) -> i32 {
 
 /// Takes a request's work out of the queue; false if it has begun (or ended).
 pub(crate) fn cancel(serial: u64, id: Id) -> bool {
-    CLASSES.iter().any(|class| {
-        let mut class = class.lock();
-        let place = class
-            .queue
-            .iter()
-            .position(|job| job.serial == serial && job.id == id);
-        let job = place.and_then(|place| class.queue.remove(place));
-        drop(class);
-        // Dropped without the lock: it may be the last to know its ring.
-        job.is_some()
+    // Dropped without the lock: it may be the last to know its ring.
+    QUEUES.iter().any(|queue| {
+        queue
+            .take_out(|job| job.serial == serial && job.id == id)
+            .is_some()
     })
 }
 
 /// Takes all work of a ring out of the queues.
 pub(crate) fn forget(serial: u64) {
-    for class in &CLASSES {
-        loop {
-            let mut class = class.lock();
-            let place = class.queue.iter().position(|job| job.serial == serial);
-            let job = place.and_then(|place| class.queue.remove(place));
-            drop(class);
-            if job.is_none() {
-                break;
-            }
-        }
+    for queue in &QUEUES {
+        while queue.take_out(|job| job.serial == serial).is_some() {}
     }
 }
 
@@ -191,8 +120,8 @@ pub(crate) fn forget(serial: u64) {
 /// # Safety
 /// This is a forked child, and no other thread of it uses the pool.
 pub(crate) unsafe fn begin_child() {
-    for class in &CLASSES {
+    for queue in &QUEUES {
         // SAFETY: the caller is alone.
-        unsafe { class.reset(Class::new()) };
+        unsafe { queue.begin_child() };
     }
 }

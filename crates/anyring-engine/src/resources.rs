@@ -6,7 +6,8 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
-use crate::state::{Completion, State};
+use crate::cq::Completion;
+use crate::state::State;
 use crate::sys::{self, Fd};
 
 /// Things with their tags, or nothing.

@@ -8,17 +8,20 @@
 
 use alloc::sync::Arc;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use anyring_abi as abi;
 use anyring_abi::io_uring_params;
 
+use crate::doze;
 use crate::driver;
 use crate::lock::Mutex;
 use crate::memory::Memory;
 use crate::message;
 use crate::pool;
+use crate::sqpoll;
 use crate::state::State;
+use crate::sync::Futex;
 use crate::sys::{self, Fd, Sys};
 use crate::table;
 use crate::user;
@@ -95,7 +98,7 @@ pub(crate) struct Ring {
     /// chosen.
     pub(crate) reason: c_int,
     /// What a sleeping SQPOLL thread waits for.
-    pub(crate) sqpoll_wake: AtomicU32,
+    pub(crate) sqpoll_wake: Futex,
 }
 
 /// Flags that exclude one another, or need one another.
@@ -191,7 +194,7 @@ impl Ring {
                 millis => millis,
             },
             reason,
-            sqpoll_wake: AtomicU32::new(0),
+            sqpoll_wake: Futex::new(0),
         })?;
         ring.peek(|state| state.me = Arc::downgrade(&ring));
         p.features = FEATURES;
@@ -200,7 +203,7 @@ impl Ring {
             {
                 return Err(-libc::EINVAL);
             }
-            driver::start_sqpoll(&ring, p)?;
+            sqpoll::start(&ring, p)?;
         }
         let result = if p.flags & abi::IORING_SETUP_REGISTERED_FD_ONLY != 0 {
             table::register(Arc::clone(&ring), None)
@@ -325,7 +328,7 @@ impl Ring {
             !state.waiters.is_empty()
         });
         driver::detach(self);
-        driver::wake_sqpoll(self);
+        doze::wake(self);
         if waits {
             // They see that it is gone, and close what they hold.
             sys::eventfd_add(self.kick.get());

@@ -7,12 +7,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use anyring_abi::io_uring_sqe;
 
-use crate::lock::futex_wake;
 use crate::request::{Data, Outcome, Request, Work};
+use crate::sync::Futex;
 use crate::sys;
 use crate::user;
 
@@ -45,7 +45,7 @@ pub(crate) struct Wait {
     mask: u32,
     /// Results are indices.
     several: bool,
-    stop: AtomicU32,
+    stop: Futex,
     /// The thread that waits.
     thread: AtomicI32,
 }
@@ -54,7 +54,7 @@ impl Wait {
     /// Ends it.
     pub(crate) fn stop(&self) {
         self.stop.store(1, Ordering::Release);
-        futex_wake(&self.stop, u32::MAX);
+        self.stop.wake(u32::MAX);
     }
 }
 
@@ -89,7 +89,7 @@ fn single(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
         words,
         mask: sqe.addr3 as u32,
         several: false,
-        stop: AtomicU32::new(0),
+        stop: Futex::new(0),
         thread: AtomicI32::new(0),
     })
 }
@@ -114,7 +114,7 @@ fn several(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
         words,
         mask: ANY as u32,
         several: true,
-        stop: AtomicU32::new(0),
+        stop: Futex::new(0),
         thread: AtomicI32::new(0),
     })
 }

@@ -77,7 +77,7 @@ fn call(ring: &Arc<Ring>, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c_int,
         result
     });
     if opcode == abi::IORING_REGISTER_ENABLE_RINGS && result.is_ok() {
-        crate::driver::wake_sqpoll(ring);
+        crate::doze::wake(ring);
     }
     result
 }

@@ -2,17 +2,16 @@
 
 use alloc::sync::Arc;
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::Ordering;
 
 use anyring_abi as abi;
 
 use crate::enter::nanos;
-use crate::lock::futex_wait;
 use crate::memory::Memory;
 use crate::message;
 use crate::ops::{cancel, msg_ring};
 use crate::ring::Ring;
 use crate::state::State;
+use crate::sync::Futex;
 use crate::sys;
 use crate::table;
 use crate::user;
@@ -128,8 +127,8 @@ pub(super) fn sync_cancel(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_in
             return Err(-libc::ETIME);
         }
         // Its end is not announced to anybody but its own ring.
-        let nothing = core::sync::atomic::AtomicU32::new(0);
-        futex_wait(&nothing, 0, Some(200_000));
+        let nothing = Futex::new(0);
+        nothing.wait(0, Some(200_000));
     }
 }
 
@@ -147,15 +146,14 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
         | abi::IORING_SETUP_CQE_MIXED;
     p.flags |= state.flags & kept;
     let unread = state.cq_ready();
-    let tail = state.memory.sq_tail().load(Ordering::Acquire);
-    if tail.wrapping_sub(state.sq_head) > p.sq_entries || unread > p.cq_entries {
+    if state.sq.ready(&state.memory) > p.sq_entries || unread > p.cq_entries {
         return Err(-libc::EOVERFLOW);
     }
     let memory = Memory::new(&mut p, false)?;
     p.features = crate::ring::FEATURES;
     p.flags = state.flags & kept | p.flags & known;
     user::write(arg, &p)?;
-    memory.continue_from(&state.memory, state.sq_head, state.cq_tail);
+    memory.continue_from(&state.memory, state.sq.head(), state.cq.tail());
     let old = core::mem::replace(&mut state.memory, memory);
     // The program unmaps what it mapped.
     old.give_away();

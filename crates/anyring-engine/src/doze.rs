@@ -1,0 +1,68 @@
+//! How an SQPOLL thread goes to sleep, and how it is woken.
+//!
+//! The program wakes it only if it sees NEED_WAKEUP after it published its
+//! tail; [`SubmissionQueue::abandon`] sees to it that one of the two notices
+//! the other. `tests/loom` checks it.
+
+use anyring_abi::IORING_SQ_NEED_WAKEUP;
+
+use super::shared::{Shared, clear_flag};
+use super::sq::SubmissionQueue;
+use super::sync::{Futex, Ordering};
+
+/// Between two looks of a thread that is awake.
+const NAP_NANOS: u64 = 50_000;
+/// The longest sleep, so that a ring whose fd was closed is noticed.
+const SLEEP_NANOS: u64 = 2_000_000_000;
+
+/// A ring that an SQPOLL thread looks after.
+pub(crate) trait Polled {
+    type Memory: Shared;
+
+    /// What the sleeping thread waits for.
+    fn bell(&self) -> &Futex;
+
+    /// Nanoseconds without work until the thread sleeps.
+    fn patience(&self) -> u64;
+
+    /// Submits what the queue holds; how many, or `None` when the ring is gone.
+    fn submit(&self) -> Option<u32>;
+
+    /// Looks at the queue, if the ring is there, and at whether it is disabled.
+    fn look<R>(&self, look: impl FnOnce(&SubmissionQueue, &Self::Memory, bool) -> R) -> Option<R>;
+}
+
+/// One look at the submission queue, and a sleep if it is empty; false when
+/// the ring is gone. `idle` counts the nanoseconds without work.
+pub(crate) fn poll_once<P: Polled>(ring: &P, idle: &mut u64) -> bool {
+    let seen = ring.bell().load(Ordering::Acquire);
+    match ring.submit() {
+        None => return false,
+        Some(0) => {}
+        Some(_) => {
+            *idle = 0;
+            return true;
+        }
+    }
+    if *idle < ring.patience() {
+        ring.bell().wait(seen, Some(NAP_NANOS));
+        *idle += NAP_NANOS;
+        return true;
+    }
+    let empty = ring.look(|sq, memory, disabled| sq.abandon(memory) || disabled);
+    if empty == Some(true) {
+        ring.bell().wait(seen, Some(SLEEP_NANOS));
+    }
+    let awake = empty != Some(true) || ring.bell().load(Ordering::Acquire) != seen;
+    if awake {
+        ring.look(|_, memory, _| clear_flag(memory, IORING_SQ_NEED_WAKEUP));
+        *idle = 0;
+    }
+    true
+}
+
+/// Wakes a sleeping SQPOLL thread.
+pub(crate) fn wake<P: Polled>(ring: &P) {
+    ring.bell().fetch_add(1, Ordering::Release);
+    ring.bell().wake(u32::MAX);
+}

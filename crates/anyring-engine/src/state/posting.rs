@@ -1,0 +1,165 @@
+//! What a ring tells: completions, flags, readability, wake-ups.
+
+use core::ffi::c_int;
+use core::sync::atomic::Ordering;
+
+use anyring_abi::{
+    IORING_CQ_EVENTFD_DISABLED, IORING_CQE_F_BUFFER, IORING_CQE_F_MORE, IORING_SETUP_DEFER_TASKRUN,
+    IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN,
+};
+
+use super::State;
+use crate::cq::{Completion, News};
+use crate::request::Request;
+use crate::{ops, shared, sys};
+
+impl State {
+    /// CQEs that the program has not taken yet.
+    #[inline]
+    pub(crate) fn cq_ready(&self) -> u32 {
+        if self.gone {
+            return 0;
+        }
+        self.cq.ready(&self.memory)
+    }
+
+    /// Posts a completion; what finds no room waits for it.
+    #[inline]
+    pub(crate) fn post(&mut self, c: Completion) {
+        if !self.gone {
+            self.cq.post(&self.memory, c, self.inside);
+        }
+    }
+
+    /// Brings what waits into the queue, as far as there is room.
+    pub(crate) fn flush(&mut self) {
+        if !self.gone {
+            self.cq.flush(&self.memory, self.inside);
+        }
+    }
+
+    /// Whether the next completion would find no room, so that a multishot
+    /// request should end with it.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.gone && self.cq.is_full(&self.memory)
+    }
+
+    /// Whether the queue holds what a waiter waits for.
+    pub(crate) fn reached(&self, target: u32) -> bool {
+        self.cq.reached(target)
+    }
+
+    /// Posts a request's last completion, or holds it to be mixed with others.
+    pub(super) fn post_last(&mut self, c: Completion, timed: bool) {
+        // Buffers are counted in the order of their completions, and a timeout
+        // comes after those it counted.
+        let ordered = timed || c.flags & IORING_CQE_F_BUFFER != 0;
+        if self.holds && !ordered && self.held.try_reserve(1).is_ok() {
+            return self.held.push(c);
+        }
+        if self.holds {
+            self.release_held();
+        }
+        self.post(c);
+    }
+
+    /// Shows what was held, in a random order.
+    pub(crate) fn release_held(&mut self) {
+        while !self.held.is_empty() {
+            let at = self.shuffle.below(self.held.len());
+            let c = self.held.swap_remove(at);
+            self.post(c);
+        }
+    }
+
+    pub(crate) fn set_flag(&self, flag: u32) {
+        if self.gone {
+            return;
+        }
+        shared::set_flag(&self.memory, flag);
+    }
+
+    pub(crate) fn clear_flag(&self, flag: u32) {
+        if self.gone {
+            return;
+        }
+        shared::clear_flag(&self.memory, flag);
+    }
+
+    /// Posts a completion of a request that goes on.
+    pub(crate) fn post_more(&mut self, request: &mut Request, res: i32, flags: u32) {
+        request.posted = true;
+        self.post(Completion {
+            user_data: request.sqe.user_data,
+            res,
+            flags: flags | IORING_CQE_F_MORE,
+            extra: None,
+        });
+        self.count_completion();
+    }
+
+    /// Counts for timeouts that wait for completions.
+    pub(crate) fn count_completion(&mut self) {
+        self.count = self.count.wrapping_add(1);
+        if self.timers.has_targets() {
+            ops::timeout::counted(self);
+        }
+    }
+
+    /// Tells whoever has to know that something was posted. Under the lock, so
+    /// that none of them can see it too late.
+    pub(crate) fn announce(&mut self, signal: c_int, kick: c_int, me: u64) {
+        if !self.cq.news.posted || self.gone {
+            return;
+        }
+        let News {
+            from_outside,
+            was_empty,
+            ..
+        } = core::mem::take(&mut self.cq.news);
+        // An edge-triggered epoll needs an event of its own for what comes after
+        // the program took everything, though the fd is readable still. Whoever
+        // waits in an enter needs none.
+        let edge = from_outside || was_empty && !self.waits_next;
+        if !self.signalled || (edge && self.waiters.is_empty()) {
+            self.signalled = true;
+            sys::eventfd_add(signal);
+        }
+        if let Some(notify) = &self.notify {
+            let wanted = !notify.only_async || from_outside;
+            if wanted
+                && self.memory.cq_flags().load(Ordering::Relaxed) & IORING_CQ_EVENTFD_DISABLED == 0
+            {
+                sys::eventfd_add(notify.fd.get());
+            }
+        }
+        if self.other_satisfied(me) {
+            sys::eventfd_add(kick);
+        }
+    }
+
+    /// Whether a waiter other than this one could go.
+    pub(crate) fn other_satisfied(&self, me: u64) -> bool {
+        self.waiters
+            .iter()
+            .any(|waiter| waiter.id != me && self.reached(waiter.target))
+    }
+
+    /// On a DEFER_TASKRUN ring nobody looks at files and timers but an enter:
+    /// a program that goes by the flag has to make one as long as some are
+    /// waited for.
+    pub(crate) fn show_work(&self) {
+        let both = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+        if self.flags & both == both && (self.waiting_events != 0 || self.cq.defers()) {
+            self.set_flag(IORING_SQ_TASKRUN);
+        }
+    }
+
+    /// The ring fd is readable and the queue empty: makes it unreadable.
+    pub(crate) fn quiet(&mut self, signal: c_int) {
+        if self.signalled && self.cq_ready() == 0 && !self.cq.has_more() {
+            sys::drain(signal);
+            self.signalled = false;
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! How a request starts, waits and ends.
+
+use anyring_abi::IOSQE_IO_DRAIN;
+
+use super::State;
+use crate::request::{Data, Id, Outcome, Request, Stage};
+use crate::{ops, pool};
+
+impl State {
+    /// Starts a request that no chain contains.
+    pub(crate) fn begin_alone(&mut self, request: Request) {
+        if !self.shuffle.is_on() {
+            return self.begin(request);
+        }
+        if request.has(IOSQE_IO_DRAIN) {
+            self.release_held();
+            return self.begin(request);
+        }
+        self.holds = true;
+        self.begin(request);
+        self.holds = false;
+    }
+
+    /// Starts a chain (or a request without one), unless a drain stands before
+    /// it.
+    pub(crate) fn begin(&mut self, request: Request) {
+        if request.has(IOSQE_IO_DRAIN) || !self.drain.is_empty() || self.draining.is_some() {
+            match self.store(request) {
+                Ok(id) => self.begin_stored(id),
+                Err(request) => self.finish(request, -libc::ENOMEM, 0, None),
+            }
+        } else {
+            self.run(request);
+        }
+    }
+
+    /// The same for one that is stored already.
+    pub(crate) fn begin_stored(&mut self, id: Id) {
+        let drained = self.get(id).is_some_and(|r| r.has(IOSQE_IO_DRAIN));
+        let idle = self.is_idle() && self.drain.is_empty() && self.draining.is_none();
+        if (drained && !idle) || !self.drain.is_empty() || self.draining.is_some() {
+            if self.drain.try_reserve(1).is_err() {
+                if let Some(request) = self.take(id) {
+                    self.release(id);
+                    self.finish(request, -libc::ENOMEM, 0, None);
+                }
+                return;
+            }
+            if let Some(request) = self.get_mut(id) {
+                request.stage = Stage::Deferred;
+            }
+            self.drain.push_back(id.slot);
+        } else {
+            if drained {
+                self.draining = Some(id);
+            }
+            self.run_stored(id);
+        }
+    }
+
+    /// Runs a request that is not stored: most finish here.
+    #[inline]
+    fn run(&mut self, mut request: Request) {
+        let outcome = ops::start(self, &mut request);
+        self.settle(None, request, outcome);
+    }
+
+    /// Runs a stored request, or goes on with it.
+    pub(crate) fn run_stored(&mut self, id: Id) {
+        let Some(mut request) = self.take(id) else {
+            return;
+        };
+        request.stage = Stage::Running;
+        let outcome = ops::start(self, &mut request);
+        self.settle(Some(id), request, outcome);
+    }
+
+    /// Goes on with a request after the pool or a message finished a step.
+    pub(crate) fn resume(&mut self, id: Id, res: i32) {
+        let Some(mut request) = self.take(id) else {
+            return;
+        };
+        request.stage = Stage::Running;
+        let outcome = if request.cancelled && res == -libc::EINTR {
+            Outcome::Done(-libc::ECANCELED)
+        } else {
+            ops::finish(self, &mut request, res)
+        };
+        self.settle(Some(id), request, outcome);
+    }
+
+    /// Does what a step decided.
+    pub(crate) fn settle(&mut self, id: Option<Id>, mut request: Request, outcome: Outcome) {
+        let stage = match outcome {
+            Outcome::Done(res) => return self.end(id, request, res, 0, None),
+            Outcome::DoneWith(res, flags) => return self.end(id, request, res, flags, None),
+            Outcome::DoneBig(res, extra) => return self.end(id, request, res, 0, Some(extra)),
+            Outcome::Poll(_) => Stage::Polling,
+            Outcome::Work(_) => Stage::Working,
+            Outcome::Parked(stage) => stage,
+        };
+        if !request.counted {
+            request.counted = true;
+            self.running += 1;
+        }
+        request.stage = stage;
+        let id = match id {
+            Some(id) => {
+                self.put(id, request);
+                id
+            }
+            None => match self.store(request) {
+                Ok(id) => id,
+                Err(request) => return self.end(None, request, -libc::ENOMEM, 0, None),
+            },
+        };
+        match outcome {
+            Outcome::Poll(events) => self.arm(id, events),
+            Outcome::Work(work) => {
+                self.disarm(id);
+                if let Err(error) = pool::submit(self, id, work) {
+                    self.fail(id, error);
+                }
+            }
+            Outcome::Parked(Stage::Timing) => ops::timeout::armed(self, id),
+            Outcome::Parked(Stage::Messaging) => ops::msg_ring::named(self, id),
+            _ => {}
+        }
+        self.guard(id);
+    }
+
+    /// Ends a stored request with an error; what it moved already counts.
+    pub(crate) fn fail(&mut self, id: Id, mut res: i32) {
+        if let Some(mut request) = self.take(id) {
+            if request.started && request.done != 0 {
+                request.failed = true;
+                res = request.done as i32;
+            }
+            self.end(Some(id), request, res, 0, None);
+        }
+    }
+
+    /// Frees the slot and finishes.
+    pub(super) fn end(
+        &mut self,
+        id: Option<Id>,
+        mut request: Request,
+        res: i32,
+        flags: u32,
+        extra: Option<[u64; 2]>,
+    ) {
+        if let Some(watch) = request.watch.take() {
+            self.unwatch(&watch);
+        }
+        if request.stage == Stage::Timing || matches!(request.data, Data::Timer(_)) {
+            if let Some(id) = id {
+                ops::timeout::disarmed(self, id);
+            }
+        }
+        if request.counted {
+            self.running -= 1;
+        }
+        if let Some(id) = id {
+            if self.draining == Some(id) {
+                self.draining = None;
+                self.hands_drain_on = true;
+            }
+            self.release(id);
+        }
+        self.finish(request, res, flags, extra);
+    }
+}

@@ -1,0 +1,99 @@
+//! What threads share: atomics, cells, and words to sleep on.
+//!
+//! The modules that need nothing else of the engine (`lock`, `queue`, `shared`,
+//! `sq`, `cq`, `doze`) name them by `super::sync`: `tests/loom` compiles the same
+//! files with loom's, and lets every interleaving happen.
+//!
+//! # Safety
+//! Futex calls get the address of a word that outlives the call.
+
+use core::cell::UnsafeCell;
+use core::ops::Deref;
+
+pub(crate) use core::hint::spin_loop;
+pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
+
+use super::sys;
+
+/// Looks at a held lock before sleeping: holders are quick.
+pub(crate) const SPINS: u32 = 100;
+
+/// A function that makes a static's value; loom's cannot be constant.
+macro_rules! constant {
+    ($visible:vis fn $($rest:tt)*) => { $visible const fn $($rest)* };
+}
+pub(crate) use constant;
+
+/// A value that a protocol gives to one thread at a time.
+#[derive(Debug)]
+pub(crate) struct Cell<T>(UnsafeCell<T>);
+
+impl<T> Cell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Cell(UnsafeCell::new(value))
+    }
+
+    /// The way to it, for as long as it is this thread's.
+    #[inline(always)]
+    pub(crate) fn reach(&self) -> Reach<T> {
+        Reach(self.0.get())
+    }
+}
+
+/// A value that is this thread's for now.
+#[derive(Debug)]
+pub(crate) struct Reach<T>(*mut T);
+
+impl<T> Reach<T> {
+    #[inline(always)]
+    pub(crate) fn pointer(&self) -> *mut T {
+        self.0
+    }
+}
+
+/// A word to sleep on.
+#[derive(Debug)]
+pub(crate) struct Futex(AtomicU32);
+
+impl Deref for Futex {
+    type Target = AtomicU32;
+
+    #[inline(always)]
+    fn deref(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
+impl Futex {
+    pub(crate) const fn new(value: u32) -> Self {
+        Futex(AtomicU32::new(value))
+    }
+
+    /// Sleeps while the word has this value, at most for the given nanoseconds.
+    pub(crate) fn wait(&self, value: u32, nanos: Option<u64>) {
+        let timeout = nanos.map(sys::timespec);
+        let ts = timeout
+            .as_ref()
+            .map_or(0, |timeout| (&raw const *timeout) as usize);
+        let op = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the word outlives the call, the timeout is read.
+        let _ = unsafe {
+            sys::raw(
+                libc::SYS_futex,
+                &[self.as_ptr() as usize, op as usize, value as usize, ts],
+            )
+        };
+    }
+
+    /// Wakes sleepers.
+    pub(crate) fn wake(&self, count: u32) {
+        let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: only the address is used.
+        let _ = unsafe {
+            sys::raw(
+                libc::SYS_futex,
+                &[self.as_ptr() as usize, op as usize, count as usize],
+            )
+        };
+    }
+}
