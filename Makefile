@@ -239,6 +239,10 @@ test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain ha
 		$(CARGO) test --locked --package anyring-engine --test differential \
 		--target $$(rustc -vV | sed -n 's/^host: //p') -- --nocapture
 
+.PHONY: test-engine-mutants
+test-engine-mutants: ## that the models of the engine's lock and queues notice what is wrong with them
+	$(PYTHON) crates/anyring-engine/tests/loom/mutants.py
+
 .PHONY: test-examples
 test-examples: all ## the C examples
 	$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
