@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::ffi;
@@ -27,7 +29,7 @@ pub(crate) fn add<T: PyTypeInfo>(py: Python<'_>, attributes: &[Attribute]) -> Py
             get: Some(attribute.get),
             set: attribute.set,
             doc: attribute.doc.as_ptr(),
-            closure: std::ptr::null_mut(),
+            closure: null_mut(),
         }));
         // SAFETY: a class and a definition that is never freed.
         let descriptor = unsafe {
@@ -39,18 +41,52 @@ pub(crate) fn add<T: PyTypeInfo>(py: Python<'_>, attributes: &[Attribute]) -> Py
     Ok(())
 }
 
+/// The integers from 0 on that the interpreter has anyway, one object each.
+static SMALL: [AtomicPtr<PyObject>; 129] = [const { AtomicPtr::new(null_mut()) }; 129];
+
+/// Notes the small integers, for ever.
+pub(crate) fn small_integers(py: Python<'_>) -> PyResult<()> {
+    for (value, place) in SMALL.iter().enumerate() {
+        // SAFETY: makes an object, or NULL with MemoryError set.
+        let object = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromSize_t(value))? };
+        place.store(object.into_ptr(), Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// A new reference to a small integer.
+#[inline]
+pub(crate) fn small(value: u64) -> Option<*mut PyObject> {
+    let object = SMALL.get(value as usize)?.load(Ordering::Relaxed);
+    // SAFETY: an object that is never freed: the table holds it.
+    unsafe { ffi::Py_INCREF(object) };
+    Some(object)
+}
+
+/// Whether this is the object of the number 0.
+#[inline]
+pub(crate) fn is_zero(object: *mut PyObject) -> bool {
+    object == SMALL[0].load(Ordering::Relaxed)
+}
+
 /// An integer.
 #[inline]
 pub(crate) fn number(value: u64) -> PyResult<*mut PyObject> {
-    // SAFETY: makes an object, or NULL with MemoryError set.
-    Ok(unsafe { ffi::PyLong_FromUnsignedLongLong(value) })
+    Ok(match small(value) {
+        Some(object) => object,
+        // SAFETY: makes an object, or NULL with MemoryError set.
+        None => unsafe { ffi::PyLong_FromUnsignedLongLong(value) },
+    })
 }
 
 /// An integer that may be negative.
 #[inline]
 pub(crate) fn signed(value: i32) -> PyResult<*mut PyObject> {
-    // SAFETY: makes an object, or NULL with MemoryError set.
-    Ok(unsafe { ffi::PyLong_FromLong(value.into()) })
+    Ok(match u64::try_from(value).ok().and_then(small) {
+        Some(object) => object,
+        // SAFETY: makes an object, or NULL with MemoryError set.
+        None => unsafe { ffi::PyLong_FromLong(value.into()) },
+    })
 }
 
 /// Runs the body of a C function; errors become exceptions, and no panic
@@ -81,7 +117,7 @@ pub(crate) unsafe fn run_get<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::
     slf: *mut PyObject,
     read: impl FnOnce(Python<'_>, &T) -> PyResult<*mut PyObject>,
 ) -> *mut PyObject {
-    guarded(std::ptr::null_mut(), |py| {
+    guarded(null_mut(), |py| {
         // SAFETY: alive through the call.
         let object = unsafe { pyo3::Borrowed::from_ptr(py, slf) };
         // SAFETY: of the class.

@@ -37,11 +37,17 @@ impl<T> Locked<T> {
 
     /// The value; RuntimeError while another call has it.
     #[inline]
-    pub(crate) fn lock<'a>(&'a self, _py: Python<'a>) -> PyResult<Held<'a, T>> {
+    pub(crate) fn lock<'a>(&'a self, py: Python<'a>) -> PyResult<Held<'a, T>> {
+        self.try_lock(py).ok_or_else(busy)
+    }
+
+    /// The value; None while another call has it.
+    #[inline]
+    pub(crate) fn try_lock<'a>(&'a self, _py: Python<'a>) -> Option<Held<'a, T>> {
         if self.busy.replace(true) {
-            return Err(busy());
+            return None;
         }
-        Ok(Held {
+        Some(Held {
             cell: self,
             not_send: PhantomData,
         })

@@ -17,8 +17,12 @@ use crate::keep::{Keep, Keeps, Pinned};
 use crate::os_error;
 use crate::queue::Queue;
 use crate::sqe::{Phase, Sqe, fresh};
+use entries::Entries;
+use slots::Slots;
 
 mod complete;
+mod entries;
+mod slots;
 mod stage;
 mod wait;
 
@@ -27,21 +31,6 @@ pub(crate) use wait::Raw;
 
 /// How long closing waits for the kernel to let go.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Bits of a token that number the slot.
-const INDEX_BITS: u32 = 24;
-/// Entries kept to be handed out again.
-const POOL: usize = 128;
-
-/// One operation in flight.
-struct Slot {
-    token: u64,
-    user_data: u64,
-    keep: Keeps,
-    hide_success: bool,
-    live: bool,
-    /// One more than the number of its group.
-    group: u32,
-}
 
 /// Requests that stand for one: cancelling all operations with a tag.
 struct Group {
@@ -56,12 +45,8 @@ struct Group {
 pub(crate) struct State {
     queue: Option<Queue>,
     process: u32,
-    secret: u64,
-    count: u64,
-    pub(crate) pending: Vec<Py<Sqe>>,
-    pool: VecDeque<Py<Sqe>>,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    pub(crate) entries: Entries,
+    slots: Slots,
     groups: Vec<Option<Group>>,
     /// Requests of groups that no program prepared, to be submitted.
     extra: u32,
@@ -115,12 +100,8 @@ impl State {
         Ok(State {
             queue: Some(queue),
             process: generation(),
-            secret: u64::from_ne_bytes(secret),
-            count: 0,
-            pending: Vec::new(),
-            pool: VecDeque::new(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            entries: Entries::default(),
+            slots: Slots::new(u64::from_ne_bytes(secret)),
             groups: Vec::new(),
             extra: 0,
             ready: VecDeque::new(),
@@ -144,13 +125,19 @@ impl State {
         self.queue.as_mut().ok_or_else(is_closed)
     }
 
+    /// Whether `queue` gives it.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.process == generation() && self.queue.is_some()
+    }
+
     /// Whether entries are of the older style.
     pub(crate) fn is_old(&self) -> bool {
         self.old
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.live()
     }
 
     /// Completions that are ready and not given back.
@@ -195,32 +182,31 @@ impl State {
     #[inline]
     pub(crate) fn space_left(&mut self) -> PyResult<usize> {
         let room = self.queue()?.ring().sq_space_left() as usize;
-        Ok(room.saturating_sub(self.pending.len()))
+        Ok(room.saturating_sub(self.entries.len()))
+    }
+
+    /// An entry of the queue that was used before, when that is all it takes.
+    #[inline]
+    pub(crate) fn entry_again(&mut self, py: Python<'_>) -> Option<Py<Sqe>> {
+        if !self.is_open() {
+            return None;
+        }
+        let room = self.queue.as_mut()?.ring().sq_space_left() as usize;
+        if room <= self.entries.len() || !self.slots.has_room() {
+            return None;
+        }
+        self.entries.again(py)
     }
 
     /// A fresh entry of the queue, None when it is full.
-    #[inline]
     pub(crate) fn get_sqe(&mut self, py: Python<'_>) -> PyResult<Option<Py<Sqe>>> {
-        if self.space_left()? == 0 || self.in_flight() >= 1 << INDEX_BITS {
+        if self.space_left()? == 0 || !self.slots.has_room() {
             return Ok(None);
         }
-        // An entry that no program holds any more is as good as a new one;
-        // the first may be in the variable the next goes to.
-        for _ in 0..self.pool.len().min(2) {
-            let Some(entry) = self.pool.pop_front() else {
-                break;
-            };
-            // SAFETY: a live object.
-            if unsafe { pyo3::ffi::Py_REFCNT(entry.as_ptr()) } == 1 {
-                entry.get().entry.lock(py)?.renew();
-                self.pending.push(entry.clone_ref(py));
-                return Ok(Some(entry));
-            }
-            self.pool.push_back(entry);
+        if let Some(entry) = self.entries.again(py) {
+            return Ok(Some(entry));
         }
-        let entry = fresh(py, self.old)?;
-        self.pending.push(entry.clone_ref(py));
-        Ok(Some(entry))
+        self.entries.new_one(py, self.old).map(Some)
     }
 
     /// What `prepare` put into another entry goes in as one of ours.
@@ -231,7 +217,7 @@ impl State {
             place.raw = raw;
             place.keep = keep;
         }
-        self.pending.push(entry);
+        self.entries.add(py, entry);
         Ok(())
     }
 
@@ -244,12 +230,14 @@ impl State {
 
     /// Marks what was prepared as lost.
     pub(crate) fn spend(&mut self, py: Python<'_>) {
-        for entry in self.pending.drain(..) {
-            if let Ok(mut sqe) = entry.get().entry.lock(py) {
+        let entries = std::mem::take(&mut self.entries);
+        for index in 0..entries.len() {
+            // SAFETY: `entries` holds the object.
+            let entry = entries.prepared(index).map(|entry| unsafe { &*entry });
+            if let Some(mut sqe) = entry.and_then(|entry| entry.try_lock(py)) {
                 sqe.phase = Phase::Spent;
                 sqe.keep = Keeps::None;
             }
-            drop(entry.into_bound(py));
         }
         self.closed.store(true, Ordering::Relaxed);
     }
@@ -263,7 +251,7 @@ impl State {
         if self.process != generation() {
             // The parent's: its memory and descriptor are left alone.
             queue.forget();
-            std::mem::forget(std::mem::take(&mut self.slots));
+            self.slots.give_up();
             self.give_up_registered();
             return;
         }
@@ -293,10 +281,7 @@ impl State {
         if self.in_flight() > 0 {
             self.give_up_registered();
         }
-        for slot in self.slots.drain(..).filter(|slot| slot.live) {
-            std::mem::forget(slot.keep);
-        }
-        self.free.clear();
+        self.slots.give_up();
         self.ready.clear();
         self.kept = self.head;
         self.registered.clear();

@@ -12,9 +12,10 @@ use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::attribute::{Attribute, number, run_get, signed};
+use crate::attribute::{Attribute, is_zero, number, run_get, signed};
 use crate::cell::Locked;
 use crate::core::State;
+use crate::handle::{FOUND, usual};
 use crate::os_error;
 use crate::pycore::Core;
 
@@ -224,6 +225,39 @@ impl Found {
     }
 }
 
+impl Found {
+    /// The same for a ring that it looked at before; None if it did not or
+    /// nothing is ready.
+    #[inline]
+    pub(crate) fn fill_again(
+        &self,
+        py: Python<'_>,
+        core: &Py<Core>,
+        state: &mut State,
+    ) -> Option<()> {
+        let mut window = self.window.try_lock(py)?;
+        window.core.as_ref().filter(|held| held.is(core))?;
+        state.forget_seen();
+        let base = state.head;
+        window.first = state.entry(base)?;
+        window.base = base;
+        window.filled = true;
+        Some(())
+    }
+
+    /// The first completion, if a view of it was handed out before and nobody
+    /// holds that.
+    #[inline]
+    fn first_again(&self, py: Python<'_>) -> Option<*mut PyObject> {
+        let mut window = self.window.try_lock(py)?;
+        if !window.filled || window.closed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let first = window.first;
+        Some(window.view_again(py, first)?.into_ptr())
+    }
+}
+
 impl Window {
     #[inline]
     fn open(&mut self, core: &Bound<'_, Core>, state: &State, base: u64, entry: Completed) {
@@ -252,7 +286,16 @@ impl Window {
         Ok(self.base.checked_add(index).and_then(|i| state.entry(i)))
     }
 
+    /// A view that nobody holds any more.
     #[inline]
+    fn view_again<'py>(&mut self, py: Python<'py>, entry: Completed) -> Option<Bound<'py, Cqe>> {
+        // SAFETY: a live object. What nobody else holds, nobody sees change.
+        let is_ours = |view: &&Py<Cqe>| unsafe { ffi::Py_REFCNT(view.as_ptr()) == 1 };
+        let view = self.spare.iter().flatten().find(is_ours)?;
+        view.get().entry.set(entry);
+        Some(view.bind(py).clone())
+    }
+
     fn view<'py>(
         &mut self,
         py: Python<'py>,
@@ -262,14 +305,8 @@ impl Window {
         if self.closed.load(Ordering::Relaxed) {
             return Err(gone(true));
         }
-        self.spare.swap(0, 1);
-        if let Some(view) = &self.spare[0] {
-            // SAFETY: a live object. Nobody else holds it, so nobody sees it
-            // change.
-            if unsafe { pyo3::ffi::Py_REFCNT(view.as_ptr()) } == 1 {
-                view.get().entry.set(entry);
-                return Ok(view.bind(py).clone());
-            }
+        if let Some(view) = self.view_again(py, entry) {
+            return Ok(view);
         }
         let view = Cqe {
             entry: Cell::new(entry),
@@ -277,6 +314,7 @@ impl Window {
             closed: Some(self.closed.clone()),
         };
         let view = Bound::new(py, view)?;
+        self.spare.swap(0, 1);
         let old = self.spare[0].replace(view.clone().unbind());
         drop(old.map(|old| old.into_bound(py)));
         Ok(view)
@@ -284,6 +322,15 @@ impl Window {
 }
 
 unsafe extern "C" fn item(slf: *mut PyObject, index: *mut PyObject) -> *mut PyObject {
+    if is_zero(index) {
+        // SAFETY: the interpreter calls with its lock held and a live object.
+        let py = unsafe { Python::assume_attached() };
+        // SAFETY: as above.
+        let found = unsafe { usual::<Found>(py, slf, &FOUND) };
+        if let Some(first) = found.and_then(|found| found.first_again(py)) {
+            return first;
+        }
+    }
     // SAFETY: an object; TypeError for any but an integer.
     let index = unsafe { ffi::PyLong_AsSsize_t(index) };
     let read = |py: Python<'_>, found: &Found| {

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
+use pyo3::{Borrowed, PyClass, PyTypeInfo};
 
 use crate::args::wrong_type;
 use crate::cell::Locked;
@@ -71,6 +72,45 @@ pub(crate) fn native<'py>(ring: &Bound<'py, Handle>) -> PyResult<Bound<'py, Core
         Some(core) => Ok(core.bind(ring.py()).clone()),
         None => Err(not_initialised()),
     }
+}
+
+/// An object of the usual class, nothing else.
+///
+/// # Safety
+/// `object` lives for `'a`.
+#[inline]
+pub(crate) unsafe fn usual<'a, T>(
+    py: Python<'_>,
+    object: *mut PyObject,
+    usual: &Usual,
+) -> Option<&'a T>
+where
+    T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync,
+{
+    // SAFETY: a live object, the caller says.
+    let object = unsafe { Borrowed::from_ptr(py, object) };
+    if !usual.is(object) {
+        return None;
+    }
+    // SAFETY: the class noted has `T` as it is or derives from it.
+    let inside: *const T = unsafe { object.cast_unchecked::<T>() }.get();
+    // SAFETY: it lives as long as the object.
+    Some(unsafe { &*inside })
+}
+
+/// The native half of an open ring of the usual class.
+///
+/// # Safety
+/// `ring` lives for `'a`, and while the result is used no code of a program
+/// runs, which could take it from the ring.
+#[inline]
+pub(crate) unsafe fn usual_core<'a>(py: Python<'_>, ring: *mut PyObject) -> Option<&'a Py<Core>> {
+    // SAFETY: handed on from the caller.
+    let handle = unsafe { usual::<Handle>(py, ring, &RING)? };
+    let held = handle.core.try_lock(py)?;
+    let core: *const Py<Core> = held.as_ref()?;
+    // SAFETY: the ring holds it, and nobody changes that meanwhile.
+    Some(unsafe { &*core })
 }
 
 /// The class most arguments of one kind have: a look at it spares the walk

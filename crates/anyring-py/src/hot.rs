@@ -8,10 +8,12 @@ use pyo3::ffi;
 use pyo3::ffi::{Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 
+mod usual;
+
 use crate::args::{Int, U32};
 use crate::attribute::{guarded, number, signed};
 use crate::cqe::{Cqe, Found};
-use crate::handle::{CQE, FOUND, Handle, RING, SQE, native, of};
+use crate::handle::{CQE, FOUND, Handle, RING, SQE, native, of, usual_core};
 use crate::pycore::Core;
 use crate::sqe::Sqe;
 
@@ -70,15 +72,14 @@ fn run(
 
 #[inline]
 fn none() -> PyResult<*mut PyObject> {
-    // SAFETY: a new reference to a static object.
-    Ok(unsafe {
-        let none = ffi::Py_None();
-        ffi::Py_INCREF(none);
-        none
-    })
+    Ok(usual::none())
 }
 
 unsafe extern "C" fn get_sqe(_: *mut PyObject, ring: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the interpreter passes an object and holds its lock.
+    if let Some(entry) = unsafe { usual::get_sqe(ring) } {
+        return entry;
+    }
     run(&raw const ring, 1, |args| {
         match args.ring(0)?.get().lock(args.py)?.get_sqe(args.py)? {
             Some(entry) => Ok(entry.into_ptr()),
@@ -88,6 +89,10 @@ unsafe extern "C" fn get_sqe(_: *mut PyObject, ring: *mut PyObject) -> *mut PyOb
 }
 
 unsafe extern "C" fn prep_nop(_: *mut PyObject, sqe: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    if let Some(done) = unsafe { usual::prep_nop(sqe) } {
+        return done;
+    }
     run(&raw const sqe, 1, |args| {
         let object = args.object(0);
         let sqe = of::<Sqe>(&object, &SQE, "an SQE")?;
@@ -98,14 +103,18 @@ unsafe extern "C" fn prep_nop(_: *mut PyObject, sqe: *mut PyObject) -> *mut PyOb
 }
 
 unsafe extern "C" fn submit(_: *mut PyObject, ring: *mut PyObject) -> *mut PyObject {
-    run(&raw const ring, 1, |args| {
-        number(
-            args.ring(0)?
-                .get()
-                .lock(args.py)?
-                .submit(args.py, 0)?
-                .into(),
-        )
+    guarded(std::ptr::null_mut(), |py| {
+        // SAFETY: an object the interpreter passes; what it holds is held by
+        // us too before any code of a program can run.
+        let core = match unsafe { usual_core(py, ring) } {
+            Some(core) => core.bind(py).clone(),
+            None => {
+                // SAFETY: as above.
+                let ring = unsafe { pyo3::Borrowed::from_ptr(py, ring) };
+                native(of::<Handle>(&ring, &RING, "a Ring")?)?
+            }
+        };
+        number(core.get().lock(py)?.submit(py, 0)?.into())
     })
 }
 
@@ -165,6 +174,12 @@ unsafe extern "C" fn wait_cqe(
     args: *mut *mut PyObject,
     count: Py_ssize_t,
 ) -> *mut PyObject {
+    if count == 2 {
+        // SAFETY: two arguments, and the interpreter's lock is held.
+        if let Some(found) = unsafe { usual::wait_cqe(*args, *args.add(1)) } {
+            return found;
+        }
+    }
     run(args, count as usize, |args| {
         args.exactly(2)?;
         find(&args, Some(1))
@@ -199,6 +214,12 @@ unsafe extern "C" fn cqe_seen(
     args: *mut *mut PyObject,
     count: Py_ssize_t,
 ) -> *mut PyObject {
+    if count == 2 {
+        // SAFETY: two arguments, and the interpreter's lock is held.
+        if let Some(done) = unsafe { usual::cqe_seen(*args, *args.add(1)) } {
+            return done;
+        }
+    }
     run(args, count as usize, |args| {
         args.exactly(2)?;
         let cqe = args.object(1);

@@ -82,6 +82,8 @@ fn needs_the_lock(py: Python<'_>) -> PyResult<()> {
 #[pymodule(gil_used = true)]
 fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     needs_the_lock(module.py())?;
+    fork::watch();
+    attribute::small_integers(module.py())?;
     // People who import this want their program to work; in C, who links a
     // drop-in wants the original's errors.
     anyring_engine::set_default(anyring_engine::Choice::Auto);

@@ -33,6 +33,12 @@ impl Core {
     pub(crate) fn lock<'a>(&'a self, py: Python<'a>) -> PyResult<Held<'a, State>> {
         self.state.lock(py)
     }
+
+    /// The state; None while another call has it.
+    #[inline]
+    pub(crate) fn try_lock<'a>(&'a self, py: Python<'a>) -> Option<Held<'a, State>> {
+        self.state.try_lock(py)
+    }
 }
 
 #[pymethods]
@@ -107,7 +113,7 @@ impl Core {
     /// Entries prepared and not submitted.
     fn sq_ready(&self, py: Python<'_>) -> PyResult<usize> {
         let mut state = self.lock(py)?;
-        Ok(state.queue()?.ring().sq_ready() as usize + state.pending.len())
+        Ok(state.queue()?.ring().sq_ready() as usize + state.entries.len())
     }
 
     /// Entries that can still be taken.

@@ -147,32 +147,70 @@ impl Queue {
         Some((user_data, res, flags))
     }
 
+    /// The oldest completions, given back at once; how many.
+    #[inline]
+    pub(crate) fn take(&mut self, found: &mut [Completed; 16]) -> usize {
+        let mut count = 0;
+        // Only such rings have entries that are not for the program.
+        if self.raw.flags & abi::IORING_SETUP_CQE_MIXED != 0
+            || self.raw.features & abi::IORING_FEAT_EXT_ARG == 0
+        {
+            for place in found {
+                let Some(entry) = self.next() else {
+                    break;
+                };
+                *place = entry;
+                count += 1;
+            }
+            return count;
+        }
+        let ring = self.ring();
+        let ready = ring.cqe_iter();
+        for place in found {
+            let index = ready.head.wrapping_add(count as u32);
+            if index == ready.tail {
+                break;
+            }
+            // SAFETY: an entry between head and tail, read before it is given
+            // back.
+            *place = unsafe {
+                let slot = (index & ready.mask) << ready.shift;
+                let cqe = ready.cqes.add(slot as usize);
+                ((*cqe).user_data, (*cqe).res, (*cqe).flags)
+            };
+            count += 1;
+        }
+        ring.cq_advance(count as u32);
+        count
+    }
+
     /// Copies an entry to the queue, with another tag and other flags; false
     /// when it is full.
     #[inline]
     pub(crate) fn push(&mut self, entry: &abi::io_uring_sqe, tag: u64, flags: u8) -> bool {
-        let wide = matches!(
-            u32::from(entry.opcode),
-            abi::IORING_OP_NOP128 | abi::IORING_OP_URING_CMD128
-        );
-        let mixed = self.raw.flags & abi::IORING_SETUP_SQE_MIXED != 0;
-        let slot = if wide && mixed {
-            self.ring().get_sqe128()
+        let slot = if self.raw.flags & abi::IORING_SETUP_SQE_MIXED != 0 {
+            self.slot_mixed(entry.opcode)
         } else {
             self.ring().get_sqe()
         };
-        match slot {
-            Some(slot) => {
-                let slot = slot.as_ptr();
-                // SAFETY: a free slot of the mapped queue.
-                unsafe {
-                    slot.write(*entry);
-                    (*slot).user_data = tag;
-                    (*slot).flags = flags;
-                }
-                true
-            }
-            None => false,
+        let Some(slot) = slot else {
+            return false;
+        };
+        let slot = slot.as_ptr();
+        // SAFETY: a free slot of the mapped queue.
+        unsafe {
+            slot.write(*entry);
+            (*slot).user_data = tag;
+            (*slot).flags = flags;
+        }
+        true
+    }
+
+    #[cold]
+    fn slot_mixed(&mut self, opcode: u8) -> Option<std::ptr::NonNull<abi::io_uring_sqe>> {
+        match u32::from(opcode) {
+            abi::IORING_OP_NOP128 | abi::IORING_OP_URING_CMD128 => self.ring().get_sqe128(),
+            _ => self.ring().get_sqe(),
         }
     }
 

@@ -67,16 +67,21 @@ impl Entry {
         fill: impl FnOnce(&mut io_uring_sqe),
     ) -> PyResult<()> {
         let this = self.open()?;
-        // SAFETY: all zeroes is a NOP.
-        let mut raw: io_uring_sqe = unsafe { std::mem::zeroed() };
-        raw.user_data = this.raw.user_data;
-        raw.flags = this.raw.flags;
-        raw.buf_index = this.raw.buf_index;
-        raw.personality = this.raw.personality;
-        fill(&mut raw);
-        this.raw = raw;
+        this.fill(fill);
         this.keep = keep;
         Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut io_uring_sqe)) {
+        // SAFETY: all zeroes is a NOP.
+        let mut raw: io_uring_sqe = unsafe { std::mem::zeroed() };
+        raw.user_data = self.raw.user_data;
+        raw.flags = self.raw.flags;
+        raw.buf_index = self.raw.buf_index;
+        raw.personality = self.raw.personality;
+        fill(&mut raw);
+        self.raw = raw;
     }
 }
 

@@ -3,62 +3,66 @@
 use anyring_abi as abi;
 use pyo3::prelude::*;
 
-use super::{INDEX_BITS, State};
+use super::State;
 use crate::cqe::Completed;
 use crate::keep::Keep;
-use crate::queue::Queue;
 
 impl State {
     /// Takes every completion out of the kernel's queue; what an operation
     /// kept alive goes with its last one.
-    #[inline]
     pub(crate) fn harvest(&mut self) -> PyResult<()> {
         self.queue()?;
-        while let Some(entry) = self.queue.as_mut().and_then(Queue::next) {
-            self.complete(entry);
+        let mut found = [(0, 0, 0); 16];
+        while let Some(queue) = self.queue.as_mut() {
+            let count = queue.take(&mut found);
+            for &entry in &found[..count] {
+                self.complete(entry);
+            }
+            if count < found.len() {
+                break;
+            }
         }
         Ok(())
     }
 
     #[inline]
-    pub(super) fn complete(&mut self, (token, res, flags): Completed) {
-        let index = (token & ((1 << INDEX_BITS) - 1)) as usize;
-        let slot = self
-            .slots
-            .get_mut(index)
-            .filter(|slot| slot.live && slot.token == token);
-        let Some(slot) = slot else {
+    pub(super) fn complete(&mut self, entry: Completed) {
+        let (token, res, flags) = entry;
+        if flags & abi::IORING_CQE_F_MORE == 0 {
+            if let Some(user_data) = self.slots.end_simple(token) {
+                self.ready.push_back((user_data, res, flags));
+                return;
+            }
+        }
+        self.complete_with(entry);
+    }
+
+    /// A completion of an operation that keeps something, is one of several,
+    /// or goes on.
+    fn complete_with(&mut self, (token, res, flags): Completed) {
+        let Some(slot) = self.slots.get(token) else {
             // A message of another ring.
             self.ready.push_back((token, res, flags));
             return;
         };
-        if !(slot.hide_success && res >= 0 || slot.group != 0) {
+        let group = slot.group;
+        if !(slot.hide_success && res >= 0 || group != 0) {
             self.ready.push_back((slot.user_data, res, flags));
         }
         if flags & abi::IORING_CQE_F_MORE != 0 {
             return;
         }
-        slot.live = false;
-        let keep = std::mem::take(&mut slot.keep);
-        let group = slot.group;
-        self.free.push(index as u32);
+        let keep = self.slots.end(token);
         if group != 0 {
             self.complete_group(group as usize - 1, res);
         }
         if res >= 0 {
             for keep in keep.each() {
                 if let Keep::Retag { token, user_data } = &**keep {
-                    self.retag(*token, *user_data);
+                    if let Some(slot) = self.slots.get(*token) {
+                        slot.user_data = *user_data;
+                    }
                 }
-            }
-        }
-    }
-
-    fn retag(&mut self, token: u64, user_data: u64) {
-        let index = (token & ((1 << INDEX_BITS) - 1)) as usize;
-        if let Some(slot) = self.slots.get_mut(index) {
-            if slot.live && slot.token == token {
-                slot.user_data = user_data;
             }
         }
     }

@@ -5,89 +5,76 @@ use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::{Group, INDEX_BITS, POOL, Slot, State, is_closed, same_place};
+use super::slots::NOBODY;
+use super::{Group, State, is_closed, same_place};
 use crate::keep::{Keep, Keeps};
 use crate::sqe::Phase;
 use std::sync::Arc;
 
 impl State {
-    #[inline]
-    fn take_slot(&mut self, user_data: u64, keep: Keeps, hide_success: bool, group: u32) -> u64 {
-        let index = self.free.pop().unwrap_or(self.slots.len() as u32);
-        self.count = self.count.wrapping_add(1);
-        // A number that no completion of an earlier operation carries.
-        let token = (self.secret.wrapping_add(self.count) << INDEX_BITS) | u64::from(index);
-        let slot = Slot {
-            token,
-            user_data,
-            keep,
-            hide_success,
-            live: true,
-            group,
-        };
-        match self.slots.get_mut(index as usize) {
-            Some(place) => *place = slot,
-            None => self.slots.push(slot),
-        }
-        token
-    }
-
     /// The tokens of operations in flight with this user data; one that is
     /// nobody's when there are none.
     pub(crate) fn tokens_of(&self, user_data: u64, all: bool) -> Vec<u64> {
-        let found = self
-            .slots
-            .iter()
-            .filter(|slot| slot.live && slot.user_data == user_data)
-            .map(|slot| slot.token);
-        let mut tokens: Vec<u64> = found.take(if all { usize::MAX } else { 1 }).collect();
-        if tokens.is_empty() {
-            tokens.push(u64::MAX - 1);
-        }
-        tokens
+        self.slots.tokens_of(user_data, all)
     }
 
-    /// Moves what the program prepared to the queue.
+    /// Moves what the program prepared to the queue, as far as it has room.
     pub(crate) fn stage(&mut self, py: Python<'_>) -> PyResult<()> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let room = self.queue()?.ring().sq_space_left() as usize;
-        let count = self.pending.len().min(room);
-        let mut pending = std::mem::take(&mut self.pending);
-        for entry in pending.drain(..count) {
-            match entry.get().entry.lock(py) {
-                Ok(mut sqe) => {
+        self.queue()?;
+        let (mut count, mut room) = (0, 0);
+        let mut result = Ok(());
+        while let Some(entry) = self.entries.prepared(count) {
+            if room == 0 {
+                room = self.room();
+                if room == 0 {
+                    break;
+                }
+            }
+            room -= 1;
+            count += 1;
+            // SAFETY: `entries` holds the object and stays as it is in this
+            // loop: the state is ours, and nothing below looks at entries.
+            let entry = unsafe { &*entry };
+            result = match entry.try_lock(py) {
+                Some(mut sqe) => {
                     sqe.phase = Phase::Spent;
                     let keep = std::mem::take(&mut sqe.keep);
-                    self.stage_one(&sqe.raw, keep)?;
+                    if is_special(&sqe.raw) {
+                        room = 0;
+                        self.stage_special(&sqe.raw, keep)
+                    } else {
+                        self.push(&sqe.raw, keep, 0)
+                    }
                 }
                 // One that another call is filling right now goes as a NOP.
                 // SAFETY: all zeroes is one.
-                Err(_) => self.stage_one(&unsafe { std::mem::zeroed() }, Keeps::None)?,
+                None => self.push(&unsafe { std::mem::zeroed() }, Keeps::None, 0),
+            };
+            if result.is_err() {
+                break;
             }
-            if self.pool.len() >= POOL {
-                drop(self.pool.pop_front().map(|entry| entry.into_bound(py)));
-            }
-            self.pool.push_back(entry);
         }
-        // What Python code did meanwhile goes behind what was there before.
-        pending.append(&mut self.pending);
-        self.pending = pending;
-        Ok(())
+        self.entries.spent(py, count);
+        result
     }
 
+    /// Room in the kernel's queue.
     #[inline]
-    fn stage_one(&mut self, raw: &io_uring_sqe, keep: Keeps) -> PyResult<()> {
+    fn room(&mut self) -> u32 {
+        let queue = self.queue.as_mut();
+        queue.map_or(0, |queue| queue.ring().sq_space_left())
+    }
+
+    /// Requests that name others by their tags, or give buffers away.
+    #[cold]
+    fn stage_special(&mut self, raw: &io_uring_sqe, keep: Keeps) -> PyResult<()> {
+        let mut raw = *raw;
         match u32::from(raw.opcode) {
-            abi::IORING_OP_ASYNC_CANCEL => return self.stage_cancel(raw),
+            abi::IORING_OP_ASYNC_CANCEL => return self.stage_cancel(&raw),
             abi::IORING_OP_TIMEOUT_REMOVE => {
-                let mut raw = *raw;
                 raw.addr = self.tokens_of(raw.addr, false)[0];
-                return self.push(&raw, keep, 0);
             }
             abi::IORING_OP_POLL_REMOVE => {
-                let mut raw = *raw;
                 let token = self.tokens_of(raw.addr, false)[0];
                 raw.addr = token;
                 if raw.len & abi::IORING_POLL_UPDATE_USER_DATA != 0 {
@@ -97,12 +84,10 @@ impl State {
                     let keep = Keeps::from(Keep::Retag { token, user_data });
                     return self.push(&raw, keep, 0);
                 }
-                return self.push(&raw, keep, 0);
             }
-            abi::IORING_OP_PROVIDE_BUFFERS => self.provide(raw.buf_index, &keep),
-            _ => {}
+            _ => self.provide(raw.buf_index, &keep),
         }
-        self.push(raw, keep, 0)
+        self.push(&raw, keep, 0)
     }
 
     /// Buffers of a group stay in use when the request that gave them is over.
@@ -125,7 +110,7 @@ impl State {
         let mut tokens = self.tokens_of(raw.addr, all);
         tokens.truncate(self.queue()?.ring().sq_space_left() as usize);
         if tokens.len() < 2 {
-            raw.addr = tokens.first().copied().unwrap_or(u64::MAX - 1);
+            raw.addr = tokens.first().copied().unwrap_or(NOBODY);
             return self.push(&raw, Keeps::None, 0);
         }
         let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
@@ -152,19 +137,41 @@ impl State {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, raw: &io_uring_sqe, keep: Keeps, group: u32) -> PyResult<()> {
         let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
         let hide = raw.flags & skip != 0;
-        let token = self.take_slot(raw.user_data, keep, hide, group);
         let Some(queue) = self.queue.as_mut() else {
             return Err(is_closed());
         };
+        if queue.ring().sq_space_left() == 0 {
+            return Err(is_full());
+        }
+        let token = self.slots.add(raw.user_data, keep, hide, group);
         if queue.push(raw, token, raw.flags & !skip) {
             return Ok(());
         }
-        Err(PyRuntimeError::new_err("the queue is full"))
+        // No room for one of 128 bytes.
+        self.slots.end(token);
+        Err(is_full())
     }
+}
+
+/// Whether `stage_special` is for it.
+#[inline]
+fn is_special(raw: &io_uring_sqe) -> bool {
+    matches!(
+        u32::from(raw.opcode),
+        abi::IORING_OP_ASYNC_CANCEL
+            | abi::IORING_OP_TIMEOUT_REMOVE
+            | abi::IORING_OP_POLL_REMOVE
+            | abi::IORING_OP_PROVIDE_BUFFERS
+    )
+}
+
+#[cold]
+fn is_full() -> PyErr {
+    PyRuntimeError::new_err("the queue is full")
 }
 
 /// Whether `IORING_ASYNC_CANCEL_*` go by tag, and whether they mean all.

@@ -16,7 +16,7 @@ impl State {
         let mut total = 0;
         loop {
             self.stage(py)?;
-            let last = self.pending.is_empty();
+            let last = self.entries.is_empty();
             let ring = self.queue()?.ring();
             let result = if last && wait > 0 {
                 let place = Raw(ring);
