@@ -7,17 +7,20 @@
 use std::time::{Duration, Instant};
 
 use anyring::{Builder, prep};
+use anyring_engine::Selected;
 use io_uring::{IoUring, opcode};
 
 use crate::contender::{Budget, Clock, Contender, Sample};
 use crate::counted::{Counted, note};
 use crate::peer::Ring as InC;
-use crate::{Contenders, Peers, Topic, machine, text};
+use crate::seam::Seam;
+use crate::{Contenders, ENGINE, Peers, Topic, machine, text};
 
-const PAIRS: [(&str, &str); 3] = [
+const PAIRS: [(&str, &str); 4] = [
     ("anyring in C", "liburing"),
     ("anyring", "liburing"),
     ("anyring", "io-uring crate"),
+    (ENGINE, "anyring"),
 ];
 const PART_PAIRS: [(&str, &str); 6] = [
     ("writing an SQE, anyring in C", "writing an SQE, liburing"),
@@ -30,6 +33,8 @@ const PART_PAIRS: [(&str, &str); 6] = [
 
 /// A ring for NOPs, whose three steps can be timed apart.
 trait Nops {
+    /// Whether system calls are noted.
+    const COUNTS: bool = true;
     /// Writes so many SQEs.
     fn fill(&mut self, batch: u32) -> Result<(), String>;
     /// Submits them and waits for all.
@@ -53,17 +58,20 @@ fn all(found: u32, failed: i32, batch: u32) -> Result<(), String> {
     }
 }
 
-struct Ours(anyring::Ring<Counted>);
+struct Ours<S: Seam>(anyring::Ring<S>);
 
-impl Ours {
+impl<S: Seam> Ours<S> {
     fn new(entries: u32) -> Result<Self, String> {
-        let ring = Builder::new(entries).build_on(Counted);
-        ring.map(Ours)
-            .map_err(|e| format!("io_uring_setup: {}", text(e)))
+        let ring = Builder::new(entries).build_on(S::get());
+        let ring = ring.map_err(|e| format!("io_uring_setup: {}", text(e)))?;
+        S::check(ring.fd())?;
+        Ok(Ours(ring))
     }
 }
 
-impl Nops for Ours {
+impl<S: Seam> Nops for Ours<S> {
+    const COUNTS: bool = S::COUNTS;
+
     #[inline]
     fn fill(&mut self, batch: u32) -> Result<(), String> {
         for tag in 0..batch {
@@ -184,7 +192,7 @@ impl<N: Nops> Contender for Batches<N> {
             self.nops.nops(self.batch)?;
             operations += u64::from(self.batch);
         }
-        Ok(clock.stop(operations, true))
+        Ok(clock.stop(operations, N::COUNTS))
     }
 }
 
@@ -240,13 +248,14 @@ pub fn nops(batch: u32, peers: Peers) -> Result<(Topic, Contenders), String> {
     let theirs = IoUring::new(batch).map_err(|e| e.to_string())?;
     let mut contenders: Contenders = vec![
         Box::new(NullCalls),
-        one("anyring", Ours::new(batch)?, batch),
+        one("anyring", Ours::<Counted>::new(batch)?, batch),
     ];
     for library in peers.libraries() {
         let ring = InC::for_nops(library, batch)?;
         contenders.push(one(library.name, ring, batch));
     }
     contenders.push(one("io-uring crate", Crate(theirs), batch));
+    contenders.push(one(ENGINE, Ours::<Selected>::new(batch)?, batch));
     let topic = Topic {
         id: format!("nop-{batch}"),
         family: "calls",
@@ -277,7 +286,7 @@ pub fn steps(peers: Peers) -> Result<(Topic, Contenders), String> {
         Ok(())
     }
     let mut contenders: Contenders = vec![Box::new(NullCalls)];
-    both(&mut contenders, "anyring", || Ours::new(STEPS))?;
+    both(&mut contenders, "anyring", || Ours::<Counted>::new(STEPS))?;
     for library in peers.libraries() {
         both(&mut contenders, library.name, || {
             InC::for_nops(library, STEPS)
@@ -311,6 +320,10 @@ mod tests {
                 assert!(sample.operations >= 300);
                 let each = match contender.name().as_str() {
                     "null system call" => 1,
+                    ENGINE => {
+                        assert_eq!(sample.calls, None, "the engine's are not counted");
+                        continue;
+                    }
                     _ => u64::from(batch),
                 };
                 assert_eq!(sample.calls.unwrap(), sample.operations / each);
@@ -336,7 +349,7 @@ mod tests {
         assert!(all(8, 0, 8).is_ok());
         assert!(all(7, 0, 8).is_err());
         assert!(all(8, -libc::EINVAL, 8).is_err());
-        let mut ring = Ours::new(8).unwrap();
+        let mut ring = Ours::<Counted>::new(8).unwrap();
         ring.fill(4).unwrap();
         ring.submit(4).unwrap();
         assert!(ring.reap(5).is_err());

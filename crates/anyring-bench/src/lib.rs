@@ -22,8 +22,10 @@ pub mod reads;
 
 mod aio;
 mod memory;
+mod seam;
 
 pub use contender::{Budget, Clock, Contender, Sample, Stop};
+pub use seam::ENGINE;
 
 /// A group of contenders that do the same work.
 pub struct Topic {

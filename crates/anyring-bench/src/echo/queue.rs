@@ -17,8 +17,9 @@ use anyring::abi::{
 use anyring::{Builder, Ring, buffers, prep};
 use io_uring::{IoUring, opcode, types};
 
-use crate::counted::{Counted, note};
+use crate::counted::note;
 use crate::memory::Aligned;
+use crate::seam::Seam;
 use crate::text;
 
 /// A step of a server.
@@ -103,17 +104,19 @@ fn provided(error: impl std::fmt::Display) -> String {
     format!("provided buffers need Linux 5.19 ({error})")
 }
 
-impl Queue for Ring<Counted> {
+impl<S: Seam> Queue for Ring<S> {
     fn open(entries: u32, deferred: bool) -> Result<Self, String> {
         let mut ring = Err(anyring::Errno(libc::EINVAL));
         // Older kernels know fewer flags: the best they have.
         for flags in [IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 0] {
             if ring.is_err() && (deferred || flags == 0) {
                 let builder = Builder::new(entries).flags(flags).cq_entries(8192);
-                ring = builder.build_on(Counted);
+                ring = builder.build_on(S::get());
             }
         }
-        ring.map_err(|e| format!("io_uring_setup: {}", text(e)))
+        let ring = ring.map_err(|e| format!("io_uring_setup: {}", text(e)))?;
+        S::check(ring.fd())?;
+        Ok(ring)
     }
 
     #[inline]

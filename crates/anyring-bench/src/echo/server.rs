@@ -9,12 +9,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyring::Ring;
+use anyring_engine::Selected;
 use io_uring::IoUring;
 
 use super::{bundle, epoll, multishot, plain, poll};
 use crate::counted::{self, Counted};
 use crate::peer::{Echo, Library};
-use crate::{Peers, machine};
+use crate::{ENGINE, Peers, machine};
 
 /// Kept up to date by a server's thread.
 #[derive(Default)]
@@ -29,10 +30,9 @@ impl Meter {
         self.calls.store(counted::calls(), Ordering::Relaxed);
     }
 
-    /// System calls and CPU time so far.
-    fn read(&self) -> Result<(u64, Duration), String> {
-        let cpu = machine::thread_cpu(self.thread.load(Ordering::Relaxed))?;
-        Ok((self.calls.load(Ordering::Relaxed), cpu))
+    /// CPU time so far.
+    fn cpu(&self) -> Result<Duration, String> {
+        machine::thread_cpu(self.thread.load(Ordering::Relaxed))
     }
 }
 
@@ -81,6 +81,8 @@ fn serve(site: &Site, ready: &Sender<()>, peers: Peers, plan: Plan) -> Result<()
         "liburing, plain" | "liburing, multishot" => in_c(site, ready, peers.liburing, plan),
         "io-uring crate, plain" => plain::serve::<IoUring>(site, ready, connections),
         "io-uring crate, multishot" => multishot::serve::<IoUring>(site, ready, false),
+        "userspace engine, plain" => plain::serve::<Ring<Selected>>(site, ready, connections),
+        "userspace engine, multishot" => multishot::serve::<Ring<Selected>>(site, ready, false),
         _ => Err("no such server".into()),
     }
 }
@@ -139,9 +141,10 @@ impl Server {
         self.address.port()
     }
 
-    /// System calls it has made so far.
-    pub fn calls(&self) -> u64 {
-        self.meter.calls.load(Ordering::Relaxed)
+    /// System calls it has made so far, if they are counted.
+    pub fn calls(&self) -> Option<u64> {
+        let counts = !self.name.starts_with(ENGINE);
+        counts.then(|| self.meter.calls.load(Ordering::Relaxed))
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -152,9 +155,9 @@ impl Server {
         self.address
     }
 
-    /// System calls and CPU time so far.
-    pub(super) fn spent(&self) -> Result<(u64, Duration), String> {
-        self.meter.read()
+    /// CPU time of its thread so far.
+    pub(super) fn cpu(&self) -> Result<Duration, String> {
+        self.meter.cpu()
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -1,18 +1,22 @@
 //! The groups of random reads.
 
 use anyring::abi::{IORING_SETUP_IOPOLL, IORING_SETUP_SQPOLL};
+use anyring_engine::Selected;
 
 use super::in_c::InC;
 use super::others::{AioQueue, Crate, Pread};
 use super::ours::{Features, Ours};
+use super::threads::Threads;
 use super::{Engine, Queue, Setup, Shape};
+use crate::counted::Counted;
 use crate::data::{BLOCK, DataFile};
 use crate::peer::Library;
-use crate::{Contender, Contenders, Peers, Topic};
+use crate::{Contender, Contenders, ENGINE, Peers, Topic};
 
 /// All contenders, the baseline first.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 14] = [
     "pread",
+    "pread, 4 threads",
     "Linux AIO",
     "anyring",
     "anyring, registered",
@@ -24,6 +28,7 @@ pub const NAMES: [&str; 12] = [
     "liburing, registered",
     "io-uring crate",
     "io-uring crate, registered",
+    ENGINE,
 ];
 
 /// Those that compare registered with plain buffers.
@@ -37,13 +42,15 @@ pub const REGISTERED: [&str; 6] = [
 ];
 
 /// Ours and theirs; of several that have the same second the first counts.
-pub const PAIRS: [(&str, &str); 6] = [
+pub const PAIRS: [(&str, &str); 8] = [
     ("anyring in C", "liburing"),
     ("anyring", "liburing"),
     ("anyring in C, registered", "liburing, registered"),
     ("anyring, registered", "liburing, registered"),
     ("anyring", "io-uring crate"),
     ("anyring, registered", "io-uring crate, registered"),
+    (ENGINE, "pread, 4 threads"),
+    (ENGINE, "anyring"),
 ];
 
 /// Makes contenders.
@@ -85,9 +92,9 @@ impl Makers {
             };
             move |setup: &Setup| {
                 if flags & IORING_SETUP_IOPOLL != 0 {
-                    Ours::probe_polled(setup)?;
+                    Ours::<Counted>::probe_polled(setup)?;
                 }
-                Ours::new(setup, features)
+                Ours::<Counted>::new(setup, features)
             }
         };
         let in_c = |library: Option<Library>| {
@@ -99,6 +106,11 @@ impl Makers {
         match name {
             "pread" => {
                 let make = |s: &Setup| Ok(Pread::new(s));
+                boxed(Engine::new(name, data, shape, make), thorough)
+            }
+            "pread, 4 threads" => boxed(Engine::new(name, data, shape, Threads::new), thorough),
+            ENGINE => {
+                let make = |s: &Setup| Ours::<Selected>::new(s, Features::default());
                 boxed(Engine::new(name, data, shape, make), thorough)
             }
             "Linux AIO" => boxed(Engine::new(name, data, shape, AioQueue::new), thorough),

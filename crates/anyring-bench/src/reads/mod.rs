@@ -12,6 +12,7 @@ mod cases;
 mod in_c;
 mod others;
 mod ours;
+mod threads;
 
 pub use cases::{Makers, NAMES, PAIRS, REGISTERED, depth_topic, size_topic};
 
@@ -32,6 +33,9 @@ pub(super) struct Setup {
 
 /// A way to have `depth` reads in flight.
 pub(super) trait Queue {
+    /// Whether its system calls are noted in the thread that runs it.
+    const COUNTS: bool = true;
+
     /// Queues a read of one block to its slot; at most `depth` are out.
     fn push(&mut self, slot: usize, offset: u64);
     /// Submits, waits for one at least, and adds all that are ready.
@@ -149,7 +153,7 @@ impl<Q: Queue> Engine<Q> {
                 operations += 1;
             }
         }
-        let mut sample = clock.stop(operations, true);
+        let mut sample = clock.stop(operations, Q::COUNTS);
         sample.latency = recorded;
         Ok(sample)
     }

@@ -11,6 +11,20 @@ use super::{Done, Queue, Setup};
 use crate::aio::Aio;
 use crate::counted::note;
 
+/// pread(2); bytes or `-errno`.
+///
+/// # Safety
+/// There is room for a block.
+pub(super) unsafe fn pread(fd: i32, to: *mut u8, block: usize, offset: u64) -> i32 {
+    // SAFETY: a condition of this function.
+    match unsafe { libc::pread(fd, to.cast(), block, offset as i64) } {
+        -1 => -std::io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EIO),
+        bytes => bytes as i32,
+    }
+}
+
 /// One pread(2) after the other.
 pub(super) struct Pread {
     fd: i32,
@@ -34,20 +48,10 @@ impl Queue for Pread {
     fn push(&mut self, slot: usize, offset: u64) {
         // SAFETY: the slot lies inside the memory of the engine.
         let result = unsafe {
-            libc::pread(
-                self.fd,
-                self.memory.add(slot * self.block).cast(),
-                self.block,
-                offset as i64,
-            )
+            let to = self.memory.add(slot * self.block);
+            pread(self.fd, to, self.block, offset)
         };
         note(1);
-        let result = match result {
-            -1 => -std::io::Error::last_os_error()
-                .raw_os_error()
-                .unwrap_or(libc::EIO),
-            bytes => bytes as i32,
-        };
         self.done.push(Done { slot, result });
     }
 

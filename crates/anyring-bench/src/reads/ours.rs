@@ -11,7 +11,7 @@ use anyring::abi::{IORING_SETUP_IOPOLL, IORING_SETUP_SQPOLL, IOSQE_FIXED_FILE};
 use anyring::{Builder, Ring, prep};
 
 use super::{Done, Queue, Setup};
-use crate::counted::Counted;
+use crate::seam::Seam;
 use crate::text;
 
 /// What is switched on.
@@ -26,8 +26,8 @@ pub(super) struct Features {
 }
 
 /// A ring that reads.
-pub(super) struct Ours {
-    ring: Ring<Counted>,
+pub(super) struct Ours<S: Seam> {
+    ring: Ring<S>,
     fixed: bool,
     sqpoll: bool,
     block: usize,
@@ -35,7 +35,7 @@ pub(super) struct Ours {
     memory: *mut u8,
 }
 
-impl Ours {
+impl<S: Seam> Ours<S> {
     pub(super) fn new(setup: &Setup, features: Features) -> Result<Self, String> {
         let mut builder = Builder::new(setup.depth as u32).flags(features.flags);
         let sqpoll = features.flags & IORING_SETUP_SQPOLL != 0;
@@ -46,8 +46,9 @@ impl Ours {
             }
         }
         let mut ring = builder
-            .build_on(Counted)
+            .build_on(S::get())
             .map_err(|e| format!("io_uring_setup: {}", text(e)))?;
+        S::check(ring.fd())?;
         if features.fixed {
             let all = libc::iovec {
                 iov_base: setup.memory.cast(),
@@ -83,7 +84,7 @@ impl Ours {
             fixed: true,
             poller: None,
         };
-        let mut queue = Ours::new(setup, features)?;
+        let mut queue = Self::new(setup, features)?;
         let mut done = Vec::new();
         queue.push(0, 0);
         while done.is_empty() {
@@ -103,7 +104,7 @@ impl Ours {
 ///
 /// # Safety
 /// What was queued is valid until it is done.
-unsafe fn wait_for_one(ring: &mut Ring<Counted>) -> Result<(), String> {
+unsafe fn wait_for_one<S: Seam>(ring: &mut Ring<S>) -> Result<(), String> {
     // SAFETY: a condition of this function.
     match unsafe { ring.submit_and_wait(1) } {
         Err(error) if error.0 != libc::EINTR => Err(text(error)),
@@ -111,7 +112,9 @@ unsafe fn wait_for_one(ring: &mut Ring<Counted>) -> Result<(), String> {
     }
 }
 
-impl Queue for Ours {
+impl<S: Seam> Queue for Ours<S> {
+    const COUNTS: bool = S::COUNTS;
+
     #[inline]
     fn push(&mut self, slot: usize, offset: u64) {
         // SAFETY: the slot lies inside the memory of the engine.

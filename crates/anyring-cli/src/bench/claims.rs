@@ -362,8 +362,10 @@ pub(crate) fn claims(report: &Report) -> Vec<Claim> {
     claims.registered();
     claims.links();
     claims.library();
+    claims.engine();
     claims.all
 }
 
+mod engine;
 #[cfg(test)]
 mod tests;

@@ -37,8 +37,7 @@ pub(crate) fn child(
         println!("{}", server.port());
         let _ = std::io::stdin().read(&mut [0]);
         server.end()?;
-        println!("{}", server.calls());
-        return Ok(());
+        return tell(server.calls());
     }
     let name = NAMES.into_iter().find(|n| *n == name);
     let name = name.ok_or("no such contender")?;
@@ -51,7 +50,11 @@ pub(crate) fn child(
     };
     let mut contender = makers.make(name, &data, shape, false)?;
     let sample = contender.run(Budget::Operations(operations), false)?;
-    match sample.calls {
+    tell(sample.calls)
+}
+
+fn tell(calls: Option<u64>) -> Result<(), String> {
+    match calls {
         Some(calls) => println!("{calls}"),
         None => println!("-"),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyring_bench::data::{BLOCK, DataFile};
 use anyring_bench::echo::{self, Load, Service};
 use anyring_bench::reads::{Makers, NAMES, REGISTERED, Shape, depth_topic, size_topic};
-use anyring_bench::{Contender, Contenders, Stop, Topic, calls, links, machine};
+use anyring_bench::{Contender, Contenders, ENGINE, Stop, Topic, calls, links, machine};
 
 use super::measure::{Latencies, Plan, measure};
 use super::options::{Options, Part};
@@ -17,6 +17,12 @@ use super::report::model::Report;
 /// Open files that are not connections of the echo.
 const SPARE: u64 = 200;
 const ELSEWHERE: &str = "--dir names a folder on another file system";
+
+/// Files that a server with its client keeps open for a connection: both ends,
+/// and what the userspace engine waits with.
+fn open_files(server: &str) -> u64 {
+    if server.starts_with(ENGINE) { 3 } else { 2 }
+}
 
 /// Everything a part needs.
 pub(crate) struct Run<'a> {
@@ -243,8 +249,9 @@ impl Run<'_> {
         } else {
             &[1, 8, 32, 128, 512, 1000]
         };
-        let most = counts[counts.len() - 1] * echo::SERVERS.len();
-        self.files = machine::raise_open_files(2 * most as u64 + SPARE);
+        let most = counts[counts.len() - 1] as u64;
+        let all: u64 = echo::SERVERS.iter().map(|name| open_files(name)).sum();
+        self.files = machine::raise_open_files(most * all + SPARE);
         for short in [false, true] {
             for bytes in [64, 4096] {
                 for &connections in counts {
@@ -280,11 +287,7 @@ impl Run<'_> {
     /// The servers that a limit on open files has room for: every contender
     /// keeps both ends of long connections open.
     fn servers(&mut self, load: Load) -> Vec<&'static str> {
-        let room = self.files.saturating_sub(SPARE) / (2 * load.connections as u64);
-        let (room, one) = match load.short {
-            true if room > 0 => (echo::SERVERS.len(), 1),
-            _ => (room as usize, 2),
-        };
+        let room = self.files.saturating_sub(SPARE) / load.connections as u64;
         let peers = self.makers.peers;
         let mut names: Vec<&'static str> = echo::SERVERS.into_iter().collect();
         names.retain(|name| {
@@ -302,7 +305,19 @@ impl Run<'_> {
             _ => 2,
         };
         names.sort_by_key(|name| rank(name));
-        let out = names.split_off(names.len().min(if room < one { 0 } else { room }));
+        let mut taken = 0;
+        let fit = names.iter().take_while(|name| {
+            taken += open_files(name);
+            taken <= room
+        });
+        let out = names.split_off(match (fit.count(), load.short) {
+            (0, _) => 0,
+            // One after the other: short connections are not kept.
+            (_, true) => names.len(),
+            // One alone compares with nothing.
+            (1, false) => 0,
+            (count, false) => count,
+        });
         if !out.is_empty() {
             let (count, files) = (load.connections, self.files);
             self.missing(format!(

@@ -98,6 +98,42 @@ fn claims_are_compared_with_figures() {
     );
 }
 
+#[test]
+fn the_engine_is_held_to_its_promises() {
+    let mut report = report();
+    assert!(!claims(&report).iter().any(|c| c.claim.contains("engine")));
+    let pair = |theirs: &str, median| Against {
+        ours: "userspace engine".into(),
+        theirs: theirs.into(),
+        ratio: one(median),
+    };
+    // The reads at depth 32, not those at 1.
+    report.groups[0].against = vec![pair("pread, 4 threads", 0.1)];
+    report.groups[1].against = vec![pair("anyring", 0.4), pair("pread, 4 threads", 1.5)];
+    let long = |connections: &str, ratio| {
+        let parameters = [
+            ("kind", "long"),
+            ("bytes", "64"),
+            ("connections", connections),
+        ];
+        let rows = vec![
+            row("epoll", 1e5, 1.0, 2.0),
+            row("userspace engine, plain", 1e5 * ratio, ratio, 0.0),
+        ];
+        group(connections, "echo", &parameters, rows)
+    };
+    report.groups.push(long("1", 0.9));
+    report.groups.push(long("32", 0.7));
+    let claims = claims(&report);
+    let reads = find(&claims, "direct reads, the userspace engine against pread");
+    assert!(reads.measured.starts_with("1.50"), "{}", reads.measured);
+    assert_eq!(reads.why, "");
+    let echo = find(&claims, "echo, the userspace engine against epoll");
+    assert!(echo.measured.starts_with("0.70"), "{}", echo.measured);
+    assert!(echo.why.starts_with("not kept"), "{}", echo.why);
+    assert!(!claims.iter().any(|c| c.claim.contains("cached reads")));
+}
+
 /// A lucky group that is too noisy does not stand for a claim.
 #[test]
 fn noise_is_not_taken_for_speed() {

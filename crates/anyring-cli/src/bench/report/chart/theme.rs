@@ -11,7 +11,7 @@ pub(crate) struct Theme {
     pub(super) ink: RGBColor,
     pub(super) soft: RGBColor,
     pub(super) faint: RGBColor,
-    lines: [RGBColor; 12],
+    lines: [RGBColor; 14],
 }
 
 /// Light paper.
@@ -34,6 +34,8 @@ pub(crate) const LIGHT: Theme = Theme {
         RGBColor(153, 40, 110),
         RGBColor(188, 76, 0),
         RGBColor(27, 124, 131),
+        RGBColor(154, 103, 0),
+        RGBColor(95, 75, 139),
     ],
 };
 
@@ -57,12 +59,14 @@ pub(crate) const DARK: Theme = Theme {
         RGBColor(219, 97, 162),
         RGBColor(240, 136, 62),
         RGBColor(57, 197, 207),
+        RGBColor(227, 179, 65),
+        RGBColor(150, 130, 200),
     ],
 };
 
 /// Contenders in the order of their colours; those of one kind of work that
 /// never meet those of another share them.
-const ORDER: [&[&str]; 12] = [
+const ORDER: [&[&str]; 14] = [
     &["pread", "epoll", "null system call", "pwrite, fdatasync"],
     &["Linux AIO", "anyring, multishot + bundles"],
     &["anyring", "anyring, plain"],
@@ -78,6 +82,8 @@ const ORDER: [&[&str]; 12] = [
     &["liburing, registered", "liburing, multishot"],
     &["io-uring crate", "io-uring crate, plain"],
     &["io-uring crate, registered", "io-uring crate, multishot"],
+    &["userspace engine", "userspace engine, plain"],
+    &["pread, 4 threads", "userspace engine, multishot"],
 ];
 
 impl Theme {
