@@ -6,7 +6,7 @@ on memory-safe ground. The object tier: `with liburing.Ring(256) as ring`.
 
 from enum import IntEnum as _IntEnum
 
-from . import _liburing, _older, _prep, _queue, _register, _structs, _system
+from . import _liburing, _newer, _older, _prep, _queue, _register, _structs, _system
 from ._classes import (
     CQE,
     FUTEX,
@@ -26,6 +26,7 @@ from ._classes import (
     timespec,
 )
 from ._liburing import Batch, BufferPool, FixedBuffer, FixedFile, Operation, RingMessage, Stream
+from ._newer import QueryHdr, QueryOpcode, QueryScq, QueryZcrx, ZcrxCtrl
 from ._object.many import statuses
 from ._object.results import ChildStatus, FileStatus, Received
 from ._register import Probe
@@ -57,12 +58,12 @@ io_uring_op = _IntEnum(
     [*_liburing.operations(), ("IORING_OP_LAST", _liburing.constants()["IORING_OP_LAST"])],
 )
 
-for _module in (_prep, _queue, _register):
+for _module in (_prep, _queue, _register, _newer):
     globals().update(
         {
             name: value
             for name, value in vars(_module).items()
-            if name.startswith(("io_uring_", "liburing_", "linux_"))
+            if name.startswith(("io_uring_", "__io_uring_", "liburing_", "linux_"))
         }
     )
 probe = _queue.probe

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, final
 from typing_extensions import Buffer, Self
 
 from ._ring import FEATURES as FEATURES, Ring as Ring
+from ._newer import QueryOpcode as QueryOpcode, QueryScq as QueryScq, QueryZcrx as QueryZcrx
 from ._object.many import statuses as statuses
 from ._object.results import ChildStatus as ChildStatus, FileStatus as FileStatus, Received as Received
 from ._liburing import Batch as Batch, BufferPool as BufferPool, FixedBuffer as FixedBuffer, FixedFile as FixedFile, Operation as Operation, RingMessage as RingMessage, Stream as Stream
@@ -813,7 +814,9 @@ class Cqe(Window):
 
 
 class CqeIter:
-    """Counts on from `index` while there are completions, and moves cqe[0]."""
+    """Walks the completions that are ready now: moves cqe[0] to each, and counts
+    on from `index`. Gives none of them back.
+    """
     def __init__(self, ring: Any, cqe: Any, index: Any = None, /) -> None:
         """Initialize self.  See help(type(self)) for accurate signature."""
 
@@ -823,9 +826,15 @@ class CqeIter:
 
     _cqe: Any
 
+    _end: Any
+
     _index: Any
 
+    _place: Any
+
     _ring: Any
+
+    def _step(self, cqe: Any) -> Any: ...
 
 
 class EpollEvent:
@@ -1090,6 +1099,30 @@ class Probe:
     def ops_len(self) -> int: ...
 
 
+class QueryHdr:
+    """A question to the kernel, IO_URING_QUERY_*, and the one after it.
+
+    io_uring_register_query fills `result`, 0 or -errno, `size`, the bytes of
+    the answer, and `query_data`, the answer: a QueryOpcode, QueryZcrx or
+    QueryScq, bytes for a query not known here, None where there is none. An
+    older kernel's shorter answer has zeroes at its end.
+    """
+    def __init__(self, query_op: Any = 0, next_entry: Any = None) -> None:
+        """Initialize self.  See help(type(self)) for accurate signature."""
+
+    def _answer(self, result: Any, data: Any) -> Any: ...
+
+    next_entry: Any
+
+    query_data: Any
+
+    query_op: Any
+
+    result: Any
+
+    size: Any
+
+
 class RecvmsgOut:
     """One message of a multishot recvmsg in its buffer."""
     _buf: Any
@@ -1341,6 +1374,34 @@ class Timespec(_Block):
 
     @tv_sec.setter
     def tv_sec(self, value: Any) -> None: ...
+
+
+class ZcrxCtrl(_Block):
+    """What is to be done with a zero-copy receive queue: ZCRX_CTRL_FLUSH_RQ, or
+    ZCRX_CTRL_EXPORT, which fills `zcrx_fd`.
+    """
+    def __init__(self, *, zcrx_id: Any = 0, op: Any = 0) -> None:
+        """Initialize self.  See help(type(self)) for accurate signature."""
+
+    _size: int
+
+    @property
+    def op(self) -> Any: ...
+
+    @op.setter
+    def op(self, value: Any) -> None: ...
+
+    @property
+    def zcrx_fd(self) -> Any: ...
+
+    @zcrx_fd.setter
+    def zcrx_fd(self, value: Any) -> None: ...
+
+    @property
+    def zcrx_id(self) -> Any: ...
+
+    @zcrx_id.setter
+    def zcrx_id(self, value: Any) -> None: ...
 
 
 class ZcrxIfqReg:
@@ -1615,6 +1676,9 @@ def io_uring_buf_ring_init(br: BufRing) -> None:
 def io_uring_buf_ring_mask(ring_entries: int) -> int:
     """What wraps slots around: one less than their number."""
 
+def io_uring_check_version(major: Any, minor: Any, /) -> Any:
+    """Whether the library is OLDER than that, as liburing_version_check."""
+
 def io_uring_clone_buffers(dst_ring: Ring, src_ring: Ring, /, flags: int | None = 0) -> int:
     """Shares the registered buffers of another ring; 0. Kernel 6.12."""
 
@@ -1651,8 +1715,19 @@ def io_uring_cqe_iter_init(ring: Ring, /) -> CqeIter:
 def io_uring_cqe_iter_next(iter: CqeIter, cqe: Cqe, /) -> bool:
     """Moves cqe[0] to the next completion; False when there is none."""
 
+def io_uring_cqe_nr(cqe: Any, /) -> Any:
+    """Slots a completion takes: 2 for one of 32 bytes on a ring with
+    IORING_SETUP_CQE_MIXED, else 1.
+    """
+
 def io_uring_cqe_seen(ring: Ring, cqe: _Completion, /) -> None:
     """Gives the oldest completion back."""
+
+def io_uring_cqe_shift(ring: Ring, /) -> Any:
+    """1 for completions of 32 bytes, else 0."""
+
+def io_uring_cqe_shift_from_flags(flags: int, /) -> Any:
+    """1 for completions of 32 bytes, else 0."""
 
 def io_uring_enable_rings(ring: Ring, /) -> int:
     """Starts a ring made with IORING_SETUP_R_DISABLED. Kernel 5.10."""
@@ -1686,11 +1761,36 @@ def io_uring_get_probe_ring(ring: Ring, /) -> Probe:
 def io_uring_get_sqe(ring: Ring, /) -> SQE | None:
     """A fresh entry, None when the queue is full."""
 
+def io_uring_get_sqe128(ring: Ring, /) -> Any:
+    """A fresh entry of 128 bytes, for nop128 and uring_cmd128; None when the
+    queue is full or the ring has no such entries (IORING_SETUP_SQE128,
+    IORING_SETUP_SQE_MIXED).
+    """
+
 def io_uring_get_sqes(ring: Ring, no: Any = 2) -> Any:
     """That many fresh entries; fewer when the queue is full."""
 
+def io_uring_initialize_sqe(sqe: _Entry, /) -> Any:
+    """Zeroes what prep functions leave alone: flags, ioprio, buf_index,
+    personality and the like; the tag stays.
+    """
+
 def io_uring_load_sq_head(ring: Ring, /) -> int:
     """Where the kernel takes the next entry."""
+
+def io_uring_major_version() -> Any:
+    """Of the interface, as liburing_version_major."""
+
+def io_uring_memory_size(entries: int, flags: int, /) -> Any:
+    """Bytes of memory the queues of such a ring take, for
+    io_uring_queue_init_mem; OSError (EINVAL) for a size there is not.
+    """
+
+def io_uring_memory_size_params(entries: int, p: Any, /) -> Any:
+    """The same for a ring with these parameters."""
+
+def io_uring_minor_version() -> Any:
+    """Of the interface, as liburing_version_minor."""
 
 def io_uring_mlock_size(entries: int, flags: int) -> Any:
     """Bytes of locked memory such a ring needs."""
@@ -2211,6 +2311,15 @@ def io_uring_register_probe(ring: Ring, probe: Any, nr: int, /) -> int:
     Kernel 5.6.
     """
 
+def io_uring_register_query(query: Any, /) -> Any:
+    """Asks the kernel what a QueryHdr and those after it ask; 0. Needs no ring.
+    Kernel 6.18.
+
+    Raises OSError (EINVAL) on older kernels, ValueError for more than 1000
+    queries or a chain without end. That the kernel does not know one of them
+    shows in its `result`.
+    """
+
 def io_uring_register_region(ring: Ring, reg: MemRegionReg, /) -> int:
     """Registers memory for waits, on a ring that is disabled. Kernel 6.13."""
 
@@ -2234,6 +2343,9 @@ def io_uring_register_sync_msg(sqe: _Entry, /) -> int:
 
 def io_uring_register_wait_reg(ring: Ring, reg: RegWait, nr: int, /) -> int:
     """OSError (EINVAL): regions took its place."""
+
+def io_uring_register_zcrx_ctrl(ring: Ring, ctrl: Any, /) -> Any:
+    """Controls a zero-copy receive queue; 0. Newer than kernel 6.18."""
 
 def io_uring_resize_rings(ring: Ring, p: Param, /) -> int:
     """Other sizes for a ring in use, as the parameters say; 0. Kernel 6.13, with
@@ -2264,7 +2376,7 @@ def io_uring_sqe_set_buf_group(sqe: _Entry, bgid: int, /) -> None:
     """The group of provided buffers the operation takes one from."""
 
 def io_uring_sqe_set_data(sqe: _Entry, data: int, /) -> None:
-    """Tags the entry, 0 to 2**64-1."""
+    """Tags the entry, 0 to 2**64-1; a negative number is taken modulo 2**64."""
 
 def io_uring_sqe_set_data64(sqe: _Entry, data: int, /) -> None:
     """Tags the entry, 0 to 2**64-1."""
@@ -2310,7 +2422,9 @@ def io_uring_submit_and_wait_reg(ring: Ring, cqe: Cqe, wait_nr: int, reg_index: 
     """
 
 def io_uring_submit_and_wait_timeout(ring: Ring, cqe: Cqe, wait_nr: int, /, ts: Timespec | None = None, sigmask: Any = None) -> int:
-    """Submits, then waits for completions; the number taken."""
+    """Submits, then waits for completions as io_uring_wait_cqes; the number
+    taken.
+    """
 
 def io_uring_unregister_buf_ring(ring: Ring, bgid: int) -> int:
     """Unregisters the group; what operations in flight may use stays kept."""
@@ -2351,10 +2465,14 @@ def io_uring_wait_cqe_nr(ring: Ring, cqe: Cqe, wait_nr: int, /) -> int:
     """
 
 def io_uring_wait_cqe_timeout(ring: Ring, cqe: Cqe, ts: Timespec, /) -> int:
-    """Waits for one completion; OSError (ETIME) when the time is over."""
+    """Waits for one completion; OSError (ETIME) when the time is over. Without
+    a completion the Cqe is empty.
+    """
 
 def io_uring_wait_cqes(ring: Ring, cqe: Cqe, wait_nr: int, /, ts: Timespec | None = None, sigmask: Any = None) -> int:
-    """Waits for completions; OSError (ETIME) when the time is over."""
+    """Waits for completions; content with fewer when the time is over, OSError
+    (ETIME) when there is none.
+    """
 
 def io_uring_wait_cqes_min_timeout(ring: Ring, cqe: Cqe, wait_nr: int, ts: Timespec, min_ts_usec: int, /) -> int:
     """The same, but content with one completion after so many microseconds.

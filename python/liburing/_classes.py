@@ -89,26 +89,33 @@ class Cqe(_liburing.Window):
 
 
 class CqeIter:
-    """Counts on from `index` while there are completions, and moves cqe[0]."""
+    """Walks the completions that are ready now: moves cqe[0] to each, and counts
+    on from `index`. Gives none of them back."""
 
-    __slots__ = ("_ring", "_cqe", "_index")
+    __slots__ = ("_ring", "_cqe", "_index", "_place", "_end")
 
     def __init__(self, ring, cqe, index=None, /):
         if not isinstance(cqe, Cqe):
             raise TypeError(f"a Cqe is required, not {type(cqe).__name__}")
-        core(ring).peek()
-        self._ring, self._cqe = ring, cqe
         self._index = integer(0 if index is None else index, 0, 2**64 - 1)
+        self._place, self._end = 0, core(ring).peek()
+        self._ring, self._cqe = ring, cqe
 
     def __iter__(self):
         return self
 
     def __next__(self):
         index = self._index
-        if not self._cqe._fill_from(core(self._ring), index):
+        if not self._step(self._cqe):
             raise StopIteration
         self._index = index + 1
         return index
+
+    def _step(self, cqe):
+        if self._place >= self._end or not cqe._fill_from(core(self._ring), self._place):
+            return False
+        self._place += 1
+        return True
 
 
 class _PlainFound(_liburing.Window):
@@ -211,6 +218,8 @@ class timespec(Timespec):
     __slots__ = ()
 
     def __new__(cls, second=0, nanoseconds=0):
+        if not isinstance(second, (int, float)):
+            raise TypeError(f"a number of seconds is required, not {type(second).__name__}")
         block = Timespec()
         block._memory = bytearray(16)
         whole = int(second)

@@ -243,6 +243,9 @@ class Found:
 
     _count: Any
 
+    def _empty(self, /) -> Any:
+        """Looks at nothing until it is filled again."""
+
     def _fill(self, /, core: Any) -> Any:
         """Takes over what is ready."""
 

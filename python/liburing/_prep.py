@@ -7,7 +7,17 @@ order for an `io_uring_sqe`, which rings of the older style hand out.
 import functools
 
 from . import _liburing as _n
-from ._classes import Futex, Iovec, OpenHow, Sockaddr, Statx, Timespec, io_uring_sqe, memory
+from ._classes import (
+    Futex,
+    Iovec,
+    OpenHow,
+    Sockaddr,
+    Statx,
+    Timespec,
+    integer,
+    io_uring_sqe,
+    memory,
+)
 from ._liburing import (
     io_uring_prep_cancel,
     io_uring_prep_cancel64,
@@ -55,6 +65,7 @@ from ._structs import EpollEvent, SigsetT
 OP = {name.removeprefix("IORING_OP_"): number for name, number in _n.operations()}
 _C = _n.constants()
 ALLOC = 2**32 - 1
+STATX_BTIME = 0x800
 
 
 def _older(old):
@@ -190,6 +201,8 @@ def _old_files_update(sqe, fds, *args, offset=0):
 def io_uring_prep_files_update(sqe, fds, /, offset=0):
     """Replaces registered files by a list of descriptors, from a slot on; the
     result is their number. Kernel 5.6."""
+    if isinstance(fds, (bytes, bytearray, memoryview)):
+        raise TypeError("a list of descriptors is required, not bytes")
     _n.io_uring_prep_files_update(sqe, fds, offset)
 
 
@@ -279,7 +292,8 @@ def _old_statx(sqe, statxbuf, path, flags=0, mask=0, dfd=-100):
 def io_uring_prep_statx(sqe, statxbuf, path, /, flags=0, mask=4095, dfd=-100):
     """Fills a Statx at completion. Kernel 5.6."""
     block = _memory(statxbuf, Statx)
-    _n._statx(sqe, _at(dfd), path, _or(flags, 0), _or(mask, 4095), block)
+    # The time of birth is always asked for, as the package does.
+    _n._statx(sqe, _at(dfd), path, _or(flags, 0), _or(mask, 4095) | STATX_BTIME, block)
 
 
 def _old_mkdir(sqe, path, mode=0o777, dfd=-100):
@@ -559,8 +573,10 @@ def io_uring_prep_futex_wake(sqe, futex, val, mask, /, futex_flags=0, flags=0):
 def io_uring_prep_futex_waitv(sqe, futex, /, flags=0):
     """Waits until one of the words is woken; the result is its index.
     Kernel 6.7."""
-    words = _words(futex)
+    words, flags = _words(futex), integer(_or(flags, 0), 0, 2**32 - 1)
+    if not isinstance(sqe, _n.SQE):
+        raise TypeError(f"an SQE is required, not {type(sqe).__name__}")
     if futex._waits is None:
         raise ValueError("the Futex was made without vector=True")
     waits = [(val, _kind(futex, own)) for val, own in futex._waits]
-    _n._futex_waitv(sqe, words, waits, _or(flags, 0))
+    _n._futex_waitv(sqe, words, waits, flags)

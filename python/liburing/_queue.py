@@ -53,16 +53,23 @@ def _unmade(ring):
     return isinstance(ring, io_uring)
 
 
+def _param(param):
+    if not isinstance(param, Param):
+        raise TypeError(f"a Param is required, not {type(param).__name__}")
+    return param
+
+
 def io_uring_queue_init(entries, ring, /, flags=0):
     """Makes the ring; 0. RuntimeError when it is made already, OSError."""
-    old = _unmade(ring)
-    entries, flags = integer(entries, 0, U32), integer(flags or 0, 0, U32)
+    flags = integer(0 if flags is None else flags, 0, U32)
+    entries, old = integer(entries, 0, U32), _unmade(ring)
     ring._core = _liburing.Core(entries, flags, old=old)
     return 0
 
 
 def io_uring_queue_init_params(entries, ring, param, /):
     """Makes the ring as the Param says, which the kernel then fills; 0."""
+    entries, param = integer(entries, 0, U32), _param(param)
     old = _unmade(ring)
     ring._core = _liburing._init_params(entries, param, old)
     return 0
@@ -74,10 +81,10 @@ def io_uring_queue_init_mem(entries, ring, p, buf, buf_size, /):
 
     A buffer only bounds the size: ring memory that a program can write to would
     let it write anywhere, so it is always private."""
-    old = _unmade(ring)
-    size = integer(buf_size, 0, 2**64 - 1)
+    entries, p, size = integer(entries, 0, U32), _param(p), integer(buf_size, 0, 2**64 - 1)
     if buf is not None and memoryview(buf).nbytes < size:
         raise ValueError("the buffer is smaller than its size")
+    old = _unmade(ring)
     ring._core, used = _liburing._init_mem(entries, p, size, old)
     return used
 
@@ -87,6 +94,7 @@ def io_uring_queue_mmap(fd, ring, param, /):
     Param; (fd, param, ring) too. The ring owns the descriptor from then on."""
     if isinstance(ring, Param):
         ring, param = param, ring
+    fd, param = integer(fd, -(2**31), 2**31 - 1), _param(param)
     old = _unmade(ring)
     ring._core = _liburing._mmap(fd, param, old)
     return 0
@@ -137,6 +145,7 @@ def _mask(sigmask):
 def _wait(ring, cqe, count, ts=None, least_usec=0, sigmask=None):
     native, cqe = core(ring), _out(cqe)
     count, nanoseconds = integer(count, 0, U32), _nanoseconds(ts)
+    cqe._empty()
     if not native.wait(count, nanoseconds, least_usec, _mask(sigmask)):
         raise BlockingIOError(11, os.strerror(11))
     cqe._fill(native)
@@ -144,12 +153,14 @@ def _wait(ring, cqe, count, ts=None, least_usec=0, sigmask=None):
 
 
 def io_uring_wait_cqe_timeout(ring, cqe, ts, /):
-    """Waits for one completion; OSError (ETIME) when the time is over."""
+    """Waits for one completion; OSError (ETIME) when the time is over. Without
+    a completion the Cqe is empty."""
     return _wait(ring, cqe, 1, ts)
 
 
 def io_uring_wait_cqes(ring, cqe, wait_nr, /, ts=None, sigmask=None):
-    """Waits for completions; OSError (ETIME) when the time is over."""
+    """Waits for completions; content with fewer when the time is over, OSError
+    (ETIME) when there is none."""
     return _wait(ring, cqe, wait_nr, ts, 0, sigmask)
 
 
@@ -160,7 +171,8 @@ def io_uring_wait_cqes_min_timeout(ring, cqe, wait_nr, ts, min_ts_usec, /):
 
 
 def io_uring_submit_and_wait_timeout(ring, cqe, wait_nr, /, ts=None, sigmask=None):
-    """Submits, then waits for completions; the number taken."""
+    """Submits, then waits for completions as io_uring_wait_cqes; the number
+    taken."""
     _out(cqe), _nanoseconds(ts)
     count = core(ring).submit()
     _wait(ring, cqe, wait_nr, ts, 0, sigmask)
@@ -193,10 +205,7 @@ def io_uring_cqe_iter_next(iter, cqe, /):
     """Moves cqe[0] to the next completion; False when there is none."""
     if not isinstance(iter, CqeIter):
         raise TypeError(f"a CqeIter is required, not {type(iter).__name__}")
-    if not _out(cqe)._fill_from(core(iter._ring), iter._index):
-        return False
-    iter._index += 1
-    return True
+    return iter._step(_out(cqe))
 
 
 def io_uring_cq_ready(ring, /):
@@ -269,7 +278,9 @@ def io_uring_enter2(fd, to_submit, min_complete, flags, arg, sz, /):
 
 def io_uring_register_eventfd(ring, fd, /):
     """Signals the eventfd at each completion."""
-    core(ring).eventfd(integer(fd, 0, 2**31 - 1))
+    if integer(fd, -(2**31), 2**31 - 1) < 0:
+        raise OSError(9, os.strerror(9))
+    core(ring).eventfd(fd)
     return 0
 
 

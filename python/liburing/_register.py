@@ -97,7 +97,7 @@ def _update_files(ring, fds, args, offset, tagged):
         raise TypeError(f"a FileIndex is required, not {type(fds).__name__}")
     files = _files(fds)
     tags = _tags(args[0], len(files)) if tagged else None
-    return _liburing._files_update(ring, files, offset or 0, tags)
+    return _liburing._files_update(ring, files, 0 if offset is None else offset, tags)
 
 
 def io_uring_register_files_tags(ring, files, tags, nr=None, /):
@@ -110,7 +110,7 @@ def io_uring_register_files_tags(ring, files, tags, nr=None, /):
 def io_uring_register_buffers_update_tag(ring, iovecs, tags, /, *args, offset=0):
     """Replaces registered buffers: (iovecs, tags, offset), or (offset, iovecs,
     tags, count); the number replaced. Kernel 5.13."""
-    if isinstance(iovecs, int):
+    if isinstance(iovecs, int) and args:
         offset, iovecs, (tags, *args) = iovecs, tags, args
         args = args[1:]
     elif args:
@@ -118,17 +118,18 @@ def io_uring_register_buffers_update_tag(ring, iovecs, tags, /, *args, offset=0)
     if args:
         raise TypeError("too many arguments")
     items = _buffers(iovecs)
-    return core(ring).update_buffers(offset or 0, items, _tags(tags, len(items)))
+    return core(ring).update_buffers(0 if offset is None else offset, items, _tags(tags, len(items)))
 
 
 def io_uring_clone_buffers(dst_ring, src_ring, /, flags=0):
     """Shares the registered buffers of another ring; 0. Kernel 6.12."""
-    return _liburing._clone_buffers(dst_ring, src_ring, 0, 0, 0, flags or 0)
+    return _liburing._clone_buffers(dst_ring, src_ring, 0, 0, 0, 0 if flags is None else flags)
 
 
 def io_uring_clone_buffers_offset(dst_ring, src_ring, dst_off, src_off, nr, /, flags=0):
     """Shares some of them. Kernel 6.13."""
-    return _liburing._clone_buffers(dst_ring, src_ring, dst_off, src_off, nr, flags or 0)
+    flags = 0 if flags is None else flags
+    return _liburing._clone_buffers(dst_ring, src_ring, dst_off, src_off, nr, flags)
 
 
 def _of(block, kind):
@@ -308,14 +309,16 @@ def io_uring_recvmsg_name(o, /):
 
 def io_uring_recvmsg_payload(o, msgh, /):
     """The message, a view of the buffer."""
+    _of(msgh, Msghdr)
     o = _out(o)
     return o._buf[16 + o._name + o._control :]
 
 
 def io_uring_recvmsg_payload_length(o, buf_len, msgh, /):
     """Its length in a buffer of which so many bytes were filled."""
-    o = _out(o)
-    return max(0, integer(buf_len, -(2**31), 2**31 - 1) - 16 - o._name - o._control)
+    _of(msgh, Msghdr)
+    buf_len, o = integer(buf_len, -(2**31), 2**31 - 1), _out(o)
+    return max(0, buf_len - 16 - o._name - o._control)
 
 
 def _cmsg(o, place):
@@ -335,11 +338,13 @@ def _cmsg(o, place):
 
 def io_uring_recvmsg_cmsg_firsthdr(o, msgh, /):
     """The first piece of control data, None when there is none."""
+    _of(msgh, Msghdr)
     return _cmsg(_out(o), 0)
 
 
 def io_uring_recvmsg_cmsg_nexthdr(o, msgh, cmsg, /):
     """The piece after `cmsg`, None when there is none."""
+    _of(o, RecvmsgOut), _of(msgh, Msghdr)
     if not _of(cmsg, Cmsghdr):
         raise RuntimeError("use io_uring_recvmsg_cmsg_firsthdr()")
     return _cmsg(_out(o), cmsg._next)
@@ -441,11 +446,10 @@ def liburing_version_check(major, minor, /):
 
 def linux_version_check(version, /):
     """Whether the running kernel is OLDER than `major` or `major.minor`."""
-    if not isinstance(version, (str, int, float)):
-        raise TypeError("a version is required")
-    parts = str(version).split(".")
+    parts = str(version).strip().split(".")
     if len(parts) > 2 or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"not major.minor: {version!r}")
+        # ValueError for what is no number either, with three parts for one.
+        parts = [str(max(0, int(float(version))))]
     wanted = (int(parts[0]), int(parts[1]) if len(parts) == 2 else 0)
     major, minor = os.uname().release.split(".")[:2]
     digits = "".join(c for c in minor if c.isdecimal())

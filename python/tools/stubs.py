@@ -212,6 +212,7 @@ def public(records):
     """The stub of `liburing`."""
     exported = {
         "liburing._ring": ["FEATURES", "Ring"],
+        "liburing._newer": ["QueryOpcode", "QueryScq", "QueryZcrx"],
         "liburing._object.many": ["statuses"],
         "liburing._object.results": ["ChildStatus", "FileStatus", "Received"],
         "liburing": ["Batch", "BufferPool", "FixedBuffer", "FixedFile", "Operation",

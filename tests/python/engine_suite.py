@@ -30,6 +30,7 @@ MODES = ("auto", "userspace")
 LEFT_OUT = {
     "test_types.py": "types and stubs",
     "test_package.py": "the wheel",
+    "test_peer.py": "the peer is on the kernel",
     "test_background.py": "how the tests are started",
     "aio/test_aio_types.py": "types and stubs",
     "aio/test_aio_benches.py": "benchmarks",

@@ -1,6 +1,6 @@
 //! Arguments as the interface takes them.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
 
@@ -43,6 +43,11 @@ impl<'py> FromPyObject<'py> for Tag {
             Err(_) => Ok(Tag(object.extract::<U64>()?.0)),
         }
     }
+}
+
+/// The number in a smaller type; OverflowError when it does not fit.
+pub(crate) fn fit<T, U: TryFrom<T>>(number: T) -> PyResult<U> {
+    U::try_from(number).map_err(|_| PyOverflowError::new_err("int too large to convert"))
 }
 
 /// Any object, for its truth.

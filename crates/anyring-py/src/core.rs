@@ -170,6 +170,15 @@ impl State {
         Ok(())
     }
 
+    /// The same, counting those that came since somebody looked.
+    pub(crate) fn advance_far(&mut self, count: usize) -> PyResult<()> {
+        self.queue()?;
+        if count > self.ready() {
+            self.harvest()?;
+        }
+        self.advance(count)
+    }
+
     /// All completions that are ready, given back.
     pub(crate) fn take(&mut self) -> Vec<Completed> {
         self.forget_seen();

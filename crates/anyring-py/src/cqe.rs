@@ -173,6 +173,12 @@ impl Found {
         Ok(count)
     }
 
+    /// Looks at nothing until it is filled again.
+    pub(crate) fn _empty(&self, py: Python<'_>) -> PyResult<()> {
+        self.window.lock(py)?.filled = false;
+        Ok(())
+    }
+
     /// Takes over what is ready.
     fn _fill(&self, core: &Bound<'_, Core>) -> PyResult<()> {
         let mut state = core.get().lock(core.py())?;

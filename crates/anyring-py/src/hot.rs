@@ -10,8 +10,10 @@ use pyo3::prelude::*;
 
 mod usual;
 
-use crate::args::{Int, U32};
+use crate::args::{Int, Tag, U32};
 use crate::attribute::{guarded, number, signed};
+use crate::cell::Held;
+use crate::core::State;
 use crate::cqe::{Cqe, Found};
 use crate::handle::{CQE, FOUND, Handle, RING, SQE, native, of, usual_core};
 use crate::pycore::Core;
@@ -136,32 +138,47 @@ unsafe extern "C" fn submit_and_wait(
     })
 }
 
-/// Fills a Cqe when `ready` says that enough is there.
+/// Fills a Cqe when `ready` says that enough is there; otherwise it is empty.
 #[inline]
 fn find(args: &Arguments<'_, '_>, wait: Option<usize>) -> PyResult<*mut PyObject> {
     let core = args.ring(0)?;
     let place = args.object(1);
     let found = of::<Found>(&place, &FOUND, "a Cqe")?;
-    let mut state = core.get().lock(args.py)?;
+    match look(args.py, &core, wait) {
+        Ok(mut state) if state.ready() > 0 => {
+            found.get().fill(&core, &mut state)?;
+            signed(0)
+        }
+        other => {
+            found.get()._empty(args.py)?;
+            if other?.is_old() {
+                return signed(-libc::EAGAIN);
+            }
+            Err(nothing())
+        }
+    }
+}
+
+/// The ring when the wait is over, None for a peek.
+#[inline]
+fn look<'a>(
+    py: Python<'a>,
+    core: &'a Bound<'_, Core>,
+    wait: Option<usize>,
+) -> PyResult<Held<'a, State>> {
+    let mut state = core.get().lock(py)?;
     match wait {
         Some(count) if state.ready() >= count && count > 0 => {
             state.queue()?;
         }
         Some(count) => {
-            state.wait(args.py, count, None, 0, None)?;
+            state.wait(py, count, None, 0, None)?;
         }
         None => {
             state.peek()?;
         }
     }
-    if state.ready() == 0 {
-        if state.is_old() {
-            return signed(-libc::EAGAIN);
-        }
-        return Err(nothing());
-    }
-    found.get().fill(&core, &mut state)?;
-    signed(0)
+    Ok(state)
 }
 
 #[cold]
@@ -239,9 +256,37 @@ unsafe extern "C" fn cq_advance(
     run(args, count as usize, |args| {
         args.exactly(2)?;
         let count = args.number(1)?;
-        args.ring(0)?.get().lock(args.py)?.advance(count as usize)?;
+        args.ring(0)?
+            .get()
+            .lock(args.py)?
+            .advance_far(count as usize)?;
         none()
     })
+}
+
+/// Tags an entry with what `read` makes of the second argument.
+#[inline]
+fn tag(
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+    read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<u64>,
+) -> *mut PyObject {
+    run(args, count as usize, |args| {
+        args.exactly(2)?;
+        let object = args.object(0);
+        let sqe = of::<Sqe>(&object, &SQE, "an SQE")?;
+        let data = read(&args.object(1))?;
+        sqe.get().entry.lock(args.py)?.open()?.raw.user_data = data;
+        none()
+    })
+}
+
+unsafe extern "C" fn set_data64(
+    _: *mut PyObject,
+    args: *mut *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    tag(args, count, |data| Ok(data.extract::<Int<u64>>()?.0))
 }
 
 unsafe extern "C" fn set_data(
@@ -249,14 +294,7 @@ unsafe extern "C" fn set_data(
     args: *mut *mut PyObject,
     count: Py_ssize_t,
 ) -> *mut PyObject {
-    run(args, count as usize, |args| {
-        args.exactly(2)?;
-        let object = args.object(0);
-        let sqe = of::<Sqe>(&object, &SQE, "an SQE")?;
-        let data = args.object(1).extract::<Int<u64>>()?.0;
-        sqe.get().entry.lock(args.py)?.open()?.raw.user_data = data;
-        none()
-    })
+    tag(args, count, |data| Ok(data.extract::<Tag>()?.0))
 }
 
 /// One argument, or several.
@@ -315,13 +353,13 @@ const CALLS: &[(&CStr, Call, &CStr)] = &[
     ),
     (
         c"io_uring_sqe_set_data64",
-        Call::Several(set_data),
+        Call::Several(set_data64),
         c"io_uring_sqe_set_data64(sqe, data, /)\n--\n\nTags the entry, 0 to 2**64-1.",
     ),
     (
         c"io_uring_sqe_set_data",
         Call::Several(set_data),
-        c"io_uring_sqe_set_data(sqe, data, /)\n--\n\nTags the entry, 0 to 2**64-1.",
+        c"io_uring_sqe_set_data(sqe, data, /)\n--\n\nTags the entry, 0 to 2**64-1; a negative number is taken modulo 2**64.",
     ),
 ];
 

@@ -24,6 +24,7 @@ mod msg;
 mod object;
 mod prep;
 mod pycore;
+mod query;
 mod queue;
 mod register;
 mod setup;
@@ -103,6 +104,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     prep::add(module)?;
     bufring::add(module)?;
     register::add(module)?;
+    query::add(module)?;
     aio::add(module)?;
     setup::add(module)?;
     object::add(module)?;

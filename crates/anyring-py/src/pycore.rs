@@ -166,7 +166,7 @@ impl Core {
 
     /// Gives `count` completions back, no more than are ready.
     fn advance(&self, py: Python<'_>, count: usize) -> PyResult<()> {
-        self.lock(py)?.advance(count)
+        self.lock(py)?.advance_far(count)
     }
 
     /// Takes all completions that are ready, `(user_data, res, flags)` each.

@@ -189,6 +189,7 @@ const BLOCKS: &[(u32, usize, u32)] = &[
     (abi::IORING_REGISTER_CLOCK, 16, 0),
     (abi::IORING_REGISTER_NAPI, 16, 1),
     (abi::IORING_UNREGISTER_NAPI, 16, 1),
+    (abi::IORING_REGISTER_ZCRX_CTRL, 72, 0),
     (abi::IORING_REGISTER_IOWQ_MAX_WORKERS, 8, 2),
 ];
 
@@ -301,7 +302,7 @@ fn io_uring_register_sync_msg(sqe: &Bound<'_, Sqe>) -> PyResult<u32> {
     let mut entry = entry(sqe)?;
     let raw = entry.open()?.raw;
     if u32::from(raw.opcode) != abi::IORING_OP_MSG_RING {
-        return Err(PyValueError::new_err("prepare a message first"));
+        return Err(crate::os_error(libc::EINVAL));
     }
     let place = (&raw const raw).cast();
     // SAFETY: valid through the call; a message holds no address.

@@ -340,12 +340,15 @@ fn io_uring_submit_and_wait_reg(
         }
     });
     state.harvest()?;
+    cqe.get()._empty(py)?;
     if result == -libc::EINTR {
         py.check_signals()?;
     }
     if state.ready() > 0 {
         cqe.get().fill(&core, &mut state)?;
-        return Ok(result.max(0) as u32);
+        if state.ready() >= wait_nr.0 as usize {
+            return Ok(result.max(0) as u32);
+        }
     }
     checked(result)
 }

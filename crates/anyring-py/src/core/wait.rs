@@ -49,7 +49,8 @@ impl State {
     }
 
     /// Waits until `count` completions are ready, at most `nanoseconds`, with
-    /// `least_usec` for one; the number ready.
+    /// `least_usec` for one; the number ready, fewer when the time is over or
+    /// a signal came and there are some.
     pub(crate) fn wait(
         &mut self,
         py: Python<'_>,
@@ -91,6 +92,11 @@ impl State {
             }
             if let Err(error) = result {
                 py.check_signals()?;
+                if self.ready() > 0 && matches!(error, Errno(libc::ETIME | libc::EINTR)) {
+                    // As the kernel has it: what is here outweighs the end of
+                    // the wait.
+                    return Ok(self.ready());
+                }
                 return Err(raise(error));
             }
         }

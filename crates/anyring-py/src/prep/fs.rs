@@ -4,8 +4,9 @@ use std::ffi::{c_char, c_void};
 
 use anyring::prep;
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
-use crate::args::{I32, Int, U32, length};
+use crate::args::{I32, U32, length};
 use crate::keep::{self, Keep, copy, pin_block, pinned, text};
 use crate::sqe::{Sqe, entry};
 
@@ -147,7 +148,8 @@ fn _getxattr(
     let (value, len) = (pinned.address(), length(pinned.len(), len)?);
     let (name, value) = (name as *const c_char, value as *mut c_char);
     let mut keep = vec![one, Keep::Pinned(pinned)];
-    if let Ok(Int::<i32>(fd)) = path.extract() {
+    if path.is_instance_of::<PyInt>() {
+        let fd = path.extract::<I32>()?.0;
         return entry(sqe)?.prepare(keep.into(), |raw| {
             prep::prep_fgetxattr(raw, fd, name, value, len);
         });
@@ -175,7 +177,8 @@ fn _setxattr(
     let (value, len) = (pinned.address(), length(pinned.len(), len)?);
     let (name, value) = (name as *const c_char, value as *const c_void);
     let mut keep = vec![one, Keep::Pinned(pinned)];
-    if let Ok(Int::<i32>(fd)) = path.extract() {
+    if path.is_instance_of::<PyInt>() {
+        let fd = path.extract::<I32>()?.0;
         return entry(sqe)?.prepare(keep.into(), |raw| {
             prep::prep_fsetxattr(raw, fd, name, value.cast(), flags.0, len);
         });

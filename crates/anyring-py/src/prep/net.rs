@@ -6,7 +6,7 @@ use anyring::prep;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::args::{I32, U32, U64, length, or_zero};
+use crate::args::{I32, U32, U64, fit, length, or_zero};
 use crate::keep::{Keep, Keeps, copy, pin_block, pinned, words};
 use crate::msg::Msghdr;
 use crate::sqe::{OldSqe, Sqe, entry};
@@ -19,15 +19,20 @@ const ADDRESS: usize = 128;
 #[inline]
 fn part(
     sqe: &Bound<'_, Sqe>,
-    third: Option<U64>,
+    third: Option<&Bound<'_, PyAny>>,
     fourth: Option<I32>,
     flags: Option<I32>,
     len: Option<U64>,
 ) -> PyResult<(Option<u64>, i32)> {
     let (length, place) = if fourth.is_some() || sqe.is_instance_of::<OldSqe>() {
-        (third, fourth.map(|flags| flags.0))
+        (
+            third.map(PyAnyMethods::extract::<U64>).transpose()?,
+            fourth.map(|flags| flags.0),
+        )
     } else {
-        let flags = third.map(|flags| i32::try_from(flags.0)).transpose()?;
+        let flags = third
+            .map(|flags| flags.extract::<I32>().map(|flags| flags.0))
+            .transpose()?;
         (None, flags)
     };
     if (place.is_some() && flags.is_some()) || (length.is_some() && len.is_some()) {
@@ -51,7 +56,7 @@ fn io_uring_prep_recv(
     sqe: &Bound<'_, Sqe>,
     sockfd: I32,
     buf: Option<&Bound<'_, PyAny>>,
-    third: Option<U64>,
+    third: Option<&Bound<'_, PyAny>>,
     fourth: Option<I32>,
     flags: Option<I32>,
     len: Option<U64>,
@@ -69,7 +74,7 @@ fn room(
     wanted: Option<u64>,
 ) -> PyResult<(*mut c_void, usize, Keeps)> {
     let Some(buf) = buf else {
-        let len = u32::try_from(wanted.unwrap_or(0))?;
+        let len = fit::<_, u32>(wanted.unwrap_or(0))?;
         return Ok((std::ptr::null_mut(), len as usize, Keeps::None));
     };
     let pinned = pinned(buf, true)?;
@@ -92,7 +97,7 @@ fn io_uring_prep_recv_multishot(
     sqe: &Bound<'_, Sqe>,
     sockfd: I32,
     buf: Option<&Bound<'_, PyAny>>,
-    third: Option<U64>,
+    third: Option<&Bound<'_, PyAny>>,
     fourth: Option<I32>,
     flags: Option<I32>,
     len: Option<U64>,
@@ -115,7 +120,7 @@ fn io_uring_prep_send(
     sqe: &Bound<'_, Sqe>,
     sockfd: I32,
     buf: &Bound<'_, PyAny>,
-    third: Option<U64>,
+    third: Option<&Bound<'_, PyAny>>,
     fourth: Option<I32>,
     flags: Option<I32>,
     len: Option<U64>,
@@ -284,7 +289,7 @@ fn _cmd_sock(
             let pinned = pinned(optval, !sets)?;
             let len = length(pinned.len(), size.map(|size| size.0))?;
             let place = pinned.address() as *mut c_void;
-            (place, i32::try_from(len)?, Keep::Pinned(pinned).into())
+            (place, fit(len)?, Keep::Pinned(pinned).into())
         }
     };
     let addressed = [

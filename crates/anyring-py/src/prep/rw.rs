@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use super::vectors;
-use crate::args::{I32, U32, U64, length, or_zero};
+use crate::args::{I32, U32, U64, fit, length, or_zero};
 use crate::keep::{Keep, pin_block, pinned};
 use crate::sqe::{OldSqe, Sqe, entry};
 
@@ -216,7 +216,7 @@ fn _madvise(
         }
         (addr.extract::<U64>()?.0, Default::default())
     } else {
-        let size = usize::try_from(length.0)?;
+        let size = fit::<_, usize>(length.0)?;
         let pinned = pin_block(addr, size, !harmless)?;
         let place = pinned.address();
         // SAFETY: asks for a number.
@@ -230,12 +230,12 @@ fn _madvise(
     };
     let place = place as *mut c_void;
     if long {
-        let length = i64::try_from(length.0)?;
+        let length = fit::<_, i64>(length.0)?;
         return entry(sqe)?.prepare(keep, |raw| {
             prep::prep_madvise64(raw, place, length, advice.0);
         });
     }
-    let length = u32::try_from(length.0)?;
+    let length = fit::<_, u32>(length.0)?;
     entry(sqe)?.prepare(keep, |raw| {
         prep::prep_madvise(raw, place, length, advice.0);
     })
