@@ -221,7 +221,7 @@ fn io_uring_buf_ring_cq_advance(
     io_uring_buf_ring_advance(br, count)?;
     let core = native(ring)?;
     let mut state = core.get().lock(ring.py())?;
-    state.advance(usize::try_from(count.0).unwrap_or(0))
+    state.advance_far(usize::try_from(count.0).unwrap_or(0))
 }
 
 /// Empties the ring of buffers, from before it is registered.
