@@ -196,7 +196,7 @@ fn run(tools: Arc<(Fd, Fd)>) {
                 busy |= member.tick(epoll);
             }
             let stays = matches!(member.care, Care::Ticking | Care::Armed)
-                && !member.ring.peek(|state| state.gone);
+                && member.ring.glance(|state| state.gone) != Some(true);
             if !stays {
                 member.leave(epoll);
             }
@@ -331,9 +331,13 @@ impl Member {
 
     /// Looks at the ring; whether to come back soon.
     fn tick(&mut self, epoll: c_int) -> bool {
-        let (waiting, waits) = self
+        let seen = self
             .ring
-            .peek(|state| (!state.waiters.is_empty(), state.waits));
+            .glance(|state| (!state.waiters.is_empty(), state.waits));
+        let Some((waiting, waits)) = seen else {
+            // The program is inside, at work.
+            return true;
+        };
         let comes_by = waits != self.waits;
         self.waits = waits;
         if waiting {

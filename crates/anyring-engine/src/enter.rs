@@ -2,14 +2,12 @@
 
 use alloc::sync::Arc;
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::Ordering;
 
 use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait};
 
 use crate::request::Request;
 use crate::ring::Ring;
-use crate::shared::Shared;
 use crate::state::{Care, State, Waiter};
 use crate::sys::{self, EVENTS};
 use crate::user;
@@ -66,10 +64,17 @@ pub(crate) fn enter(
             submitted = submit(state, to_submit);
         }
         let looks = core::mem::take(&mut state.look_soon);
-        if state.waiting_events != 0 && (looks || waits || min_complete == 0) {
-            // What is ready by now shows, as the kernel's does.
+        // What is ready by now shows, as the kernel's does; a sleep begins with
+        // a look anyway.
+        let sleeps = waits
+            && !state.first_look
+            && matches!(submitted, Ok(count) if count as u32 == to_submit)
+            && !state.reached(state.target(min_complete));
+        let looks = looks || waits || min_complete == 0 || state.first_look;
+        if state.waiting_events != 0 && looks && !sleeps {
             state.harvest(ring.kick.get());
         }
+        state.first_look = false;
         if waits && min_complete == 0 {
             bring(state, ring);
         } else if min_complete == 0 {
@@ -153,6 +158,7 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
     }
     // A chain ends with the submission.
     close_chain(state);
+    state.forget_untried();
     state.release_held();
     Ok(taken as c_int)
 }
@@ -164,6 +170,9 @@ fn accept(state: &mut State, request: Request) -> bool {
     state.skips |= request.skips_success();
     let checked = check(state, &request);
     let in_chain = state.chain.is_some();
+    if state.has_untried() && !crate::ops::transfers(request.sqe.opcode) {
+        state.try_untried();
+    }
     if let Err(error) = checked {
         // A bad request in a chain takes the chain with it.
         if in_chain || request.is_linked() {
@@ -369,9 +378,7 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
     let (mut target, mut clock) = (0, libc::CLOCK_MONOTONIC);
     let mut already = false;
     ring.with(true, |state| -> Result<(), c_int> {
-        let wanted = min_complete.min(state.memory.cq_entries);
-        let head = state.memory.cq_head().load(Ordering::Acquire);
-        target = head.wrapping_add(wanted);
+        target = state.target(min_complete);
         clock = state.clock;
         bring(state, ring);
         already = state.reached(target);

@@ -44,6 +44,7 @@ mod table;
 mod threads;
 mod timers;
 mod user;
+mod watches;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION};
 pub use select::{

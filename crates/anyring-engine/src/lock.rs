@@ -51,6 +51,18 @@ impl<T> Mutex<T> {
         }
     }
 
+    /// Takes the lock if nobody holds it.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        self.word
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            .then(|| Guard {
+                value: self.value.reach(),
+                _held: Held(&self.word),
+            })
+    }
+
     #[cold]
     fn lock_slow(&self) {
         for _ in 0..SPINS {

@@ -90,9 +90,16 @@ impl File {
 /// A registration in the ring's epoll.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// A descriptor of its own: an epoll knows each only once.
-    pub(crate) fd: Arc<Fd>,
+    /// A duplicate made for it; none if it watches a descriptor that the request
+    /// holds anyway.
+    pub(crate) own: Option<Fd>,
+    /// The descriptor it was made with.
+    pub(crate) number: c_int,
     pub(crate) events: u32,
+    /// It may still tell something.
+    pub(crate) armed: bool,
+    /// Its entry stays in the epoll for the next request.
+    pub(crate) kept: bool,
 }
 
 /// A timer's state.
@@ -170,6 +177,8 @@ pub(crate) struct Request {
     pub(crate) no_nowait: bool,
     /// It was started, its file looked up.
     pub(crate) started: bool,
+    /// It waits without having tried, or did so without need.
+    pub(crate) guessed: bool,
     /// Counts for `drain`.
     pub(crate) counted: bool,
     /// It is being cancelled.
@@ -202,6 +211,7 @@ impl Request {
             buffer: None,
             no_nowait: false,
             started: false,
+            guessed: false,
             counted: false,
             cancelled: false,
             posted: false,

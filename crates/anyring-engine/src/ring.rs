@@ -277,6 +277,11 @@ impl Ring {
         look(&mut self.state.lock())
     }
 
+    /// The same unless somebody works on it right now.
+    pub(crate) fn glance<R>(&self, look: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.state.try_lock().map(|mut state| look(&mut state))
+    }
+
     /// A number for a waiting thread.
     pub(crate) fn waiter(&self) -> u64 {
         self.waiter.fetch_add(1, Ordering::Relaxed)

@@ -23,6 +23,7 @@ use crate::sq::SubmissionQueue;
 use crate::sys::Fd;
 use crate::timers::Timers;
 use crate::user::room;
+use crate::watches::Notes;
 
 #[derive(Debug)]
 struct Slot {
@@ -112,6 +113,10 @@ pub(crate) struct State {
     pub(crate) written: Option<Message>,
     /// A watch was added that may have something to tell at once.
     pub(crate) look_soon: bool,
+    /// The next look at the epoll is the first since receives went there untried.
+    pub(crate) first_look: bool,
+    /// What is remembered of descriptors that requests waited with.
+    pub(crate) notes: Notes,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) care: Care,
     /// Waits so far, for the driver to see whether the program comes by.
@@ -180,6 +185,8 @@ impl State {
             outbox: Vec::new(),
             written: None,
             look_soon: false,
+            first_look: false,
+            notes: Notes::default(),
             waiters,
             care: Care::None,
             waits: 0,

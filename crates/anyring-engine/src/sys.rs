@@ -89,7 +89,7 @@ impl Drop for Fd {
 
 /// Descriptors of the engine start here, out of the way of programs that
 /// count on small numbers; below, if the limit on open files is lower.
-const ABOVE: usize = 200;
+pub(crate) const ABOVE: usize = 200;
 
 /// A second descriptor of the same open file, close-on-exec.
 pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
@@ -105,6 +105,19 @@ pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
         e => Err(e),
     })
     .map(|fd| Fd::own(fd as c_int))
+}
+
+/// The same, from a number on if there is a free one.
+pub(crate) fn dup_from(fd: c_int, from: usize) -> Sys<Fd> {
+    plain(
+        libc::SYS_fcntl,
+        &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, from],
+    )
+    .map(|fd| Fd::own(fd as c_int))
+    .or_else(|error| match error {
+        e if e == -libc::EINVAL || e == -libc::EMFILE => dup(fd),
+        e => Err(e),
+    })
 }
 
 /// Moves a fresh descriptor out of the way.

@@ -97,7 +97,7 @@ const fn unused(op: u32) -> u16 {
 }
 
 /// Reads and writes of all forms but the multishot one.
-const fn is_rw(op: u32) -> bool {
+pub(crate) const fn is_rw(op: u32) -> bool {
     matches!(
         op,
         abi::IORING_OP_READ
@@ -174,6 +174,19 @@ const fn polls(op: u32) -> bool {
                 | abi::IORING_OP_MSG_RING
                 | abi::IORING_OP_URING_CMD
         )
+}
+
+/// Sends and receives: they touch no file but the socket they name.
+pub(crate) const fn transfers(op: u8) -> bool {
+    matches!(
+        op as u32,
+        abi::IORING_OP_SEND
+            | abi::IORING_OP_SENDMSG
+            | abi::IORING_OP_RECV
+            | abi::IORING_OP_RECVMSG
+            | abi::IORING_OP_SEND_ZC
+            | abi::IORING_OP_SENDMSG_ZC
+    )
 }
 
 /// Whether an operation looks names up.

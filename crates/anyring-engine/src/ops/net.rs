@@ -455,6 +455,9 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
     if events.is_none() && ioprio(request, abi::IORING_RECVSEND_POLL_FIRST) {
         return park(request, libc::EPOLLIN);
     }
+    if events.is_none() && may_guess(request) && state.guess_wait(request) {
+        return park(request, libc::EPOLLIN);
+    }
     let multishot = ioprio(request, abi::IORING_RECV_MULTISHOT);
     if request.has(abi::IOSQE_BUFFER_SELECT) {
         return recv_selected(state, request, multishot);
@@ -491,7 +494,13 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 }
                 // Less than all is a failure, though its count is the result.
                 request.failed = all && count < room;
-                let flags = inquire(request, count, room);
+                // After a wait there rarely is more than what came, and the
+                // question costs a system call.
+                let flags = if events.is_none() || request.guessed {
+                    inquire(request, count, room)
+                } else {
+                    0
+                };
                 if message {
                     give_back_header(request);
                 }
@@ -500,6 +509,10 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
             Err(e)
                 if e == -libc::EAGAIN && request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0 =>
             {
+                request.guessed = false;
+                if events.is_none() && may_guess(request) {
+                    state.notes.had_to_wait(request.file.fd());
+                }
                 return park(request, libc::EPOLLIN);
             }
             Err(error) => {
@@ -508,6 +521,15 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
             }
         }
     }
+}
+
+/// Whether a receive may wait without a first try: it does nothing but read,
+/// and needs nothing that is missing at once (a buffer of a group).
+fn may_guess(request: &Request) -> bool {
+    let plain = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
+    request.sqe.op_flags & !(plain as u32) == 0
+        && !request.has(abi::IOSQE_BUFFER_SELECT)
+        && (is_message(request) || request.sqe.len != 0)
 }
 
 fn is_stream(fd: c_int) -> bool {

@@ -11,6 +11,7 @@ use anyring_abi::{
 use super::State;
 use crate::cq::{Completion, News};
 use crate::request::Request;
+use crate::shared::Shared;
 use crate::{ops, shared, sys};
 
 impl State {
@@ -42,6 +43,12 @@ impl State {
     /// request should end with it.
     pub(crate) fn is_full(&self) -> bool {
         !self.gone && self.cq.is_full(&self.memory)
+    }
+
+    /// The CQ tail at which the queue holds that many CQEs.
+    pub(crate) fn target(&self, wanted: u32) -> u32 {
+        let head = self.memory.cq_head().load(Ordering::Acquire);
+        head.wrapping_add(wanted.min(self.memory.cq_entries))
     }
 
     /// Whether the queue holds what a waiter waits for.

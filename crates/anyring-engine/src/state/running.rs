@@ -117,8 +117,8 @@ impl State {
         match outcome {
             Outcome::Poll(events) => self.arm(id, events),
             Outcome::Work(work) => {
-                self.disarm(id);
-                if let Err(error) = pool::submit(self, id, work) {
+                let disarmed = self.disarm(id);
+                if let Err(error) = disarmed.and_then(|()| pool::submit(self, id, work)) {
                     self.fail(id, error);
                 }
             }
