@@ -6,6 +6,7 @@
 
 #include <linux/futex.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <sys/xattr.h>
 
 static struct io_uring ring;
@@ -28,6 +29,44 @@ static void efault(const char *what)
 	} while (0)
 
 #define S sqe_of(&ring)
+
+/* Vectors that vanish while they are used: the error or the bytes, never a crash. */
+static atomic_int over;
+
+static void *unmaps(void *page)
+{
+	while (!atomic_load(&over)) {
+		mprotect(page, 4096, PROT_NONE);
+		mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	}
+	return NULL;
+}
+
+static void vanishing(int file)
+{
+	char bytes[8];
+	struct iovec *vectors = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t thread;
+	int round, faults = 0, fine = 0;
+
+	CHECK(vectors != MAP_FAILED);
+	vectors[0] = (struct iovec) { .iov_base = bytes, .iov_len = 4 };
+	vectors[1] = (struct iovec) { .iov_base = bytes + 4, .iov_len = 4 };
+	CHECK_EQ(pthread_create(&thread, NULL, unmaps, vectors), 0);
+	for (round = 0; round < 20000; round++) {
+		int res;
+
+		io_uring_prep_readv(S, file, vectors, 1 + round % 2, 0);
+		res = run_one(&ring);
+		CHECK(res == -EFAULT || res == 4 + round % 2 * 4);
+		res < 0 ? faults++ : fine++;
+	}
+	atomic_store(&over, 1);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	printf("%d reads with vectors, %d without\n", fine, faults);
+	munmap(vectors, 4096);
+}
 
 static void all(int file, const int pipes[2], const int tcp[2], int listener, int async)
 {
@@ -110,6 +149,7 @@ int main(void)
 	listener = tcp_listener(&address);
 	CHECK_EQ(io_uring_register_files(&ring, none, 2), 0);
 	all(file, pipes, tcp, listener, 0);
+	vanishing(file);
 
 	/* Calls with bad pointers are refused, too. */
 	CHECK_EQ(io_uring_register_files(&ring, bad, 2), -EBUSY);

@@ -10,6 +10,9 @@ int main(void)
 	struct io_uring ring, other;
 	int ends[16][2], at, errors = 0, taken[256], count = 0, file, got = 0;
 	char bytes[16];
+	struct __kernel_timespec soon = { .tv_nsec = 300000000 }, hour = { .tv_sec = 3600 };
+	struct io_uring_sqe *sqe;
+	__u64 tag;
 
 	enter_folder();
 	engine_init(32, &ring, 0);
@@ -20,6 +23,10 @@ int main(void)
 	tight = before;
 	tight.rlim_cur = 64;
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	sqe = sqe_of(&ring);
+	io_uring_prep_timeout(sqe, &soon, 0, 0);
+	io_uring_sqe_set_data64(sqe, 77);
+	CHECK_EQ(io_uring_submit(&ring), 1);
 	while ((taken[count] = dup(0)) >= 0)
 		count++;
 	CHECK_EQ(errno, EMFILE);
@@ -31,6 +38,11 @@ int main(void)
 	CHECK_EQ(run_one(&ring), 8);
 	io_uring_prep_openat(sqe_of(&ring), AT_FDCWD, "file", O_RDONLY, 0);
 	CHECK_EQ(run_one(&ring), -EMFILE);
+	/* A timeout that cannot get its new clock, which takes a descriptor, keeps its time. */
+	io_uring_prep_timeout_update(sqe_of(&ring), &hour, 77, IORING_TIMEOUT_BOOTTIME);
+	CHECK_EQ(run_one(&ring), -EMFILE);
+	CHECK_EQ(take(&ring, &tag, NULL), -ETIME);
+	CHECK_EQ(tag, 77);
 	for (at = 0; at < 16; at++)
 		queue_read(&ring, ends[at][0], bytes + at, 1, at);
 	CHECK_EQ(io_uring_submit(&ring), 16);

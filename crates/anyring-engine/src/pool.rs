@@ -33,7 +33,7 @@ struct Job {
 static QUEUES: [Queue<Job>; 2] = [Queue::new(), Queue::new()];
 
 /// Queues work of a request.
-pub(crate) fn submit(state: &State, id: Id, work: Work) -> Result<(), c_int> {
+pub(crate) fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int> {
     let ring = state.me.upgrade().ok_or(-libc::EBADF)?;
     let kind = usize::from(matches!(work, Work::Futex(_)));
     let limit = match state.workers[kind] {
@@ -59,7 +59,10 @@ pub(crate) fn submit(state: &State, id: Id, work: Work) -> Result<(), c_int> {
         }))
     })?;
     if let Some(wait) = wait {
-        futex::settle_in(&wait);
+        // Without memory its thread is not waited for.
+        if state.settling.try_reserve(1).is_ok() {
+            state.settling.push(wait);
+        }
     }
     Ok(())
 }

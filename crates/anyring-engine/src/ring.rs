@@ -18,6 +18,7 @@ use crate::driver;
 use crate::lock::Mutex;
 use crate::memory::Memory;
 use crate::message;
+use crate::ops::futex;
 use crate::pool;
 use crate::sqpoll;
 use crate::state::State;
@@ -36,9 +37,6 @@ pub(crate) const CLOCKS: [c_int; 3] = [
     libc::CLOCK_BOOTTIME,
     libc::CLOCK_REALTIME,
 ];
-
-/// Largest submission queue of the kernel.
-const MAX_ENTRIES: u32 = 32768;
 
 /// Setup flags that the engine serves.
 pub(crate) const SETUP_FLAGS: u32 = abi::IORING_SETUP_IOPOLL
@@ -121,22 +119,7 @@ fn check_flags(flags: u32) -> Result<(), c_int> {
 
 /// Sizes of the queues as the kernel rounds them.
 pub(crate) fn set_sizes(entries: u32, p: &mut io_uring_params) -> Result<(), c_int> {
-    let clamp = p.flags & abi::IORING_SETUP_CLAMP != 0;
-    let limited = |wanted: u32, limit: u32| match wanted {
-        0 => Err(-libc::EINVAL),
-        _ if wanted <= limit => Ok(wanted.next_power_of_two()),
-        _ if clamp => Ok(limit),
-        _ => Err(-libc::EINVAL),
-    };
-    p.sq_entries = limited(entries, MAX_ENTRIES)?;
-    p.cq_entries = if p.flags & abi::IORING_SETUP_CQSIZE != 0 {
-        limited(p.cq_entries, 2 * MAX_ENTRIES)?
-    } else {
-        2 * p.sq_entries
-    };
-    if p.cq_entries < p.sq_entries {
-        return Err(-libc::EINVAL);
-    }
+    (p.sq_entries, p.cq_entries) = anyring::ring::setup::queue_sizes(entries, p)?;
     Ok(())
 }
 
@@ -265,7 +248,11 @@ impl Ring {
             && !state.gone
             && (state.waiting_events != 0 || (state.signalled && state.waiters.is_empty()))
             && state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0;
+        let settling = core::mem::take(&mut state.settling);
         drop(state);
+        for wait in settling {
+            futex::settle_in(&wait);
+        }
         if neglected {
             driver::attach(self);
         }

@@ -6,7 +6,7 @@ mod running;
 mod slots;
 
 use alloc::collections::VecDeque;
-use alloc::sync::Weak;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::ffi::c_int;
 
@@ -14,6 +14,7 @@ use crate::buffers::Groups;
 use crate::cq::{Completion, CompletionQueue};
 use crate::memory::Memory;
 use crate::message::Message;
+use crate::ops::futex;
 use crate::random;
 use crate::register::limits::Restrictions;
 use crate::request::{Id, Request};
@@ -111,6 +112,8 @@ pub(crate) struct State {
     pub(crate) outbox: Vec<(Id, Message)>,
     /// A letter whose sender is about to be stored.
     pub(crate) written: Option<Message>,
+    /// Futex waits whose threads are about to sleep.
+    pub(crate) settling: Vec<Arc<futex::Wait>>,
     /// A watch was added that may have something to tell at once.
     pub(crate) look_soon: bool,
     /// The next look at the epoll is the first since receives went there untried.
@@ -184,6 +187,7 @@ impl State {
             region: None,
             outbox: Vec::new(),
             written: None,
+            settling: Vec::new(),
             look_soon: false,
             first_look: false,
             notes: Notes::default(),

@@ -24,8 +24,9 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Adds a point of a clock.
-    pub(crate) fn add(&mut self, epoll: c_int, clock: usize, at: u64, id: Id) -> Result<(), c_int> {
+    /// Makes room for a point of a clock, so that the next [`add`](Self::add) of
+    /// one cannot fail.
+    pub(crate) fn prepare(&mut self, epoll: c_int, clock: usize) -> Result<(), c_int> {
         let entry = &mut self.clocks[clock];
         if entry.timer.is_none() {
             let timer = sys::timerfd(CLOCKS[clock])?;
@@ -38,7 +39,13 @@ impl Timers {
             )?;
             entry.timer = Some(timer);
         }
-        entry.queue.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
+        entry.queue.try_reserve(1).map_err(|_| -libc::ENOMEM)
+    }
+
+    /// Adds a point of a clock.
+    pub(crate) fn add(&mut self, epoll: c_int, clock: usize, at: u64, id: Id) -> Result<(), c_int> {
+        self.prepare(epoll, clock)?;
+        let entry = &mut self.clocks[clock];
         let place = entry.queue.partition_point(|(other, _)| *other > at);
         entry.queue.insert(place, (at, id));
         self.set(clock);

@@ -1,13 +1,11 @@
 //! Reads and writes.
 //!
 //! # Safety
-//! Addresses come from SQEs and go to the kernel, which checks them. An array
-//! of vectors is looked at directly only after the kernel has just read it in
-//! a successful call.
+//! Addresses come from SQEs and go to the kernel, which checks them.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::ptr;
 
 use anyring_abi as abi;
 
@@ -46,54 +44,61 @@ fn vectored(request: &Request) -> bool {
 }
 
 /// Vectors of a call: in the program's memory, in the request, or one here.
-struct Vectors {
-    one: libc::iovec,
-    at: *const libc::iovec,
-    count: usize,
+#[derive(Clone, Copy)]
+enum Vectors<'a> {
+    One(libc::iovec),
+    Kept(&'a [libc::iovec]),
+    /// Address and number, which the kernel checks.
+    Given(u64, usize),
 }
 
-impl Vectors {
+impl Vectors<'_> {
     fn address(&self) -> usize {
-        if self.at.is_null() {
-            (&raw const self.one) as usize
-        } else {
-            self.at as usize
+        match self {
+            Vectors::One(one) => (&raw const *one) as usize,
+            Vectors::Kept(kept) => kept.as_ptr() as usize,
+            Vectors::Given(at, _) => *at as usize,
         }
     }
 
-    fn total(&self) -> usize {
-        if self.at.is_null() {
-            return self.one.iov_len;
+    fn count(&self) -> usize {
+        match self {
+            Vectors::One(_) => 1,
+            Vectors::Kept(kept) => kept.len(),
+            Vectors::Given(_, count) => *count,
         }
-        (0..self.count)
-            // SAFETY: `count` vectors, in the request or just read by the
-            // kernel.
-            .map(|at| unsafe { ptr::read_unaligned(self.at.add(at)) }.iov_len)
-            .fold(0, usize::saturating_add)
-            .min(MAX_BYTES)
     }
+
+    /// Bytes to transfer; none if the program has unmapped its vectors meanwhile.
+    fn total(&self) -> usize {
+        match self {
+            Vectors::One(one) => one.iov_len,
+            Vectors::Kept(kept) => sum(kept).min(MAX_BYTES),
+            Vectors::Given(at, 1) => {
+                user::read(*at).map_or(0, |one: libc::iovec| one.iov_len.min(MAX_BYTES))
+            }
+            Vectors::Given(at, count) => user::read_array(*at, *count)
+                .map_or(0, |all: Vec<libc::iovec>| sum(&all).min(MAX_BYTES)),
+        }
+    }
+}
+
+fn sum(vectors: &[libc::iovec]) -> usize {
+    vectors
+        .iter()
+        .map(|vector| vector.iov_len)
+        .fold(0, usize::saturating_add)
 }
 
 /// Bytes that a request asks for.
 pub(crate) fn total(request: &Request) -> usize {
     match &request.data {
-        Data::Vectors(vectors) => {
-            request.done
-                + vectors
-                    .iter()
-                    .map(|vector| vector.iov_len)
-                    .fold(0, usize::saturating_add)
-        }
+        Data::Vectors(vectors) => request.done + sum(vectors),
         _ if vectored(request) => user::read_array::<libc::iovec>(
             request.sqe.addr,
             request.sqe.len.min(MAX_VECTORS) as usize,
         )
-        .map_or(0, |vectors| {
-            vectors
-                .iter()
-                .map(|vector| vector.iov_len)
-                .fold(0, usize::saturating_add)
-        }),
+        .map_or(0, |vectors| sum(&vectors)),
         _ => match &request.selected {
             Some(selected) => selected.len as usize,
             None => request.sqe.len as usize,
@@ -166,35 +171,19 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
     Ok(())
 }
 
-fn vectors(request: &Request) -> Vectors {
-    let one = |addr: u64, len: usize| Vectors {
-        one: libc::iovec {
+fn vectors(request: &Request) -> Vectors<'_> {
+    let one = |addr: u64, len: usize| {
+        Vectors::One(libc::iovec {
             iov_base: (addr as usize + request.done) as *mut _,
-            iov_len: len.saturating_sub(request.done),
-        },
-        at: ptr::null(),
-        count: 1,
+            iov_len: len.min(MAX_BYTES).saturating_sub(request.done),
+        })
     };
     if let Some(selected) = &request.selected {
         return one(selected.addr, selected.len as usize);
     }
     match &request.data {
-        Data::Vectors(vectors) => Vectors {
-            one: libc::iovec {
-                iov_base: ptr::null_mut(),
-                iov_len: 0,
-            },
-            at: vectors.as_ptr(),
-            count: vectors.len(),
-        },
-        _ if vectored(request) => Vectors {
-            one: libc::iovec {
-                iov_base: ptr::null_mut(),
-                iov_len: 0,
-            },
-            at: request.sqe.addr as *const _,
-            count: request.sqe.len as usize,
-        },
+        Data::Vectors(vectors) => Vectors::Kept(vectors),
+        _ if vectored(request) => Vectors::Given(request.sqe.addr, request.sqe.len as usize),
         _ => one(request.sqe.addr, request.sqe.len as usize),
     }
 }
@@ -214,7 +203,8 @@ fn offset(request: &Request) -> u64 {
     }
 }
 
-fn call(request: &Request, vectors: &Vectors, extra: u32) -> Sys {
+fn call(request: &Request, extra: u32) -> Sys {
+    let vectors = vectors(request);
     let flags = request.sqe.op_flags | extra;
     // SAFETY: the kernel checks the addresses; ours outlive the call.
     unsafe {
@@ -223,7 +213,7 @@ fn call(request: &Request, vectors: &Vectors, extra: u32) -> Sys {
             &[
                 request.file.fd() as usize,
                 vectors.address(),
-                vectors.count,
+                vectors.count(),
                 offset(request) as usize,
                 0,
                 flags as usize,
@@ -272,10 +262,9 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
         };
     }
     loop {
-        let vectors = vectors(request);
-        match call(request, &vectors, RWF_NOWAIT) {
+        match call(request, RWF_NOWAIT) {
             Ok(count) => {
-                let total = vectors.total();
+                let total = vectors(request).total();
                 if let Some(outcome) = moved(request, count, total) {
                     return outcome;
                 }
@@ -295,7 +284,7 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
                 let nonblocking = sys::status_flags(request.file.fd())
                     .is_ok_and(|flags| flags & libc::O_NONBLOCK != 0);
                 if nonblocking {
-                    return match call(request, &vectors, 0) {
+                    return match call(request, 0) {
                         Ok(count) => Outcome::Done((request.done + count) as i32),
                         Err(error) => partial(request, error),
                     };
@@ -360,7 +349,7 @@ fn moved(request: &mut Request, count: usize, total: usize) -> Option<Outcome> {
 }
 
 /// Takes bytes off the front.
-fn skip(vectors: &mut alloc::vec::Vec<libc::iovec>, mut count: usize) {
+fn skip(vectors: &mut Vec<libc::iovec>, mut count: usize) {
     while let Some(first) = vectors.first_mut() {
         if count < first.iov_len {
             first.iov_base = first.iov_base.wrapping_byte_add(count);
@@ -387,30 +376,23 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
     if let Err(error) = request.hold() {
         return partial(request, error);
     }
-    let one = vectors(request);
-    if one.at.is_null() || matches!(request.data, Data::None) {
-        let kept = if one.at.is_null() {
-            user::room(1).map(|mut kept| {
-                kept.push(one.one);
-                kept
-            })
-        } else {
-            user::read_array(request.sqe.addr, one.count)
-        };
-        match kept {
-            Ok(kept) => request.data = Data::Vectors(kept),
-            Err(error) => return partial(request, error),
-        }
+    let kept = match vectors(request) {
+        Vectors::One(one) => Some(user::room(1).map(|mut kept| {
+            kept.push(one);
+            kept
+        })),
+        Vectors::Given(at, count) => Some(user::read_array(at, count)),
+        Vectors::Kept(_) => None,
+    };
+    match kept {
+        Some(Ok(kept)) => request.data = Data::Vectors(kept),
+        Some(Err(error)) => return partial(request, error),
+        None => {}
     }
-    let kept = vectors(request);
-    let at = match &request.data {
-        Data::Vectors(vectors) => vectors.as_ptr() as usize,
-        _ => kept.address(),
+    let Data::Vectors(kept) = &request.data else {
+        return partial(request, -libc::EFAULT);
     };
-    let count = match &request.data {
-        Data::Vectors(vectors) => vectors.len(),
-        _ => kept.count,
-    };
+    let (at, count) = (kept.as_ptr() as usize, kept.len());
     work(
         number(request),
         &[
@@ -434,10 +416,7 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
         return partial(request, res);
     }
     let total = match &request.data {
-        Data::Vectors(vectors) => vectors
-            .iter()
-            .map(|vector| vector.iov_len)
-            .fold(0, usize::saturating_add),
+        Data::Vectors(vectors) => sum(vectors),
         _ => 0,
     };
     match moved(request, res as usize, total) {
@@ -458,8 +437,7 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
             Err(error) => return Outcome::Done(error),
         };
         request.selected = Some(selected);
-        let vectors = vectors(request);
-        match call(request, &vectors, RWF_NOWAIT) {
+        match call(request, RWF_NOWAIT) {
             Ok(count) if count > 0 => {
                 request.selected = None;
                 let flags = state.groups.used(selected, count as u32, 1);

@@ -245,6 +245,9 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
         state.fail(id, -libc::ECANCELED);
         return Ok(0);
     }
+    // First what can fail: a timeout that cannot get its new time keeps the old.
+    let epoll = state.epoll;
+    state.timers.prepare(epoll, clock_of(flags))?;
     state.timers.remove(id);
     let mut again = None;
     if let Some(timeout) = state.get_mut(id) {
@@ -258,7 +261,6 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
         }
     }
     if let Some((clock, at)) = again {
-        let epoll = state.epoll;
         state.timers.add(epoll, clock, at, id)?;
     }
     Ok(0)

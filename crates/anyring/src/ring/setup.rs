@@ -61,7 +61,8 @@ pub fn empty() -> io_uring {
 
 /// Sizes of the two queues as the kernel rounds them; -EINVAL beyond the
 /// limits.
-fn queue_sizes(entries: c_uint, p: &io_uring_params) -> Result<(u32, u32), c_int> {
+#[inline]
+pub fn queue_sizes(entries: c_uint, p: &io_uring_params) -> Result<(u32, u32), c_int> {
     let limited = |wanted: u32, limit: u32| match wanted {
         0 => Err(-libc::EINVAL),
         _ if wanted <= limit => Ok(wanted.next_power_of_two()),
