@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use crate::sys;
-use crate::{driver, pool, rights, table};
+use crate::{driver, held, pool, rights, table};
 
 /// The word is zero in a child that has not noticed yet.
 const UNNOTICED: u32 = 0;
@@ -82,6 +82,7 @@ fn begin_child(word: &AtomicU32) {
         // other threads of the child wait below.
         unsafe {
             rights::begin_child();
+            held::begin_child();
             pool::begin_child();
             driver::begin_child();
             table::begin_child();

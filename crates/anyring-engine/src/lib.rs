@@ -21,6 +21,7 @@ mod driver;
 mod enter;
 mod events;
 mod fork;
+mod held;
 mod lock;
 mod memory;
 mod message;

@@ -15,7 +15,7 @@ use crate::register::limits::credentials;
 use crate::request::{Call, Id, Work};
 use crate::ring::Ring;
 use crate::state::State;
-use crate::{sys, threads};
+use crate::{held, sys, table, threads};
 
 /// Threads for bounded work, unless a program set another limit.
 pub(crate) const BOUNDED: u32 = 32;
@@ -53,7 +53,7 @@ pub(crate) fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int>
     // What a thread does for ever does not make room for others.
     QUEUES[kind].add(job, limit, kind == 0, || {
         threads::start(Box::new(move || {
-            while let Some(job) = QUEUES[kind].next() {
+            while let Some(job) = QUEUES[kind].next(keeps_watch) {
                 perform(job);
             }
         }))
@@ -65,6 +65,11 @@ pub(crate) fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int>
         }
     }
     Ok(())
+}
+
+/// Whether files have to be looked at again, for as long as there are rings.
+fn keeps_watch() -> bool {
+    held::sweep() && table::any()
 }
 
 fn perform(job: Job) {

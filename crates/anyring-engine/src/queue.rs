@@ -78,8 +78,9 @@ impl<J> Queue<J> {
         Ok(())
     }
 
-    /// The next job for a thread of the pool, which ends if there is none.
-    pub(crate) fn next(&self) -> Option<J> {
+    /// The next job for a thread of the pool, which ends if there is none for a
+    /// while; the last one only if `needed` says no.
+    pub(crate) fn next(&self, needed: impl Fn() -> bool) -> Option<J> {
         loop {
             let seen = self.wake.load(Ordering::Acquire);
             let job = {
@@ -94,9 +95,11 @@ impl<J> Queue<J> {
                 return job;
             }
             self.wake.wait(seen, Some(IDLE_NANOS));
+            let needed = needed();
             let mut jobs = self.jobs.lock();
             jobs.idle -= 1;
-            if jobs.waiting.is_empty() && self.wake.load(Ordering::Acquire) == seen {
+            let stays = needed && jobs.threads == 1;
+            if !stays && jobs.waiting.is_empty() && self.wake.load(Ordering::Acquire) == seen {
                 jobs.threads -= 1;
                 return None;
             }

@@ -10,6 +10,7 @@ use core::ffi::c_int;
 
 use anyring_abi::{IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_LINK, io_uring_sqe};
 
+use crate::held;
 use crate::sys::{self, Fd};
 use crate::user;
 
@@ -226,6 +227,16 @@ impl Request {
             return Ok(self.file.fd());
         }
         self.file.hold()
+    }
+
+    /// The same for work at given offsets, which requests can share.
+    pub(crate) fn hold_for_offsets(&mut self) -> Result<c_int, c_int> {
+        if let (File::Borrowed(fd), None) = (&self.file, &self.watch) {
+            if *fd >= 0 {
+                self.file = File::Held(held::hold(*fd)?);
+            }
+        }
+        Ok(self.file.fd())
     }
 
     #[inline]

@@ -15,6 +15,7 @@ use anyring_abi::io_uring_params;
 
 use crate::doze;
 use crate::driver;
+use crate::held;
 use crate::lock::Mutex;
 use crate::memory::Memory;
 use crate::message;
@@ -329,5 +330,6 @@ impl Ring {
         for fd in [&self.signal, &self.epoll, &self.kick] {
             fd.close();
         }
+        held::sweep();
     }
 }

@@ -51,31 +51,51 @@ pub(crate) fn to_res(result: Sys) -> i32 {
     }
 }
 
-/// A descriptor of the engine's own; closed when dropped.
+/// A descriptor that the engine made; closed when dropped.
 #[derive(Debug)]
-pub(crate) struct Fd(AtomicI32);
+pub(crate) struct Fd {
+    number: AtomicI32,
+    /// The program's descriptor of the same file, if it may have locks.
+    from: AtomicI32,
+}
 
 impl Fd {
-    /// Takes over a descriptor.
+    /// Takes over a descriptor of the engine's own.
     pub(crate) const fn own(fd: c_int) -> Fd {
-        Fd(AtomicI32::new(fd))
+        Fd::of_program(fd, -1)
+    }
+
+    /// Takes over a second descriptor of a program's file.
+    pub(crate) const fn of_program(fd: c_int, from: c_int) -> Fd {
+        Fd {
+            number: AtomicI32::new(fd),
+            from: AtomicI32::new(from),
+        }
+    }
+
+    /// It proved to be a file that has no locks.
+    pub(crate) fn has_no_locks(&self) {
+        self.from.store(-1, Ordering::Relaxed);
     }
 
     /// Its number; -1 once it is closed.
     #[inline]
     pub(crate) fn get(&self) -> c_int {
-        self.0.load(Ordering::Relaxed)
+        self.number.load(Ordering::Relaxed)
     }
 
     /// Gives it away.
     pub(crate) fn release(self) -> c_int {
-        self.0.swap(-1, Ordering::Relaxed)
+        self.number.swap(-1, Ordering::Relaxed)
     }
 
     /// Closes it now; whoever looks at it later finds no descriptor.
     pub(crate) fn close(&self) {
-        let fd = self.0.swap(-1, Ordering::Relaxed);
-        if fd >= 0 {
+        let fd = self.number.swap(-1, Ordering::Relaxed);
+        let from = self.from.load(Ordering::Relaxed);
+        if fd >= 0 && from >= 0 {
+            crate::held::close(fd, from);
+        } else if fd >= 0 {
             let _ = plain(libc::SYS_close, &[fd as usize]);
         }
     }
@@ -93,6 +113,10 @@ pub(crate) const ABOVE: usize = 200;
 
 /// A second descriptor of the same open file, close-on-exec.
 pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
+    dup_number(fd).map(|second| Fd::of_program(second, fd))
+}
+
+fn dup_number(fd: c_int) -> Sys<c_int> {
     plain(
         libc::SYS_fcntl,
         &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, ABOVE],
@@ -104,7 +128,7 @@ pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
         ),
         e => Err(e),
     })
-    .map(|fd| Fd::own(fd as c_int))
+    .map(|fd| fd as c_int)
 }
 
 /// The same, from a number on if there is a free one.
@@ -113,7 +137,7 @@ pub(crate) fn dup_from(fd: c_int, from: usize) -> Sys<Fd> {
         libc::SYS_fcntl,
         &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, from],
     )
-    .map(|fd| Fd::own(fd as c_int))
+    .map(|second| Fd::of_program(second as c_int, fd))
     .or_else(|error| match error {
         e if e == -libc::EINVAL || e == -libc::EMFILE => dup(fd),
         e => Err(e),
@@ -123,7 +147,17 @@ pub(crate) fn dup_from(fd: c_int, from: usize) -> Sys<Fd> {
 /// Moves a fresh descriptor out of the way.
 pub(crate) fn high(fd: usize) -> Fd {
     let low = Fd::own(fd as c_int);
-    dup(low.get()).unwrap_or(low)
+    dup_number(low.get()).map_or(low, Fd::own)
+}
+
+/// The same with one of a file that was just opened, whose locks have to last.
+pub(crate) fn high_file(fd: c_int) -> Fd {
+    if crate::held::is_locked(fd) {
+        return Fd::of_program(fd, fd);
+    }
+    let high = high(fd as usize);
+    high.from.store(fd, Ordering::Relaxed);
+    high
 }
 
 /// A counter that polls readable while it is not zero.

@@ -218,6 +218,8 @@ impl State {
         }
         let known = self.notes.get(number).known;
         self.enter_epoll(number, known, wanted, token)?;
+        // What can be polled is no regular file.
+        own.has_no_locks();
         if kept {
             self.notes.change(fd, |note| note.duplicate = number);
             let note = self.notes.at(number);

@@ -157,7 +157,7 @@ fn build(request: &mut Request) -> Result<Outcome, c_int> {
     };
     let value = (one + one_len).wrapping_sub(sqe.len as usize);
     if super::uses_file(op) {
-        request.hold()?;
+        request.hold_for_offsets()?;
     }
     let fd = request.file.fd() as usize;
     if (sqe.off as i64) < 0

@@ -10,6 +10,7 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use super::work;
+use crate::held;
 use crate::request::{Data, Outcome, Request};
 use crate::state::State;
 use crate::sys::{self, Sys};
@@ -222,19 +223,6 @@ fn call(request: &Request, extra: u32) -> Sys {
     }
 }
 
-/// Whether short transfers are to be continued: files, not streams.
-fn continues(fd: c_int) -> bool {
-    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: the struct is written when the call succeeds.
-    unsafe {
-        sys::raw(libc::SYS_fstat, &[fd as usize, stat.as_mut_ptr() as usize]).is_ok()
-            && matches!(
-                stat.assume_init().st_mode & libc::S_IFMT,
-                libc::S_IFREG | libc::S_IFBLK
-            )
-    }
-}
-
 fn wanted_events(request: &Request) -> u32 {
     (if writes(request) {
         libc::EPOLLOUT
@@ -319,6 +307,10 @@ fn park(state: &mut State, request: &mut Request) -> Outcome {
         request.selected = None;
         state.groups.give_back(selected);
     }
+    if request.watch.is_none() && held::has_offsets(request.file.fd()) {
+        // Nothing tells when a file has its data.
+        return blocking(state, request);
+    }
     Outcome::Poll(wanted_events(request))
 }
 
@@ -333,7 +325,7 @@ fn partial(request: &Request, error: c_int) -> Outcome {
 
 /// Bytes were transferred: done, or on with the rest.
 fn moved(request: &mut Request, count: usize, total: usize) -> Option<Outcome> {
-    if count == 0 || count >= total || !continues(request.file.fd()) {
+    if count == 0 || count >= total || !held::has_offsets(request.file.fd()) {
         return Some(Outcome::Done((request.done + count) as i32));
     }
     if vectored(request) && matches!(request.data, Data::None) && request.selected.is_none() {
@@ -373,7 +365,12 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
             selected.ring = false;
         }
     }
-    if let Err(error) = request.hold() {
+    let held = if request.sqe.off == CURRENT {
+        request.hold()
+    } else {
+        request.hold_for_offsets()
+    };
+    if let Err(error) = held {
         return partial(request, error);
     }
     let kept = match vectors(request) {
@@ -427,7 +424,7 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
 
 /// READ_MULTISHOT: reads into provided buffers until there is nothing.
 pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
-    if events.is_none() && continues(request.file.fd()) {
+    if events.is_none() && held::has_offsets(request.file.fd()) {
         // Only what can be polled.
         return Outcome::Done(-libc::EBADFD);
     }

@@ -34,7 +34,7 @@ impl Pool {
         let pool = self.clone();
         let start = move || {
             thread::spawn(move || {
-                while let Some(job) = pool.queue.next() {
+                while let Some(job) = pool.queue.next(|| false) {
                     pool.done.jobs.lock().unwrap().push(job);
                     pool.done.more.notify_all();
                 }
