@@ -2,7 +2,9 @@
 //!
 //! A child has none of the threads that serve its parent's rings, and its
 //! copies of the engine's tables were made at an arbitrary moment. A page that
-//! the kernel empties in every child tells the two apart without a system call.
+//! the kernel empties in every child tells the two apart without a system call;
+//! where there is no such page (gVisor, Linux before 4.14), the process's number
+//! does.
 //!
 //! # Safety
 //! The page is mapped once and for the life of the process; it holds one
@@ -10,7 +12,7 @@
 
 use core::ffi::c_int;
 use core::ptr;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use crate::sys;
 use crate::{driver, held, pool, rights, table};
@@ -22,6 +24,8 @@ const NOTICED: u32 = 2;
 
 static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 static PID: AtomicI32 = AtomicI32::new(0);
+/// The page stays as it is in a child.
+static BY_NUMBER: AtomicBool = AtomicBool::new(false);
 
 /// This process's number.
 pub(crate) fn pid() -> c_int {
@@ -39,12 +43,15 @@ pub(crate) fn watch() -> Result<(), c_int> {
     }
     let page = sys::map(4096)?;
     // SAFETY: a mapping of our own; the advice concerns children only.
-    unsafe {
+    let advised = unsafe {
         sys::raw(
             libc::SYS_madvise,
             &[page as usize, 4096, libc::MADV_WIPEONFORK as usize],
         )
-    }?;
+    };
+    if advised.is_err() {
+        BY_NUMBER.store(true, Ordering::Relaxed);
+    }
     let word: *mut AtomicU32 = page.cast();
     // SAFETY: a fresh page, aligned, for good.
     unsafe { (*word).store(NOTICED, Ordering::Release) };
@@ -64,22 +71,34 @@ pub(crate) fn watch() -> Result<(), c_int> {
 #[inline]
 pub(crate) fn notice() {
     let page = PAGE.load(Ordering::Acquire);
+    if page.is_null() {
+        return;
+    }
     // SAFETY: mapped for good.
-    if !page.is_null() && unsafe { (*page).load(Ordering::Acquire) } != NOTICED {
-        // SAFETY: as above.
-        begin_child(unsafe { &*page });
+    let word = unsafe { &*page };
+    if word.load(Ordering::Acquire) != NOTICED {
+        begin_child(word, UNNOTICED);
+    } else if BY_NUMBER.load(Ordering::Relaxed) && PID.load(Ordering::Acquire) != sys::getpid() {
+        begin_child(word, NOTICED);
     }
 }
 
+/// Nobody looks after the tables any more, unless another thread was first.
 #[cold]
-fn begin_child(word: &AtomicU32) {
+fn begin_child(word: &AtomicU32, expected: u32) {
     if word
-        .compare_exchange(UNNOTICED, NOTICING, Ordering::AcqRel, Ordering::Acquire)
-        .is_ok()
+        .compare_exchange(expected, NOTICING, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
     {
-        PID.store(sys::getpid(), Ordering::Relaxed);
+        while word.load(Ordering::Acquire) != NOTICED {
+            core::hint::spin_loop();
+        }
+        return;
+    }
+    let me = sys::getpid();
+    if PID.load(Ordering::Acquire) != me {
         // SAFETY: the threads that used these do not exist in this process, and
-        // other threads of the child wait below.
+        // other threads of the child wait above.
         unsafe {
             rights::begin_child();
             held::begin_child();
@@ -87,10 +106,7 @@ fn begin_child(word: &AtomicU32) {
             driver::begin_child();
             table::begin_child();
         }
-        word.store(NOTICED, Ordering::Release);
-    } else {
-        while word.load(Ordering::Acquire) != NOTICED {
-            core::hint::spin_loop();
-        }
+        PID.store(me, Ordering::Release);
     }
+    word.store(NOTICED, Ordering::Release);
 }
