@@ -78,6 +78,10 @@ pub(crate) fn has_offsets(fd: c_int) -> bool {
     stat(fd).is_some_and(|stat| is_file(&stat))
 }
 
+pub(crate) fn is_socket(fd: c_int) -> bool {
+    stat(fd).is_some_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFSOCK)
+}
+
 /// Holds the file of a descriptor for work at given offsets.
 pub(crate) fn hold(fd: c_int) -> Sys<Arc<Fd>> {
     let Some(key) = Key::of(fd, fd) else {

@@ -128,6 +128,15 @@ const fn uses_ioprio(op: u32) -> bool {
         )
 }
 
+/// Whether a value is an I/O priority (ioprio_set(2)): a class from "real time"
+/// to "idle", or none and no level.
+const fn is_priority(value: u16) -> bool {
+    match value >> 13 {
+        0 => value & 7 == 0,
+        class => class <= 3,
+    }
+}
+
 /// Operations that work on the file `fd` names.
 const fn uses_file(op: u32) -> bool {
     is_rw(op)
@@ -217,7 +226,7 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if !is_supported(op) {
         return Err(-libc::EINVAL);
     }
-    if sqe.ioprio != 0 && !uses_ioprio(op) {
+    if sqe.ioprio != 0 && (!uses_ioprio(op) || is_rw(op) && !is_priority(sqe.ioprio)) {
         return Err(-libc::EINVAL);
     }
     if state.flags & abi::IORING_SETUP_IOPOLL != 0 && !polls(op) {
@@ -396,7 +405,8 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
         abi::IORING_OP_SPLICE | abi::IORING_OP_TEE => splice::blocking(request),
         abi::IORING_OP_READ_MULTISHOT => Outcome::Done(-libc::EBADFD),
         op if is_rw(op) => rw::blocking(state, request),
-        _ => Outcome::Done(-libc::EPERM),
+        // The others wait for sockets.
+        _ => Outcome::Done(-libc::ENOTSOCK),
     }
 }
 

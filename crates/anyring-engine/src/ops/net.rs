@@ -54,6 +54,7 @@ pub(crate) fn check_send(request: &Request) -> Result<(), c_int> {
     };
     let fixed = ioprio(request, abi::IORING_RECVSEND_FIXED_BUF);
     let wrong = u32::from(sqe.ioprio) & !known != 0
+        || !zero_copy && (sqe.len as i32) < 0
         || sqe.addr3 != 0
         || sqe.__pad2 != [0]
         || message && (sqe.off != 0 || sqe.file_index != 0)
@@ -73,6 +74,7 @@ pub(crate) fn check_recv(request: &Request) -> Result<(), c_int> {
         abi::IORING_RECVSEND_POLL_FIRST | abi::IORING_RECV_MULTISHOT | abi::IORING_RECVSEND_BUNDLE;
     let multishot = ioprio(request, abi::IORING_RECV_MULTISHOT);
     let wrong = u32::from(sqe.ioprio) & !known != 0
+        || (sqe.len as i32) < 0
         || sqe.off != 0
         || sqe.file_index != 0
         || multishot

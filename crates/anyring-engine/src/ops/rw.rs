@@ -128,8 +128,9 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
     if state.flags & abi::IORING_SETUP_IOPOLL != 0 {
         return Err(-libc::EOPNOTSUPP);
     }
-    if sqe.__pad2 != [0] {
-        // Attributes, which no system call takes.
+    if sqe.__pad2 != [0] || sqe.op_flags & libc::RWF_HIPRI as u32 != 0 {
+        // Attributes, which no system call takes, or a transfer to be polled for
+        // on a ring that does not.
         return Err(-libc::EINVAL);
     }
     if request.buffer.is_some() || request.selected.is_some() {
@@ -223,6 +224,16 @@ fn call(request: &Request, extra: u32) -> Sys {
     }
 }
 
+/// Streams have no offsets; the kernel's io_uring ignores one, but sockets take
+/// none other than zero.
+fn ignores_offset(request: &Request) -> bool {
+    match request.sqe.off {
+        CURRENT => false,
+        0 => true,
+        _ => !held::is_socket(request.file.fd()),
+    }
+}
+
 fn wanted_events(request: &Request) -> u32 {
     (if writes(request) {
         libc::EPOLLOUT
@@ -257,8 +268,7 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
                     return outcome;
                 }
             }
-            Err(e) if e == -libc::ESPIPE && request.sqe.off != CURRENT => {
-                // Streams have no offsets; the kernel's io_uring ignores one.
+            Err(e) if e == -libc::ESPIPE && ignores_offset(request) => {
                 request.sqe.off = CURRENT;
             }
             Err(e) if e == -libc::EAGAIN => {
@@ -405,7 +415,7 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
 
 /// The pool transferred something.
 pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outcome {
-    if res == -libc::ESPIPE && request.sqe.off != CURRENT {
+    if res == -libc::ESPIPE && ignores_offset(request) {
         request.sqe.off = CURRENT;
         return blocking(state, request);
     }
@@ -452,7 +462,7 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
                 request.selected = None;
                 state.groups.give_back(selected);
                 match error {
-                    e if e == -libc::ESPIPE && request.sqe.off != CURRENT => {
+                    e if e == -libc::ESPIPE && ignores_offset(request) => {
                         request.sqe.off = CURRENT;
                     }
                     e if e == -libc::EAGAIN => return Outcome::Poll(libc::EPOLLIN as u32),

@@ -30,6 +30,9 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
         }
         return Outcome::Done(0);
     }
+    if request.watch.is_none() && !(reads(request.second.fd()) && writes(request.file.fd())) {
+        return Outcome::Done(-libc::EBADF);
+    }
     for (fd, events, second) in [
         (request.second.fd(), libc::POLLIN, true),
         (request.file.fd(), libc::POLLOUT, false),
@@ -47,6 +50,14 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
         }
     }
     blocking(request)
+}
+
+fn reads(fd: c_int) -> bool {
+    sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_ACCMODE != libc::O_WRONLY)
+}
+
+fn writes(fd: c_int) -> bool {
+    sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_ACCMODE != libc::O_RDONLY)
 }
 
 /// Moves it.
