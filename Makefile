@@ -308,8 +308,8 @@ print-python: ## print the interpreter that has the Python module
 .PHONY: test-python
 test-python: python ## the Python module
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout mypy 'maturin>=1.7,<2'
-	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uvloop || \
-		echo "uvloop cannot be installed; what runs on it is skipped"
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uvloop numpy || \
+		echo "uvloop or numpy cannot be installed; what needs it is skipped"
 	$(VENV_PYTHON) -m pytest -q
 
 .PHONY: test-asyncio

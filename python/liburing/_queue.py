@@ -38,7 +38,7 @@ from ._structs import SigsetT
 U32 = 2**32 - 1
 
 
-def trap_error(errno, msg="", /):
+def trap_error(errno, /, msg=""):
     """The number, or OSError when it is negative."""
     if integer(errno, -(2**31), 2**31 - 1) < 0:
         raise OSError(-errno, msg or os.strerror(-errno))
@@ -48,7 +48,7 @@ def trap_error(errno, msg="", /):
 def _unmade(ring):
     if not isinstance(ring, Ring):
         raise TypeError(f"a Ring is required, not {type(ring).__name__}")
-    if ring._core is not None:
+    if ring._core is not None or getattr(ring, "_engine", None) is not None:
         raise RuntimeError("the ring is initialised already")
     return isinstance(ring, io_uring)
 

@@ -444,7 +444,7 @@ def liburing_version_check(major, minor, /):
     return _VERSION < (integer(major, 0, 65535), integer(minor, 0, 65535))
 
 
-def linux_version_check(version, /):
+def linux_version_check(version):
     """Whether the running kernel is OLDER than `major` or `major.minor`."""
     parts = str(version).strip().split(".")
     if len(parts) > 2 or not all(part.isdecimal() for part in parts):

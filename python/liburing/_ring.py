@@ -235,7 +235,11 @@ class Ring(
     def __repr__(self) -> str:
         if self._engine is None:
             return super().__repr__()
-        state = "closed" if self._engine.closed else f"{self._engine.in_flight} in flight"
+        try:
+            state = "closed" if self._engine.closed else f"{self._engine.in_flight} in flight"
+        except RuntimeError:
+            # Another thread waits in it.
+            state = "in use"
         return f"<liburing.Ring: {state}>"
 
 

@@ -168,7 +168,7 @@ def test_versions():
     assert (u.liburing_version_major(), u.liburing_version_minor()) == (2, 15)
     assert not u.liburing_version_check(2, 15) and u.liburing_version_check(2, 16)
     assert not u.linux_version_check("5.1") and u.linux_version_check(99)
-    assert not u.linux_version_check(5.1)
+    assert not u.linux_version_check(5.1) and not u.linux_version_check(version="5.1")
     with pytest.raises(ValueError):
         u.linux_version_check("6.1.2")
 

@@ -387,3 +387,52 @@ def test_messages(ring):
         ring.msg_ring_fd(other, file, 78).result()
         (message,) = other.completions(wait=1, timeout=5)
         assert message.user_data == 78
+
+
+def test_a_ring_is_of_one_kind(ring):
+    for made in (ring, liburing.Ring(4)):
+        with pytest.raises(RuntimeError, match="initialised already"):
+            liburing.io_uring_queue_init(4, made)
+        with pytest.raises(RuntimeError):
+            liburing.io_uring_submit(made)
+    with made:
+        assert made.nop().result() == 0
+
+
+def test_repr_while_another_thread_waits(ring):
+    reading, writing = os.pipe()
+    texts = []
+
+    def look():
+        while ring_is_idle():
+            time.sleep(0.001)
+        texts.append(repr(ring))
+        os.write(writing, b"x")
+
+    def ring_is_idle():
+        try:
+            return ring.in_flight >= 0
+        except RuntimeError:
+            return False
+
+    operation = ring.read(reading, 1)
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert operation.result() == b"x"
+    thread.join()
+    assert texts == ["<liburing.Ring: in use>"] and "0 in flight" in repr(ring)
+    os.close(reading), os.close(writing)
+
+
+def test_a_read_only_array_of_numpy_is_refused(ring):
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
+    array = numpy.zeros(8, dtype="u1")
+    with open(os.devnull, "rb") as file:
+        assert ring.read(file, array).result() == 0
+        array.flags.writeable = False
+        scattered = numpy.zeros((4, 4), dtype="u1").T[:2]
+        for wrong, error in ((array, TypeError), (scattered, (BufferError, ValueError))):
+            with pytest.raises(error):
+                ring.read(file, wrong)
+            with pytest.raises(error):
+                liburing.io_uring_prep_read(liburing.Sqe(), 0, wrong, 0)

@@ -277,8 +277,9 @@ def test_structs(ring):
         u.index_error(ring, 3)
     with pytest.raises(MemoryError):
         u.memory_error(ring)
-    with pytest.raises(OSError, match="because"):
-        u.trap_error(-5, "because")
+    for arguments in ({}, {"msg": "because"}):
+        with pytest.raises(OSError, match="because"):
+            u.trap_error(-5, *(() if arguments else ("because",)), **arguments)
     u.test_cqe_get_index()
     assert u.SocketType.SOCK_STREAM == u.SOCK_STREAM and u.ShutdownHow.SHUT_WR == 1
 

@@ -45,6 +45,18 @@ def test_where_it_is():
     assert "Linux" in done.stdout
 
 
+def test_a_reader_that_has_seen_enough():
+    """`python -m liburing | head -1` ends without a traceback."""
+    program = subprocess.Popen(
+        [sys.executable, "-u", "-m", "liburing"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert b"liburing" in program.stdout.readline()
+    program.stdout.close()
+    errors = program.stderr.read()
+    program.stderr.close()
+    assert program.wait(60) in (0, 1) and errors == b""
+
+
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EACCES"])
 def test_where_it_is_forbidden(deny, error):
     done = report("kernel", deny, error)

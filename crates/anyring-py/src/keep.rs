@@ -182,7 +182,9 @@ pub(crate) fn pinned(object: &Bound<'_, PyAny>, writable: bool) -> PyResult<Pinn
         return get(SIMPLE);
     }
     get(WRITABLE).map_err(|error| {
-        let refused = error.is_instance_of::<PyBufferError>(object.py());
+        // numpy's read-only arrays refuse with ValueError.
+        let refused = error.is_instance_of::<PyBufferError>(object.py())
+            || error.is_instance_of::<PyValueError>(object.py());
         match get(SIMPLE) {
             Ok(view) if refused && view.0.readonly != 0 => {
                 PyTypeError::new_err("the kernel writes into this buffer, and it is read-only")

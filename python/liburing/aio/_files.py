@@ -121,11 +121,18 @@ async def _open(file, mode, flags, binary, text, closefd, perm):
             position = os.lseek(fd, 0, os.SEEK_CUR)
         if seekable and flags & os.O_APPEND:
             position = status[1][3]
-        opened = File(fd, name, mode, flags, seekable, position, closefd)
-        if binary:
-            return opened
+    except BaseException:
+        if not isinstance(file, int):
+            os.close(fd)
+        raise
+    opened = File(fd, name, mode, flags, seekable, position, closefd)
+    if binary:
+        return opened
+    try:
         return TextFile(opened, *text)
     except BaseException:
+        # An unknown encoding. The descriptor is closed once, and here.
+        opened._fd = None
         if not isinstance(file, int):
             os.close(fd)
         raise
@@ -482,9 +489,12 @@ class File:
     def __del__(self, _warn=warnings.warn):
         fd = getattr(self, "_fd", None)
         if fd is not None and self._closefd:
-            self._fd = None
-            _warn(f"unclosed file {self!r}", ResourceWarning, source=self)
-            os.close(fd)
+            try:
+                _warn(f"unclosed file {self!r}", ResourceWarning, source=self)
+            finally:
+                # A program may have made warnings errors.
+                self._fd = None
+                os.close(fd)
 
     def __repr__(self):
         state = "closed" if self._fd is None else f"fd={self._fd}"

@@ -10,7 +10,15 @@ IN, OUT = select.EPOLLIN, select.EPOLLOUT
 
 def descriptor(file):
     """The number of a descriptor or of an object with fileno()."""
-    return file if isinstance(file, int) else file.fileno()
+    if isinstance(file, int):
+        return file
+    try:
+        fileno = file.fileno
+    except AttributeError:
+        raise TypeError(
+            f"a descriptor or an object with fileno() is required, not {type(file).__name__}"
+        ) from None
+    return fileno()
 
 
 async def again(mask, fd, function, *args):
@@ -30,7 +38,7 @@ async def read(file, size, offset=-1):
 
     `file` is a descriptor or has fileno(). Raises OSError as read(2). Linux 5.6.
     """
-    fd = file if isinstance(file, int) else file.fileno()
+    fd = file if isinstance(file, int) else descriptor(file)
     try:
         return await start(native.read, fd, size, offset)
     except BlockingIOError:
@@ -44,7 +52,7 @@ async def readinto(file, buffer, offset=-1):
     The buffer can be neither resized nor freed until the kernel is through.
     Raises OSError as read(2), TypeError for a read-only buffer. Linux 5.6.
     """
-    fd = file if isinstance(file, int) else file.fileno()
+    fd = file if isinstance(file, int) else descriptor(file)
     try:
         return await start(native.read_into, fd, buffer, offset)
     except BlockingIOError:
@@ -57,7 +65,7 @@ async def write(file, data, offset=-1):
 
     Raises OSError as write(2). Linux 5.6.
     """
-    fd = file if isinstance(file, int) else file.fileno()
+    fd = file if isinstance(file, int) else descriptor(file)
     try:
         return await start(native.write, fd, data, offset)
     except BlockingIOError:

@@ -34,6 +34,8 @@ LEFT_OUT = {
 }
 # Their loops are mocks or none.
 WITHOUT_LOOP = {"test_base_events", "test_futures", "test_pep492", "test_runners"}
+if sys.version_info < (3, 11):
+    WITHOUT_LOOP.add("test_queues")
 
 
 def one(module, output):

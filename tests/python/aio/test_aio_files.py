@@ -1,10 +1,13 @@
 """Files of liburing.aio against what the built-in open does."""
 
 import asyncio
+import gc
 import io
 import os
 import random
 import shutil
+import sys
+import warnings
 
 import pytest
 
@@ -277,5 +280,41 @@ def test_fsync_and_truncate(run, path):
             assert await f.truncate() == 2
             await f.flush()
         assert path.read_bytes() == b"01"
+
+    run(main())
+
+
+def test_an_unknown_encoding_closes_the_file_once(run, path, monkeypatch):
+    path.write_text("text")
+    closed = []
+    close = os.close
+    monkeypatch.setattr(os, "close", lambda fd: (closed.append(fd), close(fd)))
+
+    async def main():
+        with pytest.raises(LookupError):
+            await aio.open(path, encoding="no such encoding")
+        gc.collect()
+        assert len(closed) == 1
+
+    run(main())
+
+
+def test_a_forgotten_file_is_closed_when_warnings_are_errors(run, path):
+    path.write_text("text")
+
+    async def main():
+        file = await aio.open(path, "rb")
+        fd = file.fileno()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            # The warning cannot be raised from a destructor: it is reported.
+            hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+            try:
+                del file
+                gc.collect()
+            finally:
+                sys.unraisablehook = hook
+        with pytest.raises(OSError):
+            os.fstat(fd)
 
     run(main())

@@ -38,6 +38,9 @@ def test_recv_and_send(run, pair):
         assert await aio.recv(a, 100) == b"def"
         with pytest.raises(TypeError):
             await aio.recv_into(a, b"read-only")
+        for call in (aio.read("path", 1), aio.write(1.5, b"x"), aio.readinto([], buffer)):
+            with pytest.raises(TypeError, match="descriptor"):
+                await call
         await aio.shutdown(b, socket.SHUT_WR)
         assert await aio.recv(a, 100) == b""
 
