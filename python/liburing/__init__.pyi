@@ -4,9 +4,9 @@
 
 import enum
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum, IntFlag
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, NoReturn, TypeAlias, final, overload
 
 from typing_extensions import Buffer, Self
 
@@ -15,7 +15,6 @@ from ._newer import QueryOpcode as QueryOpcode, QueryScq as QueryScq, QueryZcrx 
 from ._object.many import statuses as statuses
 from ._object.results import ChildStatus as ChildStatus, FileStatus as FileStatus, Received as Received
 from ._liburing import Batch as Batch, BufferPool as BufferPool, FixedBuffer as FixedBuffer, FixedFile as FixedFile, Operation as Operation, RingMessage as RingMessage, Stream as Stream
-from ._classes import _Block as _Block, _PlainFound as _PlainFound
 from ._liburing import BufRing as BufRing
 from ._liburing import CQE as CQE
 from ._liburing import Found as Found
@@ -747,176 +746,107 @@ class io_wq_type(IntEnum):
 
 class Bpf:
     """A filter of classic BPF instructions `(code, jt, jf, k)` on an operation."""
-    def __init__(self, *, cmd_type: Any = 0, opcode: Any = 0, flags: Any = 0, filters: Any = ..., pdu_size: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, cmd_type: int = 0, opcode: int = 0, flags: int = 0, filters: Iterable[tuple[int, int, int, int]] = ..., pdu_size: int = 0) -> None: ...
 
-    def _code(self) -> Any: ...
+    cmd_type: int
 
-    cmd_type: Any
+    filters: list[tuple[int, int, int, int]]
 
-    filters: Any
+    flags: int
 
-    flags: Any
+    opcode: int
 
-    opcode: Any
-
-    pdu_size: Any
+    pdu_size: int
 
 
 class BufReg:
     """Memory for a ring of buffers, to be registered as a group."""
-    def __init__(self, *, ring_entries: Any = 0, bgid: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, ring_entries: int = 0, bgid: int = 0) -> None: ...
 
-    _ring: Any
-
-    bgid: Any
+    bgid: int
 
     @property
-    def buf_ring(self) -> Any: ...
+    def buf_ring(self) -> BufRing: ...
 
-    ring_entries: Any
+    ring_entries: int
+
+
+class _Block:
+    """A struct in memory of its own."""
+    def __init__(self) -> None: ...
 
 
 class ClockRegister(_Block):
     """The clock of timeouts without one of their own."""
-    def __init__(self, *, clockid: Any = 1) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, clockid: int = 1) -> None: ...
 
-    _size: int
-
-    @property
-    def clockid(self) -> Any: ...
-
-    @clockid.setter
-    def clockid(self, value: Any) -> None: ...
+    clockid: int
 
 
 class Cmsghdr:
     """One piece of control data."""
-    def __bool__(self) -> Any: ...
+    def __bool__(self) -> bool: ...
 
-    _next: Any
+    data: bytes
 
-    _place: Any
+    level: int
 
-    data: Any
-
-    level: Any
-
-    type: Any
+    type: int
 
 
 class Cqe(Window):
     """Out-parameter of waits and peeks; false until one filled it."""
-    def __init__(self, no: Any = None, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, no: None = None, /) -> None: ...
 
 
 class CqeIter:
     """Walks the completions that are ready now: moves cqe[0] to each, and counts
     on from `index`. Gives none of them back.
     """
-    def __init__(self, ring: Any, cqe: Any, index: Any = None, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, ring: Ring, cqe: Cqe, index: int | None = None, /) -> None: ...
 
-    def __iter__(self) -> Any: ...
+    def __iter__(self) -> Self: ...
 
-    def __next__(self) -> Any: ...
-
-    _cqe: Any
-
-    _end: Any
-
-    _index: Any
-
-    _place: Any
-
-    _ring: Any
-
-    def _step(self, cqe: Any) -> Any: ...
+    def __next__(self) -> int: ...
 
 
 class EpollEvent:
     """Events (EPOLL*) and a number for each of `count` epoll events; itself
     the first.
     """
-    def __getitem__(self, index: Any) -> Any: ...
+    def __getitem__(self, index: int) -> EpollEvent: ...
 
-    def __init__(self, *, events: Any = 0, data: Any = 0, count: Any = 1) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, events: int = 0, data: int = 0, count: int = 1) -> None: ...
 
-    def __len__(self) -> Any: ...
+    def __len__(self) -> int: ...
 
-    _count: Any
+    data: int
 
-    _index: Any
-
-    _memory: Any
-
-    def _part(self, part: Any, value: Any = None) -> Any: ...
-
-    @property
-    def data(self) -> Any: ...
-
-    @data.setter
-    def data(self, value: Any) -> None: ...
-
-    @property
-    def events(self) -> Any: ...
-
-    @events.setter
-    def events(self, value: Any) -> None: ...
+    events: int
 
 
 class FUTEX:
     """One word of a Futex."""
-    def __init__(self) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self) -> None: ...
 
-    _futex: Any
+    flags: int
 
-    _index: Any
+    state: int
 
-    def _wait(self) -> Any: ...
-
-    def _word(self) -> Any: ...
-
-    @property
-    def flags(self) -> int: ...
-
-    @flags.setter
-    def flags(self, value: Any) -> None: ...
-
-    @property
-    def state(self) -> int: ...
-
-    @state.setter
-    def state(self, value: Any) -> None: ...
-
-    @property
-    def val(self) -> int: ...
-
-    @val.setter
-    def val(self, value: Any) -> None: ...
+    val: int
 
 
 class FileIndex:
     """A list of descriptors to register."""
-    def __getitem__(self, index: Any) -> Any: ...
+    def __getitem__(self, index: int) -> int: ...
 
-    def __init__(self, items: Any, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, items: list[int], /) -> None: ...
 
-    def __iter__(self) -> Any: ...
+    def __iter__(self) -> Self: ...
 
-    def __next__(self) -> Any: ...
+    def __next__(self) -> int: ...
 
-    _items: Any
-
-    _turn: Any
-
-    def update(self, items: Any, /) -> Any:
+    def update(self, items: list[int], /) -> None:
         """Other descriptors, as many."""
 
 
@@ -924,22 +854,13 @@ class Futex(FUTEX):
     """1 to 128 words of 32 bits in memory shared with forked children
     (private with FUTEX2_PRIVATE); itself word 0.
     """
-    def __bool__(self) -> Any: ...
+    def __bool__(self) -> bool: ...
 
-    def __getitem__(self, index: Any) -> Any: ...
+    def __getitem__(self, index: int) -> FUTEX: ...
 
-    def __init__(self, no: Any = None, flags: Any = None, vector: Any = None, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, no: int | None = None, flags: int | None = None, vector: bool | None = None, /) -> None: ...
 
-    def __len__(self) -> Any: ...
-
-    _no: Any
-
-    _private: Any
-
-    _waits: Any
-
-    _words: Any
+    def __len__(self) -> int: ...
 
     @property
     def private(self) -> bool: ...
@@ -947,28 +868,20 @@ class Futex(FUTEX):
 
 class Iovec:
     """A list of buffers."""
-    def __bool__(self) -> Any: ...
+    def __bool__(self) -> bool: ...
 
-    def __init__(self, items: Any, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, items: list[Any], /) -> None: ...
 
-    def __len__(self) -> Any: ...
-
-    _items: Any
+    def __len__(self) -> int: ...
 
 
 class MemRegionReg:
     """RegWait blocks that waits name by their place in the list."""
-    def __init__(self, *, waits: Any = ..., flags: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, waits: Iterable[RegWait] = ..., flags: int = 0) -> None: ...
 
-    _region: Any
+    flags: int
 
-    _waits: Any
-
-    flags: Any
-
-    def set(self, index: Any, wait: Any) -> Any:
+    def set(self, index: int, wait: RegWait) -> None:
         """Another RegWait in that place."""
 
 
@@ -976,121 +889,56 @@ class Msghdr(Message):
     """A message: an address (Sockaddr), buffers (Iovec or a list), control
     data (a buffer). The lengths bound what is used of them.
     """
-    def __init__(self, name: Any = None, iov: Any = None, control: Any = None, *, namelen: Any = None, controllen: Any = None) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, name: Sockaddr | None = None, iov: Iovec | list[Any] | None = None, control: Buffer | None = None, *, namelen: int | None = None, controllen: int | None = None) -> None: ...
 
-    def _apply(self) -> Any: ...
-
-    _parts: Any
-
-    def _rooms(self) -> Any:
-        """Bytes of name and control data in each buffer of a multishot receive."""
-
-    def _setter(part) -> Any: ...
+    control: Buffer | None
 
     @property
-    def control(self) -> Any: ...
-
-    @control.setter
-    def control(self, value: Any) -> None: ...
-
-    @property
-    def controllen(self) -> Any: ...
-
-    @property
-    def flags(self) -> Any: ...
-
-    @property
-    def iov(self) -> Any: ...
-
-    @iov.setter
-    def iov(self, value: Any) -> None: ...
-
-    @property
-    def iovlen(self) -> Any: ...
-
-    @property
-    def msg_control(self) -> Any: ...
-
-    @msg_control.setter
-    def msg_control(self, value: Any) -> None: ...
-
-    @property
-    def msg_iov(self) -> Any: ...
-
-    @msg_iov.setter
-    def msg_iov(self, value: Any) -> None: ...
-
-    @property
-    def msg_name(self) -> Any: ...
-
-    @msg_name.setter
-    def msg_name(self, value: Any) -> None: ...
-
-    @property
-    def name(self) -> Any: ...
-
-    @name.setter
-    def name(self, value: Any) -> None: ...
-
-    @property
-    def namelen(self) -> Any: ...
-
-
-class Napi(_Block):
-    """Busy polling: microseconds, and whether it is preferred."""
-    def __init__(self, *, busy_poll_to: Any = 0, prefer_busy_poll: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
-
-    _size: int
-
-    @property
-    def busy_poll_to(self) -> Any: ...
-
-    @busy_poll_to.setter
-    def busy_poll_to(self, value: Any) -> None: ...
-
-    @property
-    def prefer_busy_poll(self) -> Any: ...
-
-    @prefer_busy_poll.setter
-    def prefer_busy_poll(self, value: Any) -> None: ...
-
-
-class OpenHow(_Block):
-    """How openat2 opens."""
-    def __init__(self, flags: Any = None, mode: Any = None, resolve: Any = None) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
-
-    _size: int
+    def controllen(self) -> int: ...
 
     @property
     def flags(self) -> int: ...
 
-    @flags.setter
-    def flags(self, value: Any) -> None: ...
+    iov: Iovec | list[Any] | None
 
     @property
-    def mode(self) -> int: ...
+    def iovlen(self) -> int: ...
 
-    @mode.setter
-    def mode(self, value: Any) -> None: ...
+    msg_control: Buffer | None
+
+    msg_iov: Iovec | list[Any] | None
+
+    msg_name: Sockaddr | None
+
+    name: Sockaddr | None
 
     @property
-    def resolve(self) -> int: ...
+    def namelen(self) -> int: ...
 
-    @resolve.setter
-    def resolve(self, value: Any) -> None: ...
+
+class Napi(_Block):
+    """Busy polling: microseconds, and whether it is preferred."""
+    def __init__(self, *, busy_poll_to: int = 0, prefer_busy_poll: int = 0) -> None: ...
+
+    busy_poll_to: int
+
+    prefer_busy_poll: int
+
+
+class OpenHow(_Block):
+    """How openat2 opens."""
+    def __init__(self, flags: int | None = None, mode: int | None = None, resolve: int | None = None) -> None: ...
+
+    flags: int
+
+    mode: int
+
+    resolve: int
 
 
 class Probe:
     """Which operations the kernel has; from io_uring_get_probe."""
-    def __init__(self) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
-
-    _found: Any
-
-    def _operations(self) -> Any: ...
+    def __init__(self) -> None: ...
 
     @property
     def last_op(self) -> int: ...
@@ -1107,10 +955,7 @@ class QueryHdr:
     QueryScq, bytes for a query not known here, None where there is none. An
     older kernel's shorter answer has zeroes at its end.
     """
-    def __init__(self, query_op: Any = 0, next_entry: Any = None) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
-
-    def _answer(self, result: Any, data: Any) -> Any: ...
+    def __init__(self, query_op: Any = 0, next_entry: Any = None) -> None: ...
 
     next_entry: Any
 
@@ -1125,100 +970,69 @@ class QueryHdr:
 
 class RecvmsgOut:
     """One message of a multishot recvmsg in its buffer."""
-    _buf: Any
-
-    _control: Any
-
-    _name: Any
-
-    def _part(index, doc: Any) -> Any: ...
+    @property
+    def controllen(self) -> int: ...
 
     @property
-    def controllen(self) -> Any: ...
+    def flags(self) -> int: ...
 
     @property
-    def flags(self) -> Any: ...
+    def namelen(self) -> int: ...
 
     @property
-    def namelen(self) -> Any: ...
-
-    @property
-    def payloadlen(self) -> Any: ...
+    def payloadlen(self) -> int: ...
 
 
 class RegWait:
     """How long a registered wait lasts: a Timespec or None, and microseconds
     after which one completion will do.
     """
-    def __init__(self, *, ts: Any = None, min_wait_usec: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, ts: Timespec | None = None, min_wait_usec: int = 0) -> None: ...
 
-    min_wait_usec: Any
+    min_wait_usec: int
 
-    ts: Any
+    ts: Timespec | None
 
 
 class Restriction:
     """What a disabled ring may do later: `(opcode, value)` pairs, opcode one of
     IORING_RESTRICTION_*.
     """
-    def __init__(self, *, rules: Any = ...) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, rules: Iterable[tuple[int, int]] = ...) -> None: ...
 
-    def __len__(self) -> Any: ...
-
-    _memory: Any
+    def __len__(self) -> int: ...
 
 
 class SigsetT(_Block):
     """A set of signals; also the room waitid fills."""
-    def __contains__(self, signal: Any) -> Any: ...
+    def __contains__(self, signal: int) -> bool: ...
 
-    def __init__(self, *, signals: Any = ...) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, signals: Iterable[int] = ...) -> None: ...
 
-    def _mask(self) -> Any: ...
-
-    _size: int
-
-    def add(self, signal: Any) -> Any:
+    def add(self, signal: int) -> None:
         """Puts a signal into the set."""
 
     @property
-    def code(self) -> Any: ...
+    def code(self) -> int: ...
 
     @property
-    def pid(self) -> Any: ...
+    def pid(self) -> int: ...
 
     @property
-    def signo(self) -> Any: ...
+    def signo(self) -> int: ...
 
     @property
-    def status(self) -> Any: ...
+    def status(self) -> int: ...
 
     @property
-    def uid(self) -> Any: ...
+    def uid(self) -> int: ...
 
 
 class Sockaddr:
     """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port); without a
     family room for one that the kernel writes.
     """
-    def __init__(self, family: Any = None, addr: Any = None, port: Any = None, /) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
-
-    def _is(self, *families: Any) -> Any: ...
-
-    _length: Any
-
-    _memory: Any
-
-    @classmethod
-    def _of(cls, family: Any, address: Any) -> Any:
-        """The reverse."""
-
-    def _parts(self) -> Any:
-        """The address as the module `socket` has it."""
+    def __init__(self, family: int | None = None, addr: str | os.PathLike[str] | None = None, port: int | None = None, /) -> None: ...
 
     @property
     def family(self) -> int: ...
@@ -1235,8 +1049,6 @@ class Sockaddr:
 
 class Statx(_Block):
     """What statx found; zero until it completes."""
-    _size: int
-
     @property
     def atime(self) -> float: ...
 
@@ -1327,95 +1139,64 @@ class Statx(_Block):
 
 class SyncCancelReg:
     """What to cancel, and a Timespec how long to wait; None for ever."""
-    def __init__(self, *, addr: Any = 0, fd: Any = -1, flags: Any = 0, timeout: Any = None, opcode: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, addr: int = 0, fd: int = -1, flags: int = 0, timeout: Timespec | None = None, opcode: int = 0) -> None: ...
 
-    addr: Any
+    addr: int
 
-    fd: Any
+    fd: int
 
-    flags: Any
+    flags: int
 
-    opcode: Any
+    opcode: int
 
-    timeout: Any
+    timeout: Timespec | None
 
 
 class Timespec(_Block):
     """Seconds and nanoseconds, made by timespec(); by hand it has no memory."""
-    def __init__(self) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self) -> None: ...
 
-    _size: int
-
-    def nanoseconds(self) -> Any:
+    def nanoseconds(self) -> int:
         """The whole in nanoseconds; ValueError when negative."""
 
-    @property
-    def nsec(self) -> int: ...
+    nsec: int
 
-    @nsec.setter
-    def nsec(self, value: Any) -> None: ...
+    sec: int
 
-    @property
-    def sec(self) -> int: ...
+    tv_nsec: int
 
-    @sec.setter
-    def sec(self, value: Any) -> None: ...
-
-    @property
-    def tv_nsec(self) -> Any: ...
-
-    @tv_nsec.setter
-    def tv_nsec(self, value: Any) -> None: ...
-
-    @property
-    def tv_sec(self) -> Any: ...
-
-    @tv_sec.setter
-    def tv_sec(self, value: Any) -> None: ...
+    tv_sec: int
 
 
 class ZcrxCtrl(_Block):
     """What is to be done with a zero-copy receive queue: ZCRX_CTRL_FLUSH_RQ, or
     ZCRX_CTRL_EXPORT, which fills `zcrx_fd`.
     """
-    def __init__(self, *, zcrx_id: Any = 0, op: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, zcrx_id: Any = 0, op: int = 0) -> None: ...
 
-    _size: int
+    op: Any
 
-    @property
-    def op(self) -> Any: ...
+    zcrx_fd: Any
 
-    @op.setter
-    def op(self, value: Any) -> None: ...
-
-    @property
-    def zcrx_fd(self) -> Any: ...
-
-    @zcrx_fd.setter
-    def zcrx_fd(self, value: Any) -> None: ...
-
-    @property
-    def zcrx_id(self) -> Any: ...
-
-    @zcrx_id.setter
-    def zcrx_id(self, value: Any) -> None: ...
+    zcrx_id: Any
 
 
 class ZcrxIfqReg:
     """A zero-copy receive queue of a network device."""
-    def __init__(self, *, if_idx: Any = 0, if_rxq: Any = 0, rq_entries: Any = 0, flags: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *, if_idx: int = 0, if_rxq: int = 0, rq_entries: int = 0, flags: int = 0) -> None: ...
 
-    flags: Any
+    flags: int
 
-    if_idx: Any
+    if_idx: int
 
-    if_rxq: Any
+    if_rxq: int
 
-    rq_entries: Any
+    rq_entries: int
+
+
+class _PlainFound(Window):
+    """Negative results are values."""
+    def __new__(cls, *_: Any) -> Self: ...
 
 
 class cmsghdr(Cmsghdr):
@@ -1426,26 +1207,21 @@ class epoll_event(EpollEvent):
 
 class futex_state(Futex):
     """Words to wait on one at a time."""
-    def __init__(self, no: Any = 1, private: Any = False) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, no: int = 1, private: bool = False) -> None: ...
 
 
 class futex_waitv(Futex):
     """Words to wait on together."""
-    def __init__(self, no: Any = 1, private: Any = False) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, no: int = 1, private: bool = False) -> None: ...
 
 
 class getaddrinfo:
     """Addresses of a host: an iterable of (family, type, protocol, canonical
     name, sockaddr).
     """
-    def __init__(self, host: Any, port: Any, family: Any = 0, type: Any = 0, proto: Any = 0, flags: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, host: str | bytes | None, port: str | bytes | int | None, family: int | None = 0, type: int = 0, proto: int = 0, flags: int = 0) -> None: ...
 
-    def __iter__(self) -> Any: ...
-
-    _found: Any
+    def __iter__(self) -> Iterator[tuple[int, int, int, str, sockaddr]]: ...
 
 
 class io_uring(Ring):
@@ -1456,29 +1232,25 @@ class io_uring_buf_reg(BufReg):
 
 class io_uring_cqe(_PlainFound, Cqe):
     """A completion of the older releases: its own first entry."""
-    def __init__(self) -> None:
-        """A completion that a wait can fill."""
+    def __init__(self) -> None: ...
 
     @property
-    def flags(self) -> Any: ...
+    def flags(self) -> int: ...
 
     @property
-    def res(self) -> Any: ...
+    def res(self) -> int: ...
 
     @property
-    def user_data(self) -> Any: ...
+    def user_data(self) -> int: ...
 
 
 class io_uring_cqes(io_uring_cqe):
     """The completions a wait found, iterable."""
-    def __init__(self, n: Any = 1) -> None:
-        """A completion that a wait can fill."""
+    def __init__(self, n: int = 1) -> None: ...
 
-    def __iter__(self) -> Any: ...
+    def __iter__(self) -> Iterator[CQE]: ...
 
-    def __len__(self) -> Any: ...
-
-    _n: Any
+    def __len__(self) -> int: ...
 
 
 class io_uring_napi(Napi):
@@ -1486,8 +1258,7 @@ class io_uring_napi(Napi):
 
 class io_uring_params(Param):
     """Parameters of a ring, zero at first."""
-    def __init__(self) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self) -> None: ...
 
 
 class io_uring_recvmsg_out(RecvmsgOut):
@@ -1501,16 +1272,15 @@ class io_uring_sync_cancel_reg(SyncCancelReg):
 
 class iovec(Iovec):
     """Buffers: iovec(a, b) or iovec([a, b])."""
-    def __getitem__(self, index: Any) -> Any: ...
+    def __getitem__(self, index: int) -> iovec: ...
 
-    def __init__(self, *buffers: Any) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *buffers: Any) -> None: ...
 
     @property
     def iov_base(self) -> Any: ...
 
     @property
-    def iov_len(self) -> Any: ...
+    def iov_len(self) -> int: ...
 
 
 class msghdr(Msghdr):
@@ -1518,8 +1288,7 @@ class msghdr(Msghdr):
 
 class open_how(OpenHow):
     """How openat2 opens."""
-    def __init__(self, flags: Any = 0, mode: Any = 0, resolve: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, flags: int = 0, mode: int = 0, resolve: int = 0) -> None: ...
 
 
 class siginfo(SigsetT):
@@ -1530,111 +1299,114 @@ class sigset(SigsetT):
 
 class sockaddr(Sockaddr):
     """An address; sockaddr() is room for one."""
-    def __init__(self, family: Any = 0, addr: Any = None, port: Any = 0) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, family: int | None = 0, addr: _Path | None = None, port: int = 0) -> None: ...
 
 
 class statx(Statx):
     """What statx found, with the names of C."""
-    def __init__(self, no: Any = 1) -> None:
-        """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, no: int = 1) -> None: ...
 
     @property
-    def stx_atime(self) -> Any: ...
+    def stx_atime(self) -> float: ...
 
     @property
-    def stx_attributes(self) -> Any: ...
+    def stx_attributes(self) -> int: ...
 
     @property
-    def stx_attributes_mask(self) -> Any: ...
+    def stx_attributes_mask(self) -> int: ...
 
     @property
-    def stx_blksize(self) -> Any: ...
+    def stx_blksize(self) -> int: ...
 
     @property
-    def stx_blocks(self) -> Any: ...
+    def stx_blocks(self) -> int: ...
 
     @property
-    def stx_btime(self) -> Any: ...
+    def stx_btime(self) -> float: ...
 
     @property
-    def stx_ctime(self) -> Any: ...
+    def stx_ctime(self) -> float: ...
 
     @property
-    def stx_dev_major(self) -> Any: ...
+    def stx_dev_major(self) -> int: ...
 
     @property
-    def stx_dev_minor(self) -> Any: ...
+    def stx_dev_minor(self) -> int: ...
 
     @property
-    def stx_gid(self) -> Any: ...
+    def stx_gid(self) -> int: ...
 
     @property
-    def stx_ino(self) -> Any: ...
+    def stx_ino(self) -> int: ...
 
     @property
-    def stx_mask(self) -> Any: ...
+    def stx_mask(self) -> int: ...
 
     @property
-    def stx_mnt_id(self) -> Any: ...
+    def stx_mnt_id(self) -> int: ...
 
     @property
-    def stx_mode(self) -> Any: ...
+    def stx_mode(self) -> int: ...
 
     @property
-    def stx_mtime(self) -> Any: ...
+    def stx_mtime(self) -> float: ...
 
     @property
-    def stx_nlink(self) -> Any: ...
+    def stx_nlink(self) -> int: ...
 
     @property
-    def stx_rdev_major(self) -> Any: ...
+    def stx_rdev_major(self) -> int: ...
 
     @property
-    def stx_rdev_minor(self) -> Any: ...
+    def stx_rdev_minor(self) -> int: ...
 
     @property
-    def stx_size(self) -> Any: ...
+    def stx_size(self) -> int: ...
 
     @property
-    def stx_uid(self) -> Any: ...
+    def stx_uid(self) -> int: ...
 
 
 class timespec(Timespec):
     """Makes a Timespec of that many seconds."""
-    def __new__(cls, second: Any = 0, nanoseconds: Any = 0) -> Self: ...
+    def __new__(cls, second: float = 0, nanoseconds: int = 0) -> Self: ...
+
+    def __init__(self, second: float = 0, nanoseconds: int = 0) -> None: ...
 
 
 io_uring_buf_ring = BufRing
 io_uring_probe = Probe
 
-def bind(sockfd: int, addr: Any) -> Any:
+def bind(sockfd: int, addr: Sockaddr) -> int:
     """Binds a socket; 0."""
 
-def choose_engine(engine: Any, /) -> Any:
+def choose_engine(engine: str | None, /) -> None:
     """Chooses for the rings made from now on: "kernel", "auto", "userspace", or
     None to leave it to `ANYRING_ENGINE` and the default, "auto".
     """
 
-def engine_of(fd: int, /) -> Any:
+def engine_of(fd: int, /) -> tuple[str, int]:
     """`(engine, errno)` of the ring with this descriptor: "kernel" or
     "userspace"; the errno of io_uring_setup(2) that brought it to user space,
     0 if that was chosen; "inherited" for a ring of the parent process.
     """
 
-def files(*fds: Any) -> Any:
+def files(*fds: int | Iterable[int]) -> FileIndex:
     """Descriptors to register: files(3, 4) or files([3, 4])."""
 
-def get_sqe(ring: Ring, /) -> Any:
+@overload
+def get_sqe(ring: io_uring, /) -> io_uring_sqe | None: ...
+@overload
+def get_sqe(ring: Ring, /) -> SQE | None:
     """A fresh entry, None when the queue is full."""
 
-def get_sqes(ring: Ring, no: Any = 2) -> Any:
+def get_sqes(ring: Ring, no: int = 2) -> list[SQE]:
     """That many fresh entries; fewer when the queue is full."""
 
-def getnameinfo(addr: Any, flags: int = 0) -> Any:
+def getnameinfo(addr: Sockaddr, flags: int = 0) -> tuple[str, str]:
     """`(host, service)` of an address."""
 
-def getpeername(sockfd: int, addr: Any) -> Any:
+def getpeername(sockfd: int, addr: Sockaddr) -> int:
     """Writes the peer's address to the sockaddr; 0."""
 
 def getsockname(sqe: _Entry, fd: int, sockaddr: Sockaddr | None = None, /, peer: int | None = 0) -> None:
@@ -1648,7 +1420,7 @@ def getsockopt(sqe: _Entry, sockfd: int, level: int, optname: int, optval: Buffe
     Kernel 6.7.
     """
 
-def index_error(self: Any, index: Any, msg: Any = 'out of range!') -> Any:
+def index_error(self: object, index: int, msg: str = 'out of range!') -> NoReturn:
     """Raises the IndexError for an index of an object."""
 
 def io_uring_buf_ring_add(br: BufRing, addr: Buffer, bid: int, mask: int, /, *args: Any, buf_offset: int | None = 0) -> None:
@@ -1665,7 +1437,7 @@ def io_uring_buf_ring_available(ring: Ring, br: BufRing, bgid: int) -> int:
 def io_uring_buf_ring_cq_advance(ring: Ring, br: BufRing, count: int) -> None:
     """Shows `count` slots to the kernel and gives as many completions back."""
 
-def io_uring_buf_ring_head(ring: Ring, buf_group: int, head: Any, /) -> int:
+def io_uring_buf_ring_head(ring: Ring, buf_group: int, head: int, /) -> int:
     """Where the kernel takes the next buffer, put into the list `head` too if
     one is given. Kernel 6.8.
     """
@@ -1676,7 +1448,7 @@ def io_uring_buf_ring_init(br: BufRing) -> None:
 def io_uring_buf_ring_mask(ring_entries: int) -> int:
     """What wraps slots around: one less than their number."""
 
-def io_uring_check_version(major: Any, minor: Any, /) -> Any:
+def io_uring_check_version(major: Any, minor: Any, /) -> int:
     """Whether the library is OLDER than that, as liburing_version_check."""
 
 def io_uring_clone_buffers(dst_ring: Ring, src_ring: Ring, /, flags: int | None = 0) -> int:
@@ -1715,7 +1487,7 @@ def io_uring_cqe_iter_init(ring: Ring, /) -> CqeIter:
 def io_uring_cqe_iter_next(iter: CqeIter, cqe: Cqe, /) -> bool:
     """Moves cqe[0] to the next completion; False when there is none."""
 
-def io_uring_cqe_nr(cqe: Any, /) -> Any:
+def io_uring_cqe_nr(cqe: Any, /) -> int:
     """Slots a completion takes: 2 for one of 32 bytes on a ring with
     IORING_SETUP_CQE_MIXED, else 1.
     """
@@ -1723,10 +1495,10 @@ def io_uring_cqe_nr(cqe: Any, /) -> Any:
 def io_uring_cqe_seen(ring: Ring, cqe: _Completion, /) -> None:
     """Gives the oldest completion back."""
 
-def io_uring_cqe_shift(ring: Ring, /) -> Any:
+def io_uring_cqe_shift(ring: Ring, /) -> int:
     """1 for completions of 32 bytes, else 0."""
 
-def io_uring_cqe_shift_from_flags(flags: int, /) -> Any:
+def io_uring_cqe_shift_from_flags(flags: int, /) -> int:
     """1 for completions of 32 bytes, else 0."""
 
 def io_uring_enable_rings(ring: Ring, /) -> int:
@@ -1738,7 +1510,7 @@ def io_uring_enter(fd: int, to_submit: int, min_complete: int, flags: int, sig: 
 def io_uring_enter2(fd: int, to_submit: int, min_complete: int, flags: int, arg: None, sz: int, /) -> int:
     """io_uring_enter(2); no argument can be given but a SigsetT."""
 
-def io_uring_for_each_cqe(ring: Ring, cqe: Any, head: Any = 0) -> Any:
+def io_uring_for_each_cqe(ring: Ring, cqe: Cqe, head: int = 0) -> int:
     """Fills the completion with what is ready from the `head`th on; how many
     that are.
     """
@@ -1758,19 +1530,22 @@ def io_uring_get_probe() -> Probe:
 def io_uring_get_probe_ring(ring: Ring, /) -> Probe:
     """Asks the kernel. Kernel 5.6."""
 
+@overload
+def io_uring_get_sqe(ring: io_uring, /) -> io_uring_sqe | None: ...
+@overload
 def io_uring_get_sqe(ring: Ring, /) -> SQE | None:
     """A fresh entry, None when the queue is full."""
 
-def io_uring_get_sqe128(ring: Ring, /) -> Any:
+def io_uring_get_sqe128(ring: Ring, /) -> int:
     """A fresh entry of 128 bytes, for nop128 and uring_cmd128; None when the
     queue is full or the ring has no such entries (IORING_SETUP_SQE128,
     IORING_SETUP_SQE_MIXED).
     """
 
-def io_uring_get_sqes(ring: Ring, no: Any = 2) -> Any:
+def io_uring_get_sqes(ring: Ring, no: int = 2) -> list[SQE]:
     """That many fresh entries; fewer when the queue is full."""
 
-def io_uring_initialize_sqe(sqe: _Entry, /) -> Any:
+def io_uring_initialize_sqe(sqe: _Entry, /) -> int:
     """Zeroes what prep functions leave alone: flags, ioprio, buf_index,
     personality and the like; the tag stays.
     """
@@ -1778,30 +1553,30 @@ def io_uring_initialize_sqe(sqe: _Entry, /) -> Any:
 def io_uring_load_sq_head(ring: Ring, /) -> int:
     """Where the kernel takes the next entry."""
 
-def io_uring_major_version() -> Any:
+def io_uring_major_version() -> int:
     """Of the interface, as liburing_version_major."""
 
-def io_uring_memory_size(entries: int, flags: int, /) -> Any:
+def io_uring_memory_size(entries: int, flags: int, /) -> int:
     """Bytes of memory the queues of such a ring take, for
     io_uring_queue_init_mem; OSError (EINVAL) for a size there is not.
     """
 
-def io_uring_memory_size_params(entries: int, p: Any, /) -> Any:
+def io_uring_memory_size_params(entries: int, p: Param, /) -> int:
     """The same for a ring with these parameters."""
 
-def io_uring_minor_version() -> Any:
+def io_uring_minor_version() -> int:
     """Of the interface, as liburing_version_minor."""
 
-def io_uring_mlock_size(entries: int, flags: int) -> Any:
+def io_uring_mlock_size(entries: int, flags: int) -> int:
     """Bytes of locked memory such a ring needs."""
 
-def io_uring_mlock_size_params(entries: int, p: Any) -> Any:
+def io_uring_mlock_size_params(entries: int, p: Param) -> int:
     """The same for a ring with these parameters."""
 
 def io_uring_opcode_supported(probe: Probe, op: int, /) -> bool:
     """Whether the kernel has the operation."""
 
-def io_uring_peek_batch_cqe(ring: Ring, cqes: Any, count: Any, /) -> None:
+def io_uring_peek_batch_cqe(ring: Ring, cqes: Cqe, count: int, /) -> None:
     """Fills the Cqe with what is ready; how many that are, `count` at most."""
 
 def io_uring_peek_cqe(ring: Ring, cqe_ptr: Cqe, /) -> int:
@@ -1847,7 +1622,7 @@ def io_uring_prep_cmd_sock(sqe: _Entry, cmd_op: int, fd: int, level: int, optnam
     Kernel 6.7.
     """
 
-def io_uring_prep_cmd_zone_reset_all(sqe: _Entry, fd: int, /) -> Any:
+def io_uring_prep_cmd_zone_reset_all(sqe: _Entry, fd: int, /) -> None:
     """Resets all zones of a block device. Newer than kernel 6.18."""
 
 def io_uring_prep_connect(sqe: _Entry, fd: int, addr: Sockaddr, /) -> None:
@@ -1868,7 +1643,7 @@ def io_uring_prep_fadvise64(sqe: _Entry, fd: int, len: int, advice: int, /, offs
 def io_uring_prep_fallocate(sqe: _Entry, fd: int, mode: int, offset: int, len: int, /) -> None:
     """Reserves space. Kernel 5.6."""
 
-def io_uring_prep_fgetxattr(sqe: _Entry, fd: int, name: Any, value: Any, len: int, /) -> None:
+def io_uring_prep_fgetxattr(sqe: _Entry, fd: int, name: str | bytes, value: Buffer, len: int, /) -> None:
     """Reads an attribute of an open file. Kernel 5.19."""
 
 def io_uring_prep_files_update(sqe: _Entry, fds: list[int], /, offset: int | None = 0) -> None:
@@ -1879,7 +1654,7 @@ def io_uring_prep_files_update(sqe: _Entry, fds: list[int], /, offset: int | Non
 def io_uring_prep_fixed_fd_install(sqe: _Entry, fd: int, /, flags: int | None = None) -> None:
     """Makes a descriptor of a registered file. Kernel 6.8."""
 
-def io_uring_prep_fsetxattr(sqe: _Entry, fd: int, name: Any, value: Any, flags: int, len: int, /) -> None:
+def io_uring_prep_fsetxattr(sqe: _Entry, fd: int, name: str | bytes, value: Buffer, flags: int, len: int, /) -> None:
     """Sets an attribute of an open file. Kernel 5.19."""
 
 def io_uring_prep_fsync(sqe: _Entry, fd: int, /, fsync_flags: int | None = None) -> None:
@@ -1901,12 +1676,12 @@ def io_uring_prep_futex_wake(sqe: _Entry, futex: Futex, val: int, mask: int, /, 
     Kernel 6.7.
     """
 
-def io_uring_prep_getsockopt(sqe: _Entry, sockfd: int, level: Any, optname: Any, optval: Any, /) -> Any:
+def io_uring_prep_getsockopt(sqe: _Entry, sockfd: int, level: int, optname: int, optval: Buffer, /) -> None:
     """Prepares reading a socket option into a buffer; the result is its size.
     Kernel 6.7.
     """
 
-def io_uring_prep_getxattr(sqe: _Entry, name: Any, value: Any, path: _Path, len: int, /) -> None:
+def io_uring_prep_getxattr(sqe: _Entry, name: str | bytes, value: Buffer, path: _Path, len: int, /) -> None:
     """Reads an attribute into a buffer; the result is its size. Kernel 5.19."""
 
 def io_uring_prep_link(sqe: _Entry, oldpath: _Path, newpath: _Path, /, flags: int | None = 0, olddfd: int | None = -100, newdfd: int | None = -100) -> None:
@@ -1915,7 +1690,7 @@ def io_uring_prep_link(sqe: _Entry, oldpath: _Path, newpath: _Path, /, flags: in
 def io_uring_prep_link_timeout(sqe: _Entry, ts: Timespec, flags: int, /) -> None:
     """Bounds the operation linked before it. Kernel 5.5."""
 
-def io_uring_prep_linkat(sqe: _Entry, oldpath: Any, newpath: Any, olddfd: Any = -100, newdfd: Any = -100, flags: int = 0) -> Any:
+def io_uring_prep_linkat(sqe: _Entry, oldpath: _Path, newpath: _Path, olddfd: int = -100, newdfd: int = -100, flags: int = 0) -> None:
     """Makes a hard link; (olddfd, oldpath, newdfd, newpath, flags) too."""
 
 def io_uring_prep_listen(sqe: _Entry, fd: int, backlog: int, /) -> None:
@@ -1932,7 +1707,7 @@ def io_uring_prep_madvise64(sqe: _Entry, addr: int, length: int, advice: int, /)
 def io_uring_prep_mkdir(sqe: _Entry, path: _Path, mode: int, /, dfd: int | None = -100) -> None:
     """Makes a folder. Kernel 5.15."""
 
-def io_uring_prep_mkdirat(sqe: _Entry, path: Any, mode: int = 511, dfd: int | None = -100) -> Any:
+def io_uring_prep_mkdirat(sqe: _Entry, path: _Path, mode: int = 511, dfd: int | None = -100) -> None:
     """Makes a folder; (dfd, path, mode) too."""
 
 def io_uring_prep_msg_ring(sqe: _Entry, fd: int, len: int, data: int, /, flags: int | None = None) -> None:
@@ -1965,7 +1740,7 @@ def io_uring_prep_open(sqe: _Entry, path: _Path, /, flags: int | None = 0, mode:
 def io_uring_prep_open_direct(sqe: _Entry, path: _Path, /, flags: int | None = 0, file_index: int | None = 4294967295, mode: int | None = 511, dfd: int | None = -100) -> None:
     """Opens a file into a slot of the file table. Kernel 5.15."""
 
-def io_uring_prep_openat(sqe: _Entry, path: Any, *args: Any, flags: int = 0, mode: int = 511, dfd: int | None = -100) -> Any:
+def io_uring_prep_openat(sqe: _Entry, path: _Path, *args: Any, flags: int = 0, mode: int = 511, dfd: int | None = -100) -> None:
     """Opens a file: (path, flags, mode, dfd) or (dfd, path, flags, mode)."""
 
 def io_uring_prep_openat2(sqe: _Entry, path: _Path, how: OpenHow, /, dfd: int | None = -100) -> None:
@@ -1974,7 +1749,7 @@ def io_uring_prep_openat2(sqe: _Entry, path: _Path, how: OpenHow, /, dfd: int | 
 def io_uring_prep_openat2_direct(sqe: _Entry, path: _Path, how: OpenHow, /, file_index: int | None = 4294967295, dfd: int | None = -100) -> None:
     """Opens a file as OpenHow says into a slot of the file table. Kernel 5.15."""
 
-def io_uring_prep_openat_direct(sqe: _Entry, path: Any, flags: int = 0, file_index: Any = 4294967295, mode: int = 511, dfd: int | None = -100) -> Any:
+def io_uring_prep_openat_direct(sqe: _Entry, path: _Path, flags: int = 0, file_index: int = 4294967295, mode: int = 511, dfd: int | None = -100) -> None:
     """Opens a file into a slot of the file table."""
 
 def io_uring_prep_pipe(sqe: _Entry, fds: int, pipe_flags: int, /) -> None:
@@ -2018,7 +1793,7 @@ def io_uring_prep_read_multishot(sqe: _Entry, fd: int, buf_group: int, /, nbytes
 def io_uring_prep_readv(sqe: _Entry, fd: int, iovec: Iovec, /, offset: int | None = 0, flags: int | None = 0) -> None:
     """Reads into several buffers, with RWF_* flags. Kernel 5.1."""
 
-def io_uring_prep_readv2(sqe: _Entry, fd: int, iovecs: Any, offset: int = 0, flags: int = 0, *more: Any) -> Any:
+def io_uring_prep_readv2(sqe: _Entry, fd: int, iovecs: Iovec, offset: int = 0, flags: int = 0, *more: Any) -> None:
     """Reads into several buffers: (offset, flags) or (nr_vecs, offset, flags)."""
 
 def io_uring_prep_readv_fixed(sqe: _Entry, fd: int, iovec: Iovec, buf_index: int, /, offset: int | None = 0, flags: int | None = 0) -> None:
@@ -2049,10 +1824,10 @@ def io_uring_prep_remove_buffers(sqe: _Entry, nr: int, bgid: int, /) -> None:
 def io_uring_prep_rename(sqe: _Entry, oldpath: _Path, newpath: _Path, /, flags: int | None = 0, olddfd: int | None = -100, newdfd: int | None = -100) -> None:
     """Renames. Kernel 5.11."""
 
-def io_uring_prep_renameat(sqe: _Entry, oldpath: Any, newpath: Any, olddfd: Any = -100, newdfd: Any = -100, flags: int = 0) -> Any:
+def io_uring_prep_renameat(sqe: _Entry, oldpath: _Path, newpath: _Path, olddfd: int = -100, newdfd: int = -100, flags: int = 0) -> None:
     """Renames; (olddfd, oldpath, newdfd, newpath, flags) too."""
 
-def io_uring_prep_rw(op: Any, sqe: _Entry, fd: int, addr: Any, len: Any, offset: int) -> Any:
+def io_uring_prep_rw(op: int, sqe: _Entry, fd: int, addr: Buffer, len: int, offset: int) -> None:
     """Reads or writes a buffer by opcode (IORING_OP_READ, WRITE, RECV, SEND or
     NOP); ValueError for others, which have functions of their own.
     """
@@ -2092,10 +1867,10 @@ def io_uring_prep_sendmsg_zc_fixed(sqe: _Entry, fd: int, msg: Msghdr, buf_index:
 def io_uring_prep_sendto(sqe: _Entry, sockfd: int, buf: Buffer, addr: Sockaddr, /, flags: int | None = 0) -> None:
     """Sends to an address. Kernel 6.0."""
 
-def io_uring_prep_setsockopt(sqe: _Entry, sockfd: int, level: Any, optname: Any, optval: Any, /) -> Any:
+def io_uring_prep_setsockopt(sqe: _Entry, sockfd: int, level: int, optname: int, optval: Buffer, /) -> None:
     """Prepares setting a socket option. Kernel 6.7."""
 
-def io_uring_prep_setxattr(sqe: _Entry, name: Any, value: Any, path: _Path, flags: int, len: int, /) -> None:
+def io_uring_prep_setxattr(sqe: _Entry, name: str | bytes, value: Buffer, path: _Path, flags: int, len: int, /) -> None:
     """Sets an attribute. Kernel 5.19."""
 
 def io_uring_prep_shutdown(sqe: _Entry, fd: int, how: int, /) -> None:
@@ -2107,7 +1882,7 @@ def io_uring_prep_socket(sqe: _Entry, domain: int, type: int, /, protocol: int |
 def io_uring_prep_socket_direct(sqe: _Entry, domain: int, Type: int, /, protocol: int | None = 0, file_index: int | None = 4294967295, flags: int | None = 0) -> None:
     """Makes a socket in a slot of the file table. Kernel 5.19."""
 
-def io_uring_prep_socket_direct_alloc(sqe: _Entry, domain: Any, type: Any, protocol: Any = 0, flags: int = 0) -> Any:
+def io_uring_prep_socket_direct_alloc(sqe: _Entry, domain: int, type: int, protocol: int = 0, flags: int = 0) -> None:
     """Makes a socket in a free slot of the file table."""
 
 def io_uring_prep_splice(sqe: _Entry, fd_in: int, off_in: int, fd_out: int, off_out: int, nbytes: int, splice_flags: int, /) -> None:
@@ -2121,7 +1896,7 @@ def io_uring_prep_statx(sqe: _Entry, statxbuf: Statx, path: _Path, /, flags: int
 def io_uring_prep_symlink(sqe: _Entry, target: _Path, linkpath: _Path, /, newdirfd: int | None = -100) -> None:
     """Makes a symbolic link. Kernel 5.15."""
 
-def io_uring_prep_symlinkat(sqe: _Entry, target: Any, linkpath: Any, newdirfd: Any = -100) -> Any:
+def io_uring_prep_symlinkat(sqe: _Entry, target: _Path, linkpath: _Path, newdirfd: int = -100) -> None:
     """Makes a symbolic link; (target, newdirfd, linkpath) too."""
 
 def io_uring_prep_sync_file_range(sqe: _Entry, fd: int, len: int, /, offset: int | None = None, flags: int | None = None) -> None:
@@ -2144,7 +1919,7 @@ def io_uring_prep_timeout_update(sqe: _Entry, ts: Timespec, user_data: int, /, f
 def io_uring_prep_unlink(sqe: _Entry, path: _Path, /, flags: int | None = 0, dfd: int | None = -100) -> None:
     """Removes a name. Kernel 5.11."""
 
-def io_uring_prep_unlinkat(sqe: _Entry, path: Any, flags: int = 0, dfd: int | None = -100) -> Any:
+def io_uring_prep_unlinkat(sqe: _Entry, path: _Path, flags: int = 0, dfd: int | None = -100) -> None:
     """Removes a name; (dfd, path, flags) too."""
 
 def io_uring_prep_uring_cmd(sqe: _Entry, cmd_op: int, fd: int, /) -> None:
@@ -2169,13 +1944,13 @@ def io_uring_prep_write_fixed(sqe: _Entry, fd: int, buff: Buffer, buf_index: int
 def io_uring_prep_writev(sqe: _Entry, fd: int, iovec: Iovec, /, offset: int | None = 0, flags: int | None = 0) -> None:
     """Writes several buffers, with RWF_* flags. Kernel 5.1."""
 
-def io_uring_prep_writev2(sqe: _Entry, fd: int, iovecs: Any, nr_vecs: Any, offset: int = 0, flags: int = 0) -> Any:
+def io_uring_prep_writev2(sqe: _Entry, fd: int, iovecs: Iovec, nr_vecs: int, offset: int = 0, flags: int = 0) -> None:
     """Writes several buffers."""
 
 def io_uring_prep_writev_fixed(sqe: _Entry, fd: int, iovec: Iovec, buf_index: int, /, offset: int | None = 0, flags: int | None = 0) -> None:
     """Writes several parts of a registered buffer. Kernel 6.15."""
 
-def io_uring_put_sqe(ring: Ring, sqe: _Entry, /) -> Any:
+def io_uring_put_sqe(ring: Ring, sqe: Sqe, /) -> bool:
     """Copies entries of one's own to the queue; False when there is less room
     than len(sqe).
     """
@@ -2244,7 +2019,7 @@ def io_uring_register_buffers(ring: Ring, iovecs: Iovec, /, tags: int | None = 0
 def io_uring_register_buffers_sparse(ring: Ring, nr: int, /) -> int:
     """Registers an empty table of buffers. Kernel 5.19."""
 
-def io_uring_register_buffers_tags(ring: Ring, iovecs: Any, tags: Any, nr: int | None = None) -> Any:
+def io_uring_register_buffers_tags(ring: Ring, iovecs: Iovec, tags: Any, nr: int | None = None) -> int:
     """Registers buffers with a tag each: a list, or one number for all."""
 
 def io_uring_register_buffers_update_tag(ring: Ring, iovecs: Iovec, tags: Any, /, *args: Any, offset: int | None = 0) -> int:
@@ -2264,7 +2039,7 @@ def io_uring_register_eventfd_async(ring: Ring, fd: int, /) -> int:
 def io_uring_register_file_alloc_range(ring: Ring, off: int, len: int, /) -> int:
     """Where the kernel chooses slots of the file table. Kernel 6.0."""
 
-def io_uring_register_files(ring: Ring, files: FileIndex, nr_files: Any = None, /) -> int:
+def io_uring_register_files(ring: Ring, files: FileIndex, nr_files: int | None = None, /) -> int:
     """Registers descriptors; 0."""
 
 def io_uring_register_files_sparse(ring: Ring, nr: int, /) -> int:
@@ -2290,12 +2065,12 @@ def io_uring_register_ifq(ring: Ring, reg: ZcrxIfqReg, /) -> int:
     Kernel 6.15.
     """
 
-def io_uring_register_iowq_aff(ring: Ring, cpusz: Any, mask: Any, /) -> Any:
+def io_uring_register_iowq_aff(ring: Ring, cpusz: int, mask: set[int] | frozenset[int] | Buffer, /) -> int:
     """Processors of the worker threads: a set of numbers, or a mask of `cpusz`
     bytes. Kernel 5.14.
     """
 
-def io_uring_register_iowq_max_workers(ring: Ring, values: Any, /) -> Any:
+def io_uring_register_iowq_max_workers(ring: Ring, values: list[int], /) -> int:
     """Limits of the worker threads, a list of two (bounded, unbounded), 0 to
     leave one; the list gets those before. Kernel 5.15.
     """
@@ -2306,12 +2081,12 @@ def io_uring_register_napi(ring: Ring, napi: Napi, /) -> int:
 def io_uring_register_personality(ring: Ring, /) -> int:
     """Registers the credentials of the process; their number. Kernel 5.6."""
 
-def io_uring_register_probe(ring: Ring, probe: Any, nr: int, /) -> int:
+def io_uring_register_probe(ring: Ring, probe: Probe, nr: int, /) -> int:
     """Fills a Probe with what the kernel has of the first `nr` operations; 0.
     Kernel 5.6.
     """
 
-def io_uring_register_query(query: Any, /) -> Any:
+def io_uring_register_query(query: Any, /) -> int:
     """Asks the kernel what a QueryHdr and those after it ask; 0. Needs no ring.
     Kernel 6.18.
 
@@ -2323,7 +2098,7 @@ def io_uring_register_query(query: Any, /) -> Any:
 def io_uring_register_region(ring: Ring, reg: MemRegionReg, /) -> int:
     """Registers memory for waits, on a ring that is disabled. Kernel 6.13."""
 
-def io_uring_register_restrictions(ring: Ring, res: Restriction, nr_res: Any = None, /) -> int:
+def io_uring_register_restrictions(ring: Ring, res: Restriction, nr_res: int | None = None, /) -> int:
     """What a ring made with IORING_SETUP_R_DISABLED may do. Kernel 5.10."""
 
 def io_uring_register_ring_fd(ring: Ring, /) -> int:
@@ -2344,7 +2119,7 @@ def io_uring_register_sync_msg(sqe: _Entry, /) -> int:
 def io_uring_register_wait_reg(ring: Ring, reg: RegWait, nr: int, /) -> int:
     """OSError (EINVAL): regions took its place."""
 
-def io_uring_register_zcrx_ctrl(ring: Ring, ctrl: Any, /) -> Any:
+def io_uring_register_zcrx_ctrl(ring: Ring, ctrl: Any, /) -> int:
     """Controls a zero-copy receive queue; 0. Newer than kernel 6.18."""
 
 def io_uring_resize_rings(ring: Ring, p: Param, /) -> int:
@@ -2421,7 +2196,7 @@ def io_uring_submit_and_wait_reg(ring: Ring, cqe: Cqe, wait_nr: int, reg_index: 
     Raises OSError (ETIME) when the time is over. Kernel 6.13.
     """
 
-def io_uring_submit_and_wait_timeout(ring: Ring, cqe: Cqe, wait_nr: int, /, ts: Timespec | None = None, sigmask: Any = None) -> int:
+def io_uring_submit_and_wait_timeout(ring: Ring, cqe: Cqe, wait_nr: int, /, ts: Timespec | None = None, sigmask: SigsetT | None = None) -> int:
     """Submits, then waits for completions as io_uring_wait_cqes; the number
     taken.
     """
@@ -2438,7 +2213,7 @@ def io_uring_unregister_eventfd(ring: Ring, /) -> int:
 def io_uring_unregister_files(ring: Ring, /) -> int:
     """Takes the registration back."""
 
-def io_uring_unregister_iowq_aff(ring: Ring, /) -> Any:
+def io_uring_unregister_iowq_aff(ring: Ring, /) -> int:
     """Gives the worker threads of this process their processors back.
     Kernel 5.14.
     """
@@ -2469,7 +2244,7 @@ def io_uring_wait_cqe_timeout(ring: Ring, cqe: Cqe, ts: Timespec, /) -> int:
     a completion the Cqe is empty.
     """
 
-def io_uring_wait_cqes(ring: Ring, cqe: Cqe, wait_nr: int, /, ts: Timespec | None = None, sigmask: Any = None) -> int:
+def io_uring_wait_cqes(ring: Ring, cqe: Cqe, wait_nr: int, /, ts: Timespec | None = None, sigmask: SigsetT | None = None) -> int:
     """Waits for completions; content with fewer when the time is over, OSError
     (ETIME) when there is none.
     """
@@ -2488,13 +2263,13 @@ def liburing_version_major() -> int:
 def liburing_version_minor() -> int:
     """Of the interface."""
 
-def linux_version_check(version: str | int | float, /) -> bool:
+def linux_version_check(version: str | int | float) -> bool:
     """Whether the running kernel is OLDER than `major` or `major.minor`."""
 
-def listen(sockfd: int, backlog: Any) -> Any:
+def listen(sockfd: int, backlog: int) -> int:
     """Listens; 0."""
 
-def memory_error(self: Any, msg: Any = 'is out of memory!') -> Any:
+def memory_error(self: object, msg: str = 'is out of memory!') -> NoReturn:
     """Raises the MemoryError for an object."""
 
 def probe() -> dict[str, bool]:
@@ -2508,23 +2283,23 @@ def put_sqe(ring: Ring, sqe: _Entry, /) -> bool:
 def setsockopt(sqe: _Entry, sockfd: int, level: int, optname: int, optval: Buffer, /) -> None:
     """Prepares setting a socket option. Kernel 6.7."""
 
-def sigaddset(mask: Any, signum: Any) -> Any:
+def sigaddset(mask: SigsetT, signum: int) -> int:
     """Adds a signal; 0."""
 
-def sigemptyset(mask: Any) -> Any:
+def sigemptyset(mask: SigsetT) -> int:
     """Empties it; 0."""
 
-def sigmask(mask: Any = None) -> Any:
+def sigmask(mask: Iterable[int] | None = None) -> sigset:
     """A set of signals."""
 
-def sockaddr_in(ip: Any, port: Any) -> Any:
+def sockaddr_in(ip: str, port: int) -> sockaddr:
     """An address of IPv4."""
 
-def test_cqe_get_index() -> Any:
+def test_cqe_get_index() -> None:
     """Checks that a completion that was not filled has no entries."""
 
-def time_convert(second: Any) -> Any:
+def time_convert(second: float) -> tuple[int, int]:
     """`(seconds, nanoseconds)`."""
 
-def trap_error(errno: int, msg: Any = '', /) -> int:
+def trap_error(errno: int, /, msg: str = '') -> int:
     """The number, or OSError when it is negative."""

@@ -103,12 +103,17 @@ def main() -> int:
     return 0
 
 
-if __name__ == "__main__":
+def command() -> int:
+    """main(), for a reader that may leave early."""
     try:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read it has seen enough; and the interpreter flushes once more.
+        # The interpreter flushes once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+        return 0
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -227,6 +227,9 @@ class timespec(Timespec):
         block.nsec = int((second - whole) * 1e9) + nanoseconds
         return block
 
+    def __init__(self, second=0, nanoseconds=0):
+        """Never called; type checkers look here for the parameters."""
+
 
 class OpenHow(_Block):
     """How openat2 opens."""

@@ -296,9 +296,9 @@ def io_uring_prep_openat(sqe, path, *args, flags=0, mode=0o777, dfd=-100):
     """Opens a file: (path, flags, mode, dfd) or (dfd, path, flags, mode)."""
     if isinstance(path, int):
         dfd, (path, *args) = path, args
-    flags, mode, dfd, *more = (*args, *(flags, mode, dfd)[len(args) :])
-    if more:
+    if len(args) > 3:
         raise TypeError("too many arguments")
+    flags, mode, dfd = tuple(args) + (flags, mode, dfd)[len(args) :]
     _liburing._openat(sqe, dfd, path, flags, mode, None)
 
 
@@ -352,7 +352,7 @@ def io_uring_prep_readv2(sqe, fd, iovecs, offset=0, flags=0, *more):
     """Reads into several buffers: (offset, flags) or (nr_vecs, offset, flags)."""
     nr_vecs = None
     if more:
-        nr_vecs, offset, flags = offset, flags, *more
+        (nr_vecs, offset), (flags,) = (offset, flags), more
     _liburing._readv(sqe, fd, _prep._items(iovecs), nr_vecs, offset, flags)
 
 

@@ -138,9 +138,9 @@ def _vectored(call, lone):
         if len(args) == 1 and lone == "offset":
             (offset,) = args
         elif args:
-            nr_vecs, offset, flags, *more = (*args, *(offset, flags)[len(args) - 1 :])
-            if more:
+            if len(args) > 3:
                 raise TypeError("too many arguments")
+            nr_vecs, offset, flags = args + (offset, flags)[len(args) - 1 :]
         call(sqe, fd, _items(iovecs), nr_vecs, offset, flags)
 
     return old

@@ -51,13 +51,12 @@ from ._structs import (
 _C = _liburing.constants()
 _VERSION = (2, 15)
 
-io_uring_socket_op = IntEnum(
+_SOCKET_OPS = "SIOCINQ SIOCOUTQ GETSOCKOPT SETSOCKOPT TX_TIMESTAMP GETSOCKNAME".split()
+io_uring_socket_op = IntEnum(  # type: ignore[misc]
     "io_uring_socket_op",
     {
         f"SOCKET_URING_OP_{name}": number
-        for number, name in enumerate(
-            ("SIOCINQ", "SIOCOUTQ", "GETSOCKOPT", "SETSOCKOPT", "TX_TIMESTAMP", "GETSOCKNAME")
-        )
+        for number, name in enumerate(_SOCKET_OPS)
     },
 )
 
@@ -259,7 +258,7 @@ def io_uring_buf_ring_add(br, addr, bid, mask, /, *args, buf_offset=0):
     len, bid, mask, buf_offset) its first bytes."""
     length = None
     if len(args) == 2:
-        length, bid, mask, buf_offset = bid, mask, *args
+        (length, bid), (mask, buf_offset) = (bid, mask), args
     elif len(args) == 1:
         (buf_offset,) = args
     elif args:

@@ -79,6 +79,17 @@ class SigsetT(_Block):
     status = property(_field(24, "i").fget, doc="Of waitid: exit code or signal.")
 
 
+def _message_part(part, doc):
+    def read(self):
+        return self._parts[part]
+
+    def write(self, value):
+        self._parts[part] = value
+        self._apply()
+
+    return property(read, write, doc=doc)
+
+
 class Msghdr(_liburing.Message):
     """A message: an address (Sockaddr), buffers (Iovec or a list), control
     data (a buffer). The lengths bound what is used of them."""
@@ -118,22 +129,22 @@ class Msghdr(_liburing.Message):
             controllen = memoryview(control).nbytes if control is not None else 0
         return namelen, controllen
 
-    def _setter(part):
-        def set_part(self, value):
-            self._parts[part] = value
-            self._apply()
-
-        return set_part
-
-    msg_name = name = property(lambda self: self._parts["name"], _setter("name"), doc="Sockaddr.")
-    msg_iov = iov = property(lambda self: self._parts["iov"], _setter("iov"), doc="Iovec.")
-    msg_control = control = property(
-        lambda self: self._parts["control"], _setter("control"), doc="A buffer."
-    )
+    msg_name = name = _message_part("name", "Sockaddr.")
+    msg_iov = iov = _message_part("iov", "Iovec.")
+    msg_control = control = _message_part("control", "A buffer.")
     namelen = property(lambda self: self.msg_namelen, doc="Bytes of the address.")
     controllen = property(lambda self: self.msg_controllen, doc="Bytes of control data.")
     iovlen = property(lambda self: self.msg_iovlen, doc="Buffers.")
     flags = property(lambda self: self.msg_flags, doc="MSG_* of what was received.")
+
+
+def _header_part(index, doc):
+    def read(self):
+        if getattr(self, "_buf", None) is None:
+            raise RuntimeError("use io_uring_recvmsg_validate()")
+        return self._header.unpack_from(self._buf)[index]
+
+    return property(read, doc=doc)
 
 
 class RecvmsgOut:
@@ -142,18 +153,10 @@ class RecvmsgOut:
     __slots__ = ("_buf", "_name", "_control")
     _header = struct.Struct("=IIII")
 
-    def _part(index, doc):
-        def read(self):
-            if getattr(self, "_buf", None) is None:
-                raise RuntimeError("use io_uring_recvmsg_validate()")
-            return self._header.unpack_from(self._buf)[index]
-
-        return property(read, doc=doc)
-
-    namelen = _part(0, "Bytes of the sender's address.")
-    controllen = _part(1, "Bytes of control data.")
-    payloadlen = _part(2, "Bytes of the message, cut off or not.")
-    flags = _part(3, "MSG_*.")
+    namelen = _header_part(0, "Bytes of the sender's address.")
+    controllen = _header_part(1, "Bytes of control data.")
+    payloadlen = _header_part(2, "Bytes of the message, cut off or not.")
+    flags = _header_part(3, "MSG_*.")
 
 
 class Cmsghdr:

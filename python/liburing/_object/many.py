@@ -6,7 +6,7 @@ import os
 import select as _select
 import socket as _socket
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
 from .common import CLOEXEC, OP, Native, directory, encode_path
 from .results import FileStatus, file_status
@@ -210,6 +210,18 @@ class StreamOperations(Native):
         """Connections of a listening socket: descriptors. Kernel 5.19."""
         return self._native.accept_stream("accept", fd, int(flags), options)
 
+    @overload
+    def recv_multishot(
+        self, fd: File, pool: BufferPool, flags: int = 0, *, copy: Literal[True] = True,
+        **options: Unpack[Options],
+    ) -> Stream[bytes]: ...  # fmt: skip
+
+    @overload
+    def recv_multishot(
+        self, fd: File, pool: BufferPool, flags: int = 0, *, copy: bool,
+        **options: Unpack[Options],
+    ) -> Stream[Any]: ...  # fmt: skip
+
     def recv_multishot(
         self, fd: File, pool: BufferPool, flags: int = 0, *, copy: bool = True,
         **options: Unpack[Options],
@@ -220,6 +232,17 @@ class StreamOperations(Native):
         arrived until the next one is taken.
         """
         return self._native.data_stream("recv", fd, pool, True, flags, copy, options)
+
+    @overload
+    def read_multishot(
+        self, fd: File, pool: BufferPool, *, copy: Literal[True] = True,
+        **options: Unpack[Options],
+    ) -> Stream[bytes]: ...  # fmt: skip
+
+    @overload
+    def read_multishot(
+        self, fd: File, pool: BufferPool, *, copy: bool, **options: Unpack[Options]
+    ) -> Stream[Any]: ...
 
     def read_multishot(
         self, fd: File, pool: BufferPool, *, copy: bool = True, **options: Unpack[Options]

@@ -112,9 +112,9 @@ async def _open(file, mode, flags, binary, text, closefd, perm):
         status = await start(native.statx, fd, b"", _AT_EMPTY_PATH)
         kind = status[0][0]
         if _stat.S_ISDIR(kind):
-            error = IsADirectoryError(21, "open: Is a directory", name)
-            error.operation = "open"
-            raise error
+            folder = IsADirectoryError(21, "open: Is a directory", name)
+            folder.operation = "open"  # type: ignore[attr-defined]
+            raise folder
         seekable = _stat.S_ISREG(kind) or _stat.S_ISBLK(kind)
         position = 0
         if seekable and isinstance(file, int):

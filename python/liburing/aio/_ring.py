@@ -36,7 +36,7 @@ class LoopRing:
 
 
 # Loops that take no attributes.
-_rings = weakref.WeakKeyDictionary()
+_rings: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def ring_of(loop):

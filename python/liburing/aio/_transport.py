@@ -14,7 +14,7 @@ from ._ring import native
 
 # From Python 3.12.1 or 3.13 on, servers know their transports.
 _SERVER_TAKES_TRANSPORT = (
-    len(inspect.signature(base_events.Server._attach).parameters) > 1
+    len(inspect.signature(vars(base_events.Server)["_attach"]).parameters) > 1
 )
 
 
