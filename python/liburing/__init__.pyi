@@ -955,17 +955,17 @@ class QueryHdr:
     QueryScq, bytes for a query not known here, None where there is none. An
     older kernel's shorter answer has zeroes at its end.
     """
-    def __init__(self, query_op: Any = 0, next_entry: Any = None) -> None: ...
+    def __init__(self, query_op: int = 0, next_entry: QueryHdr | None = None) -> None: ...
 
-    next_entry: Any
+    next_entry: QueryHdr | None
 
-    query_data: Any
+    query_data: QueryOpcode | QueryZcrx | QueryScq | bytes | None
 
-    query_op: Any
+    query_op: int
 
-    result: Any
+    result: int
 
-    size: Any
+    size: int
 
 
 class RecvmsgOut:
@@ -1172,13 +1172,13 @@ class ZcrxCtrl(_Block):
     """What is to be done with a zero-copy receive queue: ZCRX_CTRL_FLUSH_RQ, or
     ZCRX_CTRL_EXPORT, which fills `zcrx_fd`.
     """
-    def __init__(self, *, zcrx_id: Any = 0, op: int = 0) -> None: ...
+    def __init__(self, *, zcrx_id: int = 0, op: int = 0) -> None: ...
 
-    op: Any
+    op: int
 
-    zcrx_fd: Any
+    zcrx_fd: int
 
-    zcrx_id: Any
+    zcrx_id: int
 
 
 class ZcrxIfqReg:
@@ -1448,7 +1448,7 @@ def io_uring_buf_ring_init(br: BufRing) -> None:
 def io_uring_buf_ring_mask(ring_entries: int) -> int:
     """What wraps slots around: one less than their number."""
 
-def io_uring_check_version(major: Any, minor: Any, /) -> int:
+def io_uring_check_version(major: int, minor: int, /) -> int:
     """Whether the library is OLDER than that, as liburing_version_check."""
 
 def io_uring_clone_buffers(dst_ring: Ring, src_ring: Ring, /, flags: int | None = 0) -> int:
@@ -1487,7 +1487,7 @@ def io_uring_cqe_iter_init(ring: Ring, /) -> CqeIter:
 def io_uring_cqe_iter_next(iter: CqeIter, cqe: Cqe, /) -> bool:
     """Moves cqe[0] to the next completion; False when there is none."""
 
-def io_uring_cqe_nr(cqe: Any, /) -> int:
+def io_uring_cqe_nr(cqe: _Completion, /) -> int:
     """Slots a completion takes: 2 for one of 32 bytes on a ring with
     IORING_SETUP_CQE_MIXED, else 1.
     """
@@ -2086,7 +2086,7 @@ def io_uring_register_probe(ring: Ring, probe: Probe, nr: int, /) -> int:
     Kernel 5.6.
     """
 
-def io_uring_register_query(query: Any, /) -> int:
+def io_uring_register_query(query: QueryHdr, /) -> int:
     """Asks the kernel what a QueryHdr and those after it ask; 0. Needs no ring.
     Kernel 6.18.
 
@@ -2119,7 +2119,7 @@ def io_uring_register_sync_msg(sqe: _Entry, /) -> int:
 def io_uring_register_wait_reg(ring: Ring, reg: RegWait, nr: int, /) -> int:
     """OSError (EINVAL): regions took its place."""
 
-def io_uring_register_zcrx_ctrl(ring: Ring, ctrl: Any, /) -> int:
+def io_uring_register_zcrx_ctrl(ring: Ring, ctrl: ZcrxCtrl, /) -> int:
     """Controls a zero-copy receive queue; 0. Newer than kernel 6.18."""
 
 def io_uring_resize_rings(ring: Ring, p: Param, /) -> int:

@@ -13,14 +13,18 @@ ATTRIBUTES = {
     "Msghdr.name": "Sockaddr | None",
     "RegWait.ts": "Timespec | None",
     "SyncCancelReg.timeout": "Timespec | None",
+    "QueryHdr.next_entry": "QueryHdr | None",
+    "QueryHdr.query_data": "QueryOpcode | QueryZcrx | QueryScq | bytes | None",
+    "QueryHdr.result": "int",
+    "QueryHdr.size": "int",
     "iovec.iov_base": "Any",
 }
 NUMBERS = set(
     "addr bgid busy_poll_to clockid cmd_type code controllen cq_entries data events features fd "
     "flags if_idx if_rxq iov_len iovlen level min_wait_usec msg_controllen msg_flags msg_iovlen "
-    "msg_namelen namelen opcode payloadlen pdu_size pid prefer_busy_poll res ring_entries "
+    "msg_namelen namelen op opcode query_op payloadlen pdu_size pid prefer_busy_poll res ring_entries "
     "rq_entries signo sq_entries sq_thread_cpu sq_thread_idle status tv_nsec tv_sec type uid "
-    "user_data wq_fd".split()
+    "user_data wq_fd zcrx_fd zcrx_id".split()
 )
 # Of parameters, by function (or Class.method) and name, then by name alone.
 PARAMETERS = {
@@ -45,7 +49,11 @@ PARAMETERS = {
     "sockaddr_in.ip": "str",
     "getaddrinfo.__init__.host": "str | bytes | None",
     "getaddrinfo.__init__.port": "str | bytes | int | None",
+    "QueryHdr.__init__.next_entry": "QueryHdr | None",
     "choose_engine.engine": "str | None",
+    "io_uring_cqe_nr.cqe": "_Completion",
+    "io_uring_register_query.query": "QueryHdr",
+    "io_uring_register_zcrx_ctrl.ctrl": "ZcrxCtrl",
     "files.fds": "int | Iterable[int]",
     "io_uring_for_each_cqe.cqe": "Cqe",
     "io_uring_prep_rw.addr": "Buffer",
@@ -70,7 +78,7 @@ PARAMETERS = {
     "addr": "Sockaddr", "backlog": "int", "cqes": "Cqe", "count": "int", "domain": "int",
     "family": "int | None", "file_index": "int", "head": "int", "index": "int",
     "iovecs": "Iovec", "item": "int", "key": "int", "len": "int", "level": "int",
-    "linkpath": "_Path", "msg": "str", "n": "int", "nanoseconds": "int",
+    "linkpath": "_Path", "major": "int", "minor": "int", "msg": "str", "n": "int", "nanoseconds": "int",
     "newdfd": "int", "newdirfd": "int", "newpath": "_Path", "no": "int", "nr_files": "int | None",
     "nr_res": "int | None", "nr_vecs": "int", "olddfd": "int", "oldpath": "_Path", "op": "int",
     "optname": "int", "optval": "Buffer", "p": "Param", "path": "_Path", "port": "int",
