@@ -3,8 +3,9 @@
     python stubs.py TABLE [--check]
 
 Names, parameters and docstrings come from the module, types from TABLE (the
-table of the PyPI package's names) or, where that is silent, from kinds.py. What the native half has for the object tier is typed by hand, in
-native.pyi. With --check nothing is written: 1 when the files differ.
+table of the PyPI package's names) or, where that is silent, from kinds.py. What
+the native half has for the object tier is typed by hand, in native.pyi. With
+--check nothing is written: 1 when the files differ.
 """
 
 from __future__ import annotations
