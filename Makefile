@@ -230,6 +230,17 @@ test-engine: all $(DENY) $(TARGET)/hostile/deny-calls ## everything again on the
 		$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 	ANYRING_ENGINE=userspace $(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 
+# How long the soak runs, in seconds.
+SOAK_SECONDS ?= 120
+
+.PHONY: soak-engine
+soak-engine: all ## random operations on the engine for two minutes (SOAK_SECONDS), then on the kernel for a tenth
+	@mkdir -p $(TARGET)/engine-tests
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -pthread -I$(INCLUDE) tests/engine/soak.c \
+		-o $(TARGET)/engine-tests/soak -L$(LIBDIR) -Wl,-rpath,$(LIBDIR) -luring
+	ANYRING_ENGINE=userspace SOAK_SECONDS=$(SOAK_SECONDS) $(TARGET)/engine-tests/soak
+	ANYRING_ENGINE=kernel SOAK_SECONDS=$$(($(SOAK_SECONDS) / 10)) $(TARGET)/engine-tests/soak || [ $$? = 77 ]
+
 .PHONY: test-engine-tsan
 test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain has it
 	@runtime=$$(find "$$(rustc --print sysroot)" -name '*rustc*tsan.a' | head -1); \
