@@ -25,10 +25,19 @@ from ._classes import (
     Timespec,
     timespec,
 )
-from ._liburing import Batch, BufferPool, FixedBuffer, FixedFile, Operation, RingMessage, Stream
+from ._liburing import (
+    Batch,
+    BufferPool,
+    FixedBuffer,
+    FixedFile,
+    Group,
+    Operation,
+    RingMessage,
+    Stream,
+)
 from ._newer import QueryHdr, QueryOpcode, QueryScq, QueryZcrx, ZcrxCtrl
 from ._object.many import statuses
-from ._object.results import ChildStatus, FileStatus, Received
+from ._object.results import ChildStatus, FileStatus, Message, Received
 from ._register import Probe
 from ._ring import FEATURES, Ring
 from ._structs import (

@@ -10,6 +10,7 @@ from . import _classes, _liburing
 from ._object.common import CONSTANTS
 from ._object.control import ControlOperations
 from ._object.files import FileOperations
+from ._object.groups import GroupOperations
 from ._object.many import BatchOperations, StreamOperations
 from ._object.network import SocketOperations
 from ._object.paths import PathOperations
@@ -27,6 +28,7 @@ class Ring(
     SocketOperations,
     ControlOperations,
     BatchOperations,
+    GroupOperations,
     StreamOperations,
     _classes.Ring,
 ):
@@ -227,6 +229,22 @@ class Ring(
     def register_eventfd(self, fd: int) -> None:
         """Signals an eventfd at each completion; -1 stops it. Kernel 5.2."""
         self._native.eventfd(fd)
+
+    def register_personality(self) -> int:
+        """Registers the credentials the process has now; what to give operations
+        as their `personality`. Kernel 5.6."""
+        return self._native.personality(-1)
+
+    def unregister_personality(self, personality: int) -> None:
+        """Takes credentials back. Kernel 5.6."""
+        if personality < 0:
+            raise ValueError("no personality is below 0")
+        self._native.personality(personality)
+
+    def limit_workers(self, bounded: int = 0, unbounded: int = 0) -> tuple[int, int]:
+        """Limits the kernel's worker threads for files and block devices, and
+        for all else; 0 leaves one as it is. The limits before. Kernel 5.15."""
+        return self._native.limit_workers(bounded, unbounded)
 
     def enable(self) -> None:
         """Starts a ring made with IORING_SETUP_R_DISABLED. Kernel 5.10."""

@@ -250,8 +250,8 @@ def public(records):
         "liburing._ring": ["FEATURES", "Ring"],
         "liburing._newer": ["QueryOpcode", "QueryScq", "QueryZcrx"],
         "liburing._object.many": ["statuses"],
-        "liburing._object.results": ["ChildStatus", "FileStatus", "Received"],
-        "liburing": ["Batch", "BufferPool", "FixedBuffer", "FixedFile", "Operation",
+        "liburing._object.results": ["ChildStatus", "FileStatus", "Message", "Received"],
+        "liburing": ["Batch", "BufferPool", "FixedBuffer", "FixedFile", "Group", "Operation",
                      "RingMessage", "Stream"],
     }  # fmt: skip
     out = [

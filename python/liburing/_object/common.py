@@ -56,6 +56,24 @@ class Native:
         return engine
 
 
+def fixed_or_fd(fd: Any) -> tuple[int, bool]:
+    """The number of a file in a field of its own, and whether it is a slot of
+    the ring's table."""
+    if isinstance(fd, _liburing.FixedFile):
+        return fd.index, True
+    return descriptor(fd), False
+
+
+def descriptor(fd: Any) -> int:
+    """The number of a descriptor or of an object with one."""
+    if isinstance(fd, int):
+        return fd
+    fileno = getattr(fd, "fileno", None)
+    if fileno is None:
+        raise TypeError("a descriptor, a FixedFile or an object with fileno() is required")
+    return fileno()
+
+
 def encode_path(path: Path) -> bytes:
     """The bytes of a path; ValueError for a null byte."""
     encoded = os.fsencode(path)

@@ -14,7 +14,7 @@ from .results import ChildStatus, child_status
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
 
-    from .._liburing import FixedFile, Operation
+    from .._liburing import FixedFile, Operation, Stream
     from .common import File, Options
 
 FUTEX_U32 = 2
@@ -57,6 +57,16 @@ class ControlOperations(Native):
         Kernel 5.11."""
         return self._native.timer_update("timeout_update", timer, seconds, options)
 
+    def timeout_remove(
+        self, timer: Operation[bool], **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Ends a timer, which fails with ECANCELED, as an operation of its own.
+        Errors: ENOENT when it is over, EALREADY when it is ending. Kernel 5.5."""
+        return self._native.start(
+            "timeout_remove", OP["TIMEOUT_REMOVE"], -1, timer._token, 0, None, 0,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
+
     def poll(
         self, fd: File, events: int = _select.POLLIN, **options: Unpack[Options]
     ) -> Operation[int]:
@@ -65,6 +75,26 @@ class ControlOperations(Native):
         return self._native.start(
             "poll", OP["POLL_ADD"], fd, None, 0, None, events, None, 0, 0, None, None, options
         )
+
+    def poll_update(
+        self, poll: Operation[int] | Stream[int], events: int, **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Lets a poll, or a poll_multishot, wait for other events, select.POLL*.
+        Errors: ENOENT when it is over, EALREADY when it is ending. Kernel 5.13."""
+        return self._native.start(
+            "poll_update", OP["POLL_REMOVE"], -1, poll._token,
+            CONSTANTS["IORING_POLL_UPDATE_EVENTS"], None, events, None, 0, 0, None, None, options,
+        )  # fmt: skip
+
+    def poll_remove(
+        self, poll: Operation[int] | Stream[int], **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Ends a poll, which fails with ECANCELED, as an operation of its own.
+        Errors: ENOENT when it is over, EALREADY when it is ending. Kernel 5.1."""
+        return self._native.start(
+            "poll_remove", OP["POLL_REMOVE"], -1, poll._token, 0, None, 0,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
 
     def epoll_ctl(
         self, epfd: File, op: int, fd: int, events: int = 0, data: int | None = None,

@@ -7,8 +7,10 @@ import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, overload
 
+from .. import _liburing
 from .common import (
-    CLOEXEC, CONSTANTS, FILE_POSITION, OP, Native, directory, encode_path, position, slot_field, slot_result,
+    CLOEXEC, CONSTANTS, FILE_POSITION, OP, Native, descriptor, directory, encode_path, fixed_or_fd,
+    position, slot_field, slot_result,
 )  # fmt: skip
 from .results import FileStatus, file_status
 
@@ -69,26 +71,24 @@ class FileOperations(Native):
         return engine.transfer("write", fd, buffer, offset, flags, None, options)
 
     def readv(
-        self, fd: File, buffers: Iterable[Buffer], offset: int | None = None,
+        self, fd: File, buffers: Iterable[Buffer | FixedBuffer], offset: int | None = None,
         *, flags: int = 0, **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
         """Reads into 1 to 1024 writable buffers, as preadv2(2); the result is
-        the number of bytes. Kernel 5.1."""
-        return self._native.start(
-            "readv", OP["READV"], fd, list(buffers), 0, position(offset), flags,
-            None, 0, 0, None, None, options,
-        )  # fmt: skip
+        the number of bytes. Kernel 5.1; parts of one registered buffer 6.15.
+
+        Raises TypeError for a mixture of registered and other buffers,
+        ValueError for parts of several registered buffers.
+        """
+        return self._vector("readv", fd, list(buffers), position(offset), flags, options)
 
     def writev(
-        self, fd: File, buffers: Iterable[Buffer], offset: int | None = None,
+        self, fd: File, buffers: Iterable[Buffer | FixedBuffer], offset: int | None = None,
         *, flags: int = 0, **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
         """Writes 1 to 1024 buffers, as pwritev2(2); the result is the number
-        of bytes. Kernel 5.1."""
-        return self._native.start(
-            "writev", OP["WRITEV"], fd, list(buffers), 0, position(offset), flags,
-            None, 0, 0, None, None, options,
-        )  # fmt: skip
+        of bytes. Kernel 5.1; parts of one registered buffer, as readv, 6.15."""
+        return self._vector("writev", fd, list(buffers), position(offset), flags, options)
 
     def fsync(
         self, fd: File, *, datasync: bool = False, **options: Unpack[Options]
@@ -140,25 +140,22 @@ class FileOperations(Native):
         )
 
     def splice(
-        self, fd_in: int, offset_in: int | None, fd_out: int, offset_out: int | None,
+        self, fd_in: File, offset_in: int | None, fd_out: File, offset_out: int | None,
         nbytes: int, flags: int = 0, **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
         """Moves up to `nbytes` bytes between a pipe and a file; offsets are
         None for pipes and for file positions. The result is the number of
         bytes, 0 at the end. Kernel 5.7."""
-        return self._native.start(
-            "splice", OP["SPLICE"], fd_out, position(offset_in), nbytes, position(offset_out),
-            flags, None, 0, fd_in, None, None, options,
-        )  # fmt: skip
+        return self._moved(
+            "splice", fd_in, position(offset_in), fd_out, position(offset_out), nbytes, flags, options
+        )
 
     def tee(
-        self, fd_in: int, fd_out: int, nbytes: int, flags: int = 0, **options: Unpack[Options]
+        self, fd_in: File, fd_out: File, nbytes: int, flags: int = 0, **options: Unpack[Options]
     ) -> Operation[int]:
         """Copies up to `nbytes` bytes from one pipe to another without taking
         them; the result is the number of bytes. Kernel 5.8."""
-        return self._native.start(
-            "tee", OP["TEE"], fd_out, None, nbytes, None, flags, None, 0, fd_in, None, None, options
-        )
+        return self._moved("tee", fd_in, None, fd_out, None, nbytes, flags, options)
 
     @overload
     def open(
@@ -198,14 +195,16 @@ class FileOperations(Native):
 
     def openat2(
         self, path: Path, flags: int = os.O_RDONLY, mode: int = 0, resolve: int = 0,
-        *, dir_fd: int | None = None, **options: Unpack[Options],
-    ) -> Operation[int]:  # fmt: skip
+        *, dir_fd: int | None = None, slot: FixedFile | bool | None = None,
+        **options: Unpack[Options],
+    ) -> Operation[Any]:  # fmt: skip
         """Opens a file under the rules `resolve`, RESOLVE_*, as openat2(2); the
-        result is a descriptor. Kernel 5.6."""
-        how = struct.pack("=QQQ", flags | CLOEXEC, mode, resolve)
+        result is a descriptor, or with `slot` a FixedFile as open() has it.
+        Kernel 5.6, `slot` 5.15, True for it 5.19."""
+        how = struct.pack("=QQQ", flags | (0 if slot else CLOEXEC), mode, resolve)
         return self._native.start(
             "openat2", OP["OPENAT2"], directory(dir_fd), encode_path(path), 0, how, 0,
-            None, 0, 0, None, path, options,
+            None, 0, slot_field(slot), slot_result(slot), path, options,
         )  # fmt: skip
 
     def close_fd(self, fd: File, **options: Unpack[Options]) -> Operation[int]:
@@ -239,17 +238,79 @@ class FileOperations(Native):
             None, 0, 0, lambda res: file_status(block), path, options,
         )  # fmt: skip
 
-    def pipe(self, flags: int = CLOEXEC, **options: Unpack[Options]) -> Operation[tuple[int, int]]:
-        """Makes a pipe; the result is (read end, write end). Kernel 6.16."""
+    def pipe(
+        self, flags: int = CLOEXEC, *, slot: FixedFile | bool | None = None,
+        **options: Unpack[Options],
+    ) -> Operation[tuple[Any, Any]]:  # fmt: skip
+        """Makes a pipe; the result is (read end, write end): descriptors, or
+        with `slot` FixedFiles, in the slot given and the one after it, or in two
+        free ones for True. Kernel 6.16."""
         ends = bytearray(8)
+        flags &= ~CLOEXEC if slot else -1
+
+        def finish(res: int) -> tuple[Any, Any]:
+            first, second = struct.unpack("=ii", ends)
+            if slot is None or slot is False:
+                return first, second
+            if slot is not True:
+                first, second = slot.index, slot.index + 1
+            return _liburing.FixedFile(first), _liburing.FixedFile(second)
+
         return self._native.start(
             "pipe", OP["PIPE"], 0, ends, 0, None, flags,
-            None, 0, 0, lambda res: struct.unpack("=ii", ends), None, options,
+            None, 0, slot_field(slot), finish, None, options,
         )  # fmt: skip
 
-    def fixed_fd_install(self, file: FixedFile, **options: Unpack[Options]) -> Operation[int]:
-        """Makes a descriptor of a file in the ring's table. Kernel 6.8."""
-        return self._simple("fixed_fd_install", file, 0, None, 0, options)
+    def fixed_fd_install(
+        self, file: FixedFile, *, inheritable: bool = False, **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Makes a descriptor of a file in the ring's table; programs started
+        later have it too if it is `inheritable`. Kernel 6.8."""
+        flags = CONSTANTS["IORING_FIXED_FD_NO_CLOEXEC"] if inheritable else 0
+        return self._simple("fixed_fd_install", file, 0, None, flags, options)
+
+    def files_update(
+        self, first: FixedFile | int, files: Iterable[File], **options: Unpack[Options]
+    ) -> Operation[int]:
+        """Replaces files of the ring's table from `first` on, as an operation
+        that can be part of a chain; -1 empties a slot. The result is how many
+        were replaced. Kernel 5.6. `update_files()` does it at once.
+
+        The files must stay open until it is done.
+        """
+        at = first if isinstance(first, int) else first.index
+        held = list(files)
+        fds = [descriptor(file) for file in held]
+        return self._native.start(
+            "files_update", OP["FILES_UPDATE"], -1, bytearray(struct.pack(f"={len(fds)}i", *fds)),
+            0, at, 0, None, 0, 0, lambda res, held=held: res, None, options,
+        )  # fmt: skip
+
+    def _vector(
+        self, name: str, fd: File, buffers: list[Any], offset: int, flags: int, options: Options
+    ) -> Operation[int]:
+        """readv or writev, of registered buffers or others."""
+        fixed = [isinstance(buffer, _liburing.FixedBuffer) for buffer in buffers]
+        if any(fixed):
+            if not all(fixed):
+                raise TypeError("registered buffers do not go together with others")
+            return self._native.fixed_vector(name, fd, buffers, offset, flags, options)
+        return self._native.start(
+            name, OP[name.upper()], fd, buffers, 0, offset, flags,
+            None, 0, 0, None, None, options,
+        )  # fmt: skip
+
+    def _moved(
+        self, name: str, fd_in: File, offset_in: int | None, fd_out: File,
+        offset_out: int | None, nbytes: int, flags: int, options: Options,
+    ) -> Operation[int]:  # fmt: skip
+        """splice or tee; the object that is read from is kept with the handle."""
+        number, fixed = fixed_or_fd(fd_in)
+        flags |= CONSTANTS["SPLICE_F_FD_IN_FIXED"] if fixed else 0
+        return self._native.start(
+            name, OP[name.upper()], fd_out, offset_in, nbytes, offset_out, flags,
+            None, 0, number, lambda res, held=fd_in: res, None, options,
+        )  # fmt: skip
 
     def _simple(
         self, name: str, fd: File, length: int, offset: int | None, flags: int, options: Options

@@ -8,8 +8,9 @@ import socket as _socket
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
-from .common import CLOEXEC, OP, Native, directory, encode_path
-from .results import FileStatus, file_status
+from .._liburing import FixedFile
+from .common import CLOEXEC, OP, Native, descriptor, directory, encode_path, unpack_address
+from .results import FileStatus, Message, file_status, unpack_ancillary
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
@@ -194,6 +195,24 @@ def statuses(batch: Batch) -> list[FileStatus | OSError]:
     ]
 
 
+def _message(data: bytes, control: bytes, flags: int, address: bytes) -> Message:
+    return Message(data, unpack_ancillary(control), flags, unpack_address(address))
+
+
+def _ends_empty(fd: Any) -> bool:
+    """Whether a message without data is the end of what a socket brings. Of a
+    FixedFile that is not known: its messages are datagrams."""
+    if isinstance(fd, FixedFile):
+        return False
+    try:
+        found = _socket.socket(fileno=os.dup(descriptor(fd)))
+    except OSError:
+        # The operation says what is wrong with it.
+        return False
+    with found:
+        return found.type in (_socket.SOCK_STREAM, _socket.SOCK_SEQPACKET)
+
+
 class StreamOperations(Native):
     """Multishot operations: started once, iterated over.
 
@@ -205,10 +224,13 @@ class StreamOperations(Native):
     __slots__ = ()
 
     def accept_multishot(
-        self, fd: File, *, flags: int = _socket.SOCK_CLOEXEC, **options: Unpack[Options]
-    ) -> Stream[int]:
-        """Connections of a listening socket: descriptors. Kernel 5.19."""
-        return self._native.accept_stream("accept", fd, int(flags), options)
+        self, fd: File, *, flags: int = _socket.SOCK_CLOEXEC, slot: bool = False,
+        **options: Unpack[Options],
+    ) -> Stream[Any]:  # fmt: skip
+        """Connections of a listening socket: descriptors, or with `slot`
+        FixedFiles in free slots of the ring's table. Kernel 5.19."""
+        flags = int(flags) & ~_socket.SOCK_CLOEXEC if slot else int(flags)
+        return self._native.accept_stream("accept", fd, flags, slot, options)
 
     @overload
     def recv_multishot(
@@ -224,14 +246,39 @@ class StreamOperations(Native):
 
     def recv_multishot(
         self, fd: File, pool: BufferPool, flags: int = 0, *, copy: bool = True,
-        **options: Unpack[Options],
+        bundle: bool = False, **options: Unpack[Options],
     ) -> Stream[Any]:  # fmt: skip
         """What arrives at a socket, as bytes, until the peer ends. Kernel 6.0.
 
         With `copy=False` read-only views of the pool's memory, which hold what
-        arrived until the next one is taken.
+        arrived until the next one is taken. With `bundle` all that is there at
+        once, in as many buffers as it takes (kernel 6.10); ValueError together
+        with `copy=False`.
         """
-        return self._native.data_stream("recv", fd, pool, True, flags, copy, options)
+        if bundle and not copy:
+            raise ValueError("a bundle is copied out of its buffers")
+        return self._native.data_stream("recv", fd, pool, True, flags, copy, bundle, options)
+
+    def recvmsg_multishot(
+        self, fd: File, pool: BufferPool, ancillary_size: int = 0, flags: int = 0,
+        *, address: bool = True, **options: Unpack[Options],
+    ) -> Stream[Message]:  # fmt: skip
+        """Messages that arrive at a socket: each a Message of its data, its
+        ancillary data of at most `ancillary_size` bytes, its flags
+        (socket.MSG_TRUNC, MSG_CTRUNC) and, if it is asked for, the sender's
+        address. Kernel 6.0.
+
+        Each takes one buffer of the pool, of which 16 bytes, `ancillary_size`
+        and 128 bytes for the address are not for data: ValueError when nothing
+        is left. A datagram that is longer is cut. On a connected stream it ends
+        with the peer.
+        """
+        if not 0 <= ancillary_size <= 2**20:
+            raise ValueError("0 to 1048576 bytes of ancillary data")
+        room = (128 if address else 0, ancillary_size)
+        return self._native.message_stream(
+            "recvmsg", fd, pool, room, flags, _ends_empty(fd), _message, options
+        )
 
     @overload
     def read_multishot(
@@ -249,7 +296,7 @@ class StreamOperations(Native):
     ) -> Stream[Any]:
         """What arrives at a pipe or terminal, as bytes, until its end; `copy`
         as in recv_multishot. Kernel 6.7."""
-        return self._native.data_stream("read", fd, pool, False, 0, copy, options)
+        return self._native.data_stream("read", fd, pool, False, 0, copy, False, options)
 
     def poll_multishot(
         self, fd: File, events: int = _select.POLLIN, **options: Unpack[Options]

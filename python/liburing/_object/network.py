@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 CLOEXEC = int(_socket.SOCK_CLOEXEC)
 
 
+def _address_only(res: int, raw: bytes, *_: Any) -> Any:
+    return unpack_address(raw)
+
+
 class SocketOperations(Native):
     """Connecting, sending, receiving. Addresses are as in the socket module,
     with IP addresses for host names."""
@@ -127,20 +131,23 @@ class SocketOperations(Native):
 
     def send_zc(
         self, fd: File, buffer: Buffer | FixedBuffer, flags: int = 0,
-        **options: Unpack[Options],
+        *, address: Address | None = None, **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
-        """Sends without copying. Done when the kernel no longer needs the
-        buffer, which for TCP is when the peer has acknowledged. Kernel 6.0."""
-        return self._native.transfer("send_zc", fd, buffer, 0, flags, None, options)
+        """Sends without copying, to an `address` if one is given. Done when the
+        kernel no longer needs the buffer, which for TCP is when the peer has
+        acknowledged. Kernel 6.0."""
+        raw = None if address is None else sockaddr(fd, address)
+        return self._native.transfer("send_zc", fd, buffer, 0, flags, raw, options)
 
     def sendmsg(
-        self, fd: File, buffers: Iterable[Buffer],
+        self, fd: File, buffers: Iterable[Buffer | FixedBuffer],
         ancillary: Iterable[tuple[int, int, Buffer]] = (), flags: int = 0,
         address: Address | None = None, *, zero_copy: bool = False,
         **options: Unpack[Options],
     ) -> Operation[int]:  # fmt: skip
         """Sends several buffers with ancillary data, as socket.sendmsg; the
-        result is the number of bytes. Kernel 5.3, `zero_copy` 6.1."""
+        result is the number of bytes. Kernel 5.3, `zero_copy` 6.1, with it parts
+        of one registered buffer 6.15."""
         name = "sendmsg_zc" if zero_copy else "sendmsg"
         raw = None if address is None else sockaddr(fd, address)
         return self._native.message(
@@ -199,6 +206,24 @@ class SocketOperations(Native):
         raw = value.to_bytes(4, "little", signed=True) if isinstance(value, int) else bytes(value)
         block = bytearray(raw)
         return self._option("setsockopt", "SETSOCKOPT", fd, level, option, block, None, options)
+
+    def unread(self, fd: File, **options: Unpack[Options]) -> Operation[int]:
+        """How many bytes a socket has that were not received yet, as ioctl
+        SIOCINQ. Kernel 6.6."""
+        return self._option("unread", "SIOCINQ", fd, 0, 0, bytearray(), None, options)
+
+    def unsent(self, fd: File, **options: Unpack[Options]) -> Operation[int]:
+        """How many bytes a socket has that were not sent, or not acknowledged,
+        as ioctl SIOCOUTQ. Kernel 6.6."""
+        return self._option("unsent", "SIOCOUTQ", fd, 0, 0, bytearray(), None, options)
+
+    def getsockname(self, fd: File, **options: Unpack[Options]) -> Operation[Any]:
+        """The address of a socket. Newer than kernel 6.18: OSError (EOPNOTSUPP)."""
+        return self._native.socket_name("getsockname", fd, False, _address_only, options)
+
+    def getpeername(self, fd: File, **options: Unpack[Options]) -> Operation[Any]:
+        """The address a socket is connected to. Newer than kernel 6.18."""
+        return self._native.socket_name("getpeername", fd, True, _address_only, options)
 
     def _option(
         self, name: str, command: str, fd: File, level: int, option: int, value: bytearray,

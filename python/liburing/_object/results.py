@@ -70,6 +70,15 @@ class Received(NamedTuple):
     address: Any
 
 
+class Message(NamedTuple):
+    """What `Ring.recvmsg_multishot` gives, in the order of socket.recvmsg."""
+
+    data: bytes
+    ancillary: list[tuple[int, int, bytes]]
+    flags: int
+    address: Any
+
+
 _CMSG = struct.Struct("@Nii")
 
 

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use super::engine::{Engine, News, Owned};
 use super::flow::deliver;
+use super::group::ended;
 use super::slots::Owner;
 use crate::fork::generation;
 
@@ -34,9 +35,8 @@ impl Engine {
         match owner {
             Owner::Nobody => {}
             Owner::Operation(handle) => {
-                let operation = handle.get();
-                if operation.complete(py, -libc::ECANCELED, 0).is_ok() && operation.end() {
-                    self.news.push_back(News::Operation(handle));
+                if handle.get().complete(py, -libc::ECANCELED, 0).is_ok() {
+                    self.news.extend(ended(py, handle));
                 }
             }
             Owner::Batch(handle, results) => {

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use super::batch::Batch;
 use super::files::Pinned;
 use super::flow::deadline;
+use super::group::Group;
 use super::message::Message;
 use super::operation::Operation;
 use super::pool::Shared;
@@ -33,6 +34,7 @@ unsafe impl Sync for Owned {}
 pub(super) enum News {
     Operation(Py<Operation>),
     Batch(Py<Batch>),
+    Group(Py<Group>),
     Stream(Py<Stream>),
     Message(Py<Message>),
 }
@@ -43,6 +45,7 @@ impl News {
         match self {
             News::Operation(handle) => handle.get().untold(),
             News::Batch(handle) => handle.get().untold(),
+            News::Group(handle) => handle.get().untold(),
             News::Stream(handle) => handle.get().untold(),
             News::Message(_) => true,
         }
@@ -68,6 +71,8 @@ pub(crate) struct Engine {
     /// inside a chain.
     pub(super) pending: Vec<io_uring_sqe>,
     pub(super) chain: Option<Chain>,
+    /// The batch that is being started.
+    pub(super) group: Option<Py<Group>>,
     pub(super) news: VecDeque<News>,
     /// How many of the news were taken otherwise meanwhile.
     pub(super) stale: usize,
@@ -132,6 +137,7 @@ impl Engine {
             slots: Slots::new(u64::from_ne_bytes(secret)),
             pending: Vec::new(),
             chain: None,
+            group: None,
             news: VecDeque::new(),
             stale: 0,
             files: 0,
@@ -205,6 +211,7 @@ impl Engine {
         let told = self.news.drain(..).filter_map(|news| match news {
             News::Operation(handle) => handle.get().tell().then(|| handle.into_any()),
             News::Batch(handle) => handle.get().tell().then(|| handle.into_any()),
+            News::Group(handle) => handle.get().tell().then(|| handle.into_any()),
             News::Stream(handle) => handle.get().tell().then(|| handle.into_any()),
             News::Message(handle) => Some(handle.into_any()),
         });
@@ -285,6 +292,30 @@ impl Engine {
         Ok(())
     }
 
+    /// Registers the credentials of the process, or takes those of a number
+    /// back.
+    fn personality(&mut self, id: i32) -> PyResult<u32> {
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        anyring::check(match u32::try_from(id) {
+            Ok(id) => ring.register_number(abi::IORING_UNREGISTER_PERSONALITY, id),
+            Err(_) => ring.register_plain(abi::IORING_REGISTER_PERSONALITY),
+        })
+        .map_err(raise)
+    }
+
+    /// Limits of the worker threads; those before.
+    fn limit_workers(&mut self, bounded: u32, unbounded: u32) -> PyResult<(u32, u32)> {
+        let mut limits = [bounded, unbounded];
+        let place = limits.as_mut_ptr().cast_const().cast();
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        // SAFETY: two numbers, which the kernel exchanges during the call.
+        let result = unsafe { ring.register(abi::IORING_REGISTER_IOWQ_MAX_WORKERS, place, 2) };
+        anyring::check(result).map_err(raise)?;
+        Ok((limits[0], limits[1]))
+    }
+
     /// Starts a ring made with IORING_SETUP_R_DISABLED.
     fn enable(&mut self) -> PyResult<()> {
         // SAFETY: used within this call only.
@@ -309,10 +340,12 @@ impl Engine {
                 Owner::Stream(handle) => visit.call(handle)?,
             }
         }
+        visit.call(&self.group)?;
         for news in &self.news {
             match news {
                 News::Operation(handle) => visit.call(handle)?,
                 News::Batch(handle) => visit.call(handle)?,
+                News::Group(handle) => visit.call(handle)?,
                 News::Stream(handle) => visit.call(handle)?,
                 News::Message(_) => {}
             }
@@ -321,6 +354,7 @@ impl Engine {
     }
 
     fn __clear__(&mut self, py: Python<'_>) {
+        self.group = None;
         self.shut(py);
     }
 }

@@ -41,6 +41,12 @@ pub(crate) struct FixedFile {
     index: u32,
 }
 
+impl FixedFile {
+    pub(super) fn at(index: u32) -> Self {
+        FixedFile { index }
+    }
+}
+
 #[pymethods]
 impl FixedFile {
     #[new]

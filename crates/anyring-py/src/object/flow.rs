@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 use super::engine::{Engine, News, Owned};
+use super::group::ended;
 use super::hold::Hold;
 use super::message::Message;
 use super::slots::{LIMITER, Owner, Slots};
@@ -305,11 +306,7 @@ pub(super) fn deliver(
     }
     if let Some((owner, hold)) = slots.release(entry.user_data) {
         match owner {
-            Owner::Operation(handle) => {
-                if handle.get().end() {
-                    news.push_back(News::Operation(handle));
-                }
-            }
+            Owner::Operation(handle) => news.extend(ended(py, handle)),
             Owner::Batch(handle, _) => {
                 handle.get().end();
                 news.push_back(News::Batch(handle));

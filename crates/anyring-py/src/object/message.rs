@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::engine::Engine;
-use super::files::target;
+use super::files::{FixedBuffer, target};
 use super::hold::Hold;
 use super::operation::{Finish, Operation};
 use super::options::Options;
@@ -87,6 +87,23 @@ impl Header {
         }))
     }
 
+    /// A header that only says how much room the address and the control data
+    /// of messages in provided buffers have.
+    pub(super) fn room(address: usize, control: usize) -> Self {
+        let made = Header::new();
+        // SAFETY: nobody else has the header yet.
+        let head = unsafe { &mut (*made.0.get()).header };
+        head.msg_namelen = address as libc::socklen_t;
+        head.msg_controllen = control as _;
+        made
+    }
+
+    /// Where it is, for the kernel.
+    pub(super) fn address(&self) -> u64 {
+        // SAFETY: asks for the place only.
+        unsafe { (&raw const (*self.0.get()).header) as u64 }
+    }
+
     /// The function's result for the number, the address, the control data
     /// and the flags the kernel wrote.
     pub(super) fn finish(
@@ -129,7 +146,31 @@ impl Engine {
             abi::IORING_OP_SENDMSG
         };
         let address = address.unwrap_or_default();
-        let plan = header_plan(op, name, fd, &buffers, address, control, 0, flags, None)?;
+        let fixed = buffers
+            .first()
+            .is_some_and(|one| one.is_instance_of::<FixedBuffer>());
+        if !fixed {
+            let plan = header_plan(op, name, fd, &buffers, address, control, 0, flags, None)?;
+            return Engine::launch(slf, plan, Options::read(Some(options))?);
+        }
+        if !zero_copy {
+            return Err(PyTypeError::new_err("registered buffers are for zero_copy"));
+        }
+        let parts = buffers
+            .iter()
+            .map(|part| Ok(part.cast::<FixedBuffer>()?.clone()))
+            .collect::<PyResult<Vec<_>>>()?;
+        let mut hold = Vec::with_capacity(parts.len() + 1);
+        let (vectors, index) = slf.try_borrow()?.fixed_vectors(&parts, &mut hold)?;
+        let mut plan = header_plan(op, name, fd, &[], address, control, 0, flags, None)?;
+        // SAFETY: the header of the plan, which nobody else has yet.
+        let head = unsafe { &mut *(plan.sqe.addr as *mut libc::msghdr) };
+        head.msg_iov = vectors.as_ptr().cast_mut();
+        head.msg_iovlen = vectors.len() as _;
+        hold.push(Hold::Buffers(vec![Keep::Vectors { _vectors: vectors }]));
+        plan.hold.append(&mut hold);
+        plan.sqe.ioprio = abi::IORING_RECVSEND_FIXED_BUF as u16;
+        plan.sqe.buf_index = index;
         Engine::launch(slf, plan, Options::read(Some(options))?)
     }
 
@@ -179,6 +220,34 @@ impl Engine {
             sqe.off = (&raw mut (*parts).address_length) as u64;
         }
         sqe.op_flags = flags;
+        hold.push(Hold::Header(Arc::clone(&header)));
+        let mut plan = Plan::new(name, sqe, hold);
+        plan.finish = Finish::Header(header, finish);
+        Engine::launch(slf, plan, Options::read(Some(options))?)
+    }
+
+    /// The address of a socket or of its peer.
+    fn socket_name(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        peer: bool,
+        finish: Py<PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Operation>> {
+        let mut hold = Vec::new();
+        let target = target(fd, &mut hold)?;
+        let mut sqe = blank(abi::IORING_OP_URING_CMD, target.fd, target.fixed);
+        sqe.off = u64::from(abi::SOCKET_URING_OP_GETSOCKNAME);
+        super::shape::on_a_socket(&sqe)?;
+        let header = Arc::new(Header::new());
+        let parts = header.0.get();
+        // SAFETY: the parts live as long as the header, which is held.
+        unsafe {
+            sqe.addr = (&raw mut (*parts).address) as u64;
+            sqe.addr3 = (&raw mut (*parts).address_length) as u64;
+        }
+        sqe.file_index = u32::from(peer);
         hold.push(Hold::Header(Arc::clone(&header)));
         let mut plan = Plan::new(name, sqe, hold);
         plan.finish = Finish::Header(header, finish);

@@ -11,6 +11,7 @@ mod close;
 mod engine;
 mod files;
 mod flow;
+mod group;
 mod hold;
 mod message;
 mod operation;
@@ -22,6 +23,7 @@ mod start;
 mod stream;
 mod stream_start;
 mod transfer;
+mod vectored;
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -40,6 +42,7 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<operation::Operation>()?;
     module.add_class::<batch::Batch>()?;
+    module.add_class::<group::Group>()?;
     module.add_class::<stream::Stream>()?;
     module.add_class::<pool::BufferPool>()?;
     module.add_class::<files::FixedFile>()?;

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::engine::Engine;
+use super::group::Group;
 use super::message::Header;
 use super::pool::Shared;
 
@@ -58,6 +59,8 @@ pub(crate) struct Operation {
     pub(super) finish: Finish,
     pub(super) outcome: AtomicU64,
     pub(super) state: AtomicU8,
+    /// The batch it was started in, until it is over.
+    pub(super) group: Mutex<Option<Py<Group>>>,
 }
 
 impl Operation {
@@ -67,6 +70,19 @@ impl Operation {
 
     fn set(&self, state: u8) {
         self.state.fetch_or(state, Ordering::Relaxed);
+    }
+
+    /// The kernel's number, once it is known.
+    pub(super) fn number_if_done(&self) -> Option<i32> {
+        self.has(DONE).then(|| self.res())
+    }
+
+    /// The batch it was in; it is over.
+    pub(super) fn leave_group(&self) -> Option<Py<Group>> {
+        self.group
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn res(&self) -> i32 {
@@ -133,7 +149,7 @@ impl Operation {
     }
 
     /// The error it ended with.
-    fn error(&self, py: Python<'_>) -> Option<PyErr> {
+    pub(super) fn error(&self, py: Python<'_>) -> Option<PyErr> {
         let number = match self.res() {
             res if res >= 0 => return None,
             res => -res,
@@ -146,7 +162,7 @@ impl Operation {
         Some(named_error(py, &name, number, late, self.subject.as_ref()))
     }
 
-    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    pub(super) fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let res = self.res();
         match &self.finish {
             Finish::Number => Ok(res.into_pyobject(py)?.into_any().unbind()),
@@ -298,6 +314,9 @@ impl Operation {
         visit.call(&self.user_data)?;
         visit.call(&self.buffer)?;
         visit.call(&self.subject)?;
+        if let Ok(group) = self.group.try_lock() {
+            visit.call(&*group)?;
+        }
         match &self.finish {
             Finish::Call(function) | Finish::Header(_, function) => visit.call(function),
             _ => Ok(()),

@@ -13,8 +13,16 @@ use super::engine::Engine;
 use super::files::Pinned;
 use crate::core::raise;
 
-/// The ring of slots; gone when the group was taken back.
-struct Slots(Option<*mut io_uring_buf_ring>);
+/// The ring of slots, and which buffer is in which.
+struct Slots {
+    /// None when the group was taken back.
+    ring: Option<*mut io_uring_buf_ring>,
+    /// The buffer in each slot.
+    buffers: Vec<u16>,
+    /// The slot of each buffer, where it was put last.
+    places: Vec<u16>,
+    tail: u16,
+}
 
 // SAFETY: the mapping belongs to no thread; a mutex is around it.
 unsafe impl Send for Slots {}
@@ -39,12 +47,15 @@ impl Shared {
 
     /// Gives buffers back to the kernel.
     pub(super) fn recycle(&self, ids: &[u16]) {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(ring) = slots.0 else {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ring) = slots.ring else {
             return;
         };
         let mask = buffers::mask(u32::from(self.count));
         for (place, id) in ids.iter().enumerate() {
+            let slot = slots.tail.wrapping_add(place as u16) & (self.count - 1);
+            slots.buffers[usize::from(slot)] = *id;
+            slots.places[usize::from(*id)] = slot;
             let address = self.pinned.address + u64::from(*id) * self.size as u64;
             // SAFETY: mapped until the slots are gone, which the lock rules
             // out; the buffer lies in the pinned memory.
@@ -59,8 +70,49 @@ impl Shared {
                 );
             }
         }
+        slots.tail = slots.tail.wrapping_add(ids.len() as u16);
         // SAFETY: as above.
         unsafe { buffers::advance(ring, ids.len() as i32) };
+    }
+
+    /// The buffers that a bundle filled, in their order. To be asked when its
+    /// completion arrives: later another one may be in their slots.
+    pub(super) fn bundle(&self, res: i32, flags: u32) -> Vec<u16> {
+        let Some(first) = Self::chosen(flags).filter(|id| *id < self.count) else {
+            return Vec::new();
+        };
+        let filled = usize::try_from(res).unwrap_or(0).div_ceil(self.size).max(1);
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = usize::from(slots.places[usize::from(first)]);
+        let mask = usize::from(self.count) - 1;
+        (0..filled.min(mask + 1))
+            .map(|step| slots.buffers[start + step & mask])
+            .collect()
+    }
+
+    /// A copy of what a bundle brought; its buffers go back.
+    pub(super) fn copy_bundle<'py>(
+        &self,
+        py: Python<'py>,
+        res: i32,
+        ids: &[u16],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let length = usize::try_from(res).unwrap_or(0).min(ids.len() * self.size);
+        let bytes = PyBytes::new_with(py, length, |bytes| {
+            for (part, id) in bytes.chunks_mut(self.size).zip(ids) {
+                let from = usize::from(*id) * self.size;
+                // SAFETY: inside the pinned memory, which is initialised; the
+                // kernel is done with this buffer and has not got it back.
+                let filled = unsafe {
+                    let first = (self.pinned.address as *const u8).add(from);
+                    std::slice::from_raw_parts(first, part.len())
+                };
+                part.copy_from_slice(filled);
+            }
+            Ok(())
+        })?;
+        self.recycle(ids);
+        Ok(bytes)
     }
 
     /// A copy of what arrived, None without a buffer; the buffer goes back.
@@ -102,7 +154,7 @@ impl Shared {
     /// Takes the group back and unmaps its slots.
     pub(super) fn detach(&self, ring: &mut crate::OwnRing) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mapped) = slots.0.take() {
+        if let Some(mapped) = slots.ring.take() {
             // SAFETY: it came from setup_buf_ring with this count, and nobody
             // else has it any more.
             unsafe {
@@ -162,7 +214,7 @@ impl BufferPool {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let mapped = slots
-            .0
+            .ring
             .ok_or_else(|| PyRuntimeError::new_err("the pool is closed"))?;
         // SAFETY: mapped until the slots are gone, which the lock rules out.
         let found = unsafe {
@@ -227,7 +279,12 @@ impl Engine {
             count,
             memory: memory.unbind(),
             pinned,
-            slots: Mutex::new(Slots(Some(mapped))),
+            slots: Mutex::new(Slots {
+                ring: Some(mapped),
+                buffers: vec![0; usize::from(count)],
+                places: vec![0; usize::from(count)],
+                tail: 0,
+            }),
         });
         shared.recycle(&(0..count).collect::<Vec<_>>());
         engine.pools.push(Arc::clone(&shared));

@@ -55,6 +55,9 @@ const SHAPES: &[(u32, Field, Field, Field, Length)] = &[
     (abi::IORING_OP_FSYNC, Zero, Number, Zero, Given),
     (abi::IORING_OP_SYNC_FILE_RANGE, Zero, Number, Zero, Given),
     (abi::IORING_OP_POLL_ADD, Zero, Zero, Zero, Given),
+    (abi::IORING_OP_POLL_REMOVE, Number, Zero, Zero, Given),
+    (abi::IORING_OP_TIMEOUT_REMOVE, Number, Zero, Zero, Given),
+    (abi::IORING_OP_FILES_UPDATE, Sink(4), Number, Zero, Addr(4)),
     (abi::IORING_OP_ASYNC_CANCEL, Number, Zero, Zero, Given),
     (abi::IORING_OP_FALLOCATE, Number, Number, Zero, Given),
     (abi::IORING_OP_OPENAT, Text, Zero, Zero, Given),
@@ -207,6 +210,9 @@ pub(super) fn place(
         }
         abi::IORING_OP_MADVISE => whole_pages(sqe.addr, addr_size)?,
         abi::IORING_OP_URING_CMD => socket_command(sqe)?,
+        abi::IORING_OP_POLL_REMOVE if sqe.len & abi::IORING_POLL_UPDATE_USER_DATA != 0 => {
+            return Err(PyValueError::new_err("tags are not for programs to change"));
+        }
         _ => {}
     }
     Ok(())
@@ -224,8 +230,18 @@ fn whole_pages(address: u64, length: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// Commands of sockets, on sockets only: other files have other arguments.
+/// An option of a socket, with memory, or a question with a number for an
+/// answer.
 fn socket_command(sqe: &io_uring_sqe) -> PyResult<()> {
+    on_a_socket(sqe)?;
+    if sqe.off > u64::from(abi::SOCKET_URING_OP_SETSOCKOPT) {
+        return Err(PyValueError::new_err("not a socket option"));
+    }
+    Ok(())
+}
+
+/// Commands of sockets, on sockets only: other files have other arguments.
+pub(super) fn on_a_socket(sqe: &io_uring_sqe) -> PyResult<()> {
     let fixed = sqe.flags & 1 << abi::IOSQE_FIXED_FILE_BIT != 0;
     // SAFETY: all zeroes is a valid struct stat.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
@@ -235,9 +251,6 @@ fn socket_command(sqe: &io_uring_sqe) -> PyResult<()> {
         return Err(PyValueError::new_err(
             "the descriptor of a socket is required",
         ));
-    }
-    if sqe.off > u64::from(abi::SOCKET_URING_OP_SETSOCKOPT) {
-        return Err(PyValueError::new_err("not a socket option"));
     }
     Ok(())
 }

@@ -130,6 +130,11 @@ impl Slots {
     }
 }
 
+/// The token of the first place of a slot.
+pub(super) fn base(token: u64) -> u64 {
+    token & !(MASK << BITS)
+}
+
 /// The token of another place in the same slot.
 #[inline]
 pub(super) fn at_place(token: u64, place: u32) -> u64 {

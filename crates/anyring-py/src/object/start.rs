@@ -1,5 +1,6 @@
 //! Starting operations, one handle each.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use anyring_abi as abi;
@@ -75,8 +76,12 @@ impl Engine {
                 finish: plan.finish,
                 outcome: AtomicU64::new(0),
                 state: AtomicU8::new(0),
+                group: Mutex::new(engine.group.as_ref().map(|group| group.clone_ref(py))),
             },
         )?;
+        if let Some(group) = &engine.group {
+            group.get().join(handle.clone_ref(py));
+        }
         if let Some((slot, _)) = engine.slots.find(token) {
             slot.owner = Owner::Operation(handle.clone_ref(py));
         }

@@ -9,9 +9,10 @@ use pyo3::PyTraverseError;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::engine::Engine;
+use super::files::FixedFile;
 use super::hold::Hold;
 use super::operation::named_error;
 use super::options::Options;
@@ -20,18 +21,82 @@ use super::slots::Owner;
 
 /// What a completion means.
 pub(super) enum Kind {
-    /// A new descriptor.
-    Accept,
+    /// A new descriptor, or a slot of the table of files.
+    Accept(bool),
     /// Ready events.
     Poll,
     /// A tick.
     Timer,
     /// Data in a buffer of the pool, as a copy or as a view.
     Data(Arc<Shared>, bool),
+    /// Data in as many buffers of the pool as it took.
+    Bundle(Arc<Shared>),
+    /// A message with its header in a buffer of the pool.
+    Message(Arc<Shared>, Parts),
+}
+
+/// Room in front of a message, and what makes a value of it.
+pub(super) struct Parts {
+    /// Bytes for the sender's address.
+    pub(super) name: usize,
+    /// Bytes for control data.
+    pub(super) control: usize,
+    /// Whether a message without data is the end.
+    pub(super) ends: bool,
+    /// Called with the data, the control data, the flags and the address.
+    pub(super) finish: Py<PyAny>,
+}
+
+/// One completion.
+struct Item {
+    res: i32,
+    flags: u32,
+    /// The buffers of a bundle.
+    buffers: Vec<u16>,
+}
+
+/// Bytes of the header the kernel puts in front of a message.
+const HEADER: usize = size_of::<abi::io_uring_recvmsg_out>();
+
+impl Kind {
+    fn pool(&self) -> Option<&Arc<Shared>> {
+        match self {
+            Kind::Data(pool, _) | Kind::Bundle(pool) | Kind::Message(pool, _) => Some(pool),
+            _ => None,
+        }
+    }
+}
+
+impl Parts {
+    /// The value of what the kernel left in a buffer, and whether there was
+    /// data in it.
+    fn value(&self, py: Python<'_>, left: &[u8]) -> PyResult<(Py<PyAny>, bool)> {
+        let word = |at: usize| {
+            let bytes = left.get(at..at + 4).and_then(|four| four.try_into().ok());
+            u32::from_ne_bytes(bytes.unwrap_or_default())
+        };
+        let part = |from: usize, length: usize| {
+            let from = from.min(left.len());
+            &left[from..left.len().min(from + length)]
+        };
+        let name = part(HEADER, self.name.min(word(0) as usize));
+        let control = part(HEADER + self.name, self.control.min(word(4) as usize));
+        let data = part(HEADER + self.name + self.control, usize::MAX / 2);
+        let value = self.finish.call1(
+            py,
+            (
+                PyBytes::new(py, data),
+                PyBytes::new(py, control),
+                word(12),
+                PyBytes::new(py, name),
+            ),
+        )?;
+        Ok((value, !data.is_empty()))
+    }
 }
 
 struct State {
-    items: VecDeque<(i32, u32)>,
+    items: VecDeque<Item>,
     /// The token while the kernel has it.
     token: Option<u64>,
     /// No more will come, and why if that is an error.
@@ -78,7 +143,15 @@ impl Stream {
             state.over = true;
             return false;
         }
-        state.items.push_back((res, flags));
+        let buffers = match &self.kind {
+            Kind::Bundle(pool) if res >= 0 => pool.bundle(res, flags),
+            _ => Vec::new(),
+        };
+        state.items.push_back(Item {
+            res,
+            flags,
+            buffers,
+        });
         !std::mem::replace(&mut state.queued, true)
     }
 
@@ -99,7 +172,7 @@ impl Stream {
         engine.ring()?;
         let this = slf.get();
         let mut hold = Vec::new();
-        if let Kind::Data(pool, _) = &this.kind {
+        if let Some(pool) = this.kind.pool() {
             hold.push(Hold::Pool(Arc::clone(pool)));
         }
         let token = engine.take_slot(1, hold)?;
@@ -117,7 +190,12 @@ impl Stream {
     fn next_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         loop {
             let mut state = self.state();
-            let Some((res, flags)) = state.items.pop_front() else {
+            let Some(Item {
+                res,
+                flags,
+                buffers,
+            }) = state.items.pop_front()
+            else {
                 return Ok(None);
             };
             let last = flags & abi::IORING_CQE_F_MORE == 0;
@@ -128,7 +206,7 @@ impl Stream {
                     state.over = last && self.entry.off != 0;
                     return Ok(Some(state.ticks.into_pyobject(py)?.into_any().unbind()));
                 }
-                Kind::Data(..) if res == -libc::ENOBUFS => {
+                Kind::Data(..) | Kind::Bundle(_) | Kind::Message(..) if res == -libc::ENOBUFS => {
                     state.starved += 1;
                     continue;
                 }
@@ -160,6 +238,30 @@ impl Stream {
                         drop(state);
                         return Ok(Some(pool.view(py, res, id)?.unbind()));
                     }
+                }
+                Kind::Bundle(pool) => {
+                    state.starved = 0;
+                    state.over = res == 0;
+                    drop(state);
+                    let bytes = pool.copy_bundle(py, res, &buffers)?;
+                    return Ok((res > 0).then(|| bytes.into_any().unbind()));
+                }
+                Kind::Message(pool, parts) => {
+                    state.starved = 0;
+                    drop(state);
+                    let Some(left) = pool.copy(py, res, flags)? else {
+                        continue;
+                    };
+                    let (value, filled) = parts.value(py, left.as_bytes())?;
+                    if parts.ends && !filled {
+                        self.state().over = true;
+                        return Ok(None);
+                    }
+                    return Ok(Some(value));
+                }
+                Kind::Accept(true) => {
+                    let file = FixedFile::at(res as u32);
+                    return Ok(Some(Bound::new(py, file)?.into_any().unbind()));
                 }
                 _ => return Ok(Some(res.into_pyobject(py)?.into_any().unbind())),
             }
@@ -224,17 +326,22 @@ impl Drop for Stream {
         let items = std::mem::take(&mut state.items);
         let mut ids = std::mem::take(&mut state.lent);
         match &self.kind {
-            Kind::Accept => {
-                for (fd, _) in items.into_iter().filter(|(res, _)| *res >= 0) {
+            Kind::Accept(false) => {
+                for item in items.into_iter().filter(|item| item.res >= 0) {
                     // SAFETY: a descriptor nobody was told of.
-                    unsafe { libc::close(fd) };
+                    unsafe { libc::close(item.res) };
                 }
             }
-            Kind::Data(pool, _) => {
-                ids.extend(items.iter().filter_map(|(_, flags)| Shared::chosen(*flags)));
+            Kind::Data(pool, _) | Kind::Message(pool, _) => {
+                ids.extend(items.iter().filter_map(|item| Shared::chosen(item.flags)));
                 pool.recycle(&ids);
             }
-            Kind::Poll | Kind::Timer => {}
+            Kind::Bundle(pool) => {
+                ids.extend(items.into_iter().flat_map(|item| item.buffers));
+                pool.recycle(&ids);
+            }
+            // A slot that nobody was told of stays taken until the table goes.
+            Kind::Accept(true) | Kind::Poll | Kind::Timer => {}
         }
     }
 }
@@ -291,7 +398,7 @@ impl Stream {
         loop {
             let failed = {
                 let state = this.state();
-                let fatal = state.items.front().is_some_and(|(res, _)| {
+                let fatal = state.items.front().is_some_and(|Item { res, .. }| {
                     *res < 0 && *res != -libc::ETIME && *res != -libc::ENOBUFS
                 });
                 fatal && !values.is_empty()
@@ -346,6 +453,13 @@ impl Stream {
         super::alias(cls, item)
     }
 
+    /// The number by which the native half knows it; 0 while the kernel has
+    /// not got it.
+    #[getter]
+    fn _token(&self) -> u64 {
+        self.state().token.unwrap_or(0)
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         let name = self.name.bind(py).to_string_lossy().into_owned();
         let state = self.state();
@@ -355,6 +469,9 @@ impl Stream {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.engine)?;
+        if let Kind::Message(_, parts) = &self.kind {
+            visit.call(&parts.finish)?;
+        }
         visit.call(&self.user_data)
     }
 }

@@ -1,15 +1,19 @@
 //! Starting multishot operations.
 
+use std::sync::Arc;
+
 use anyring_abi as abi;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::engine::Engine;
 use super::files::target;
-use super::message::blank;
+use super::hold::Hold;
+use super::message::{Header, blank};
 use super::pool::BufferPool;
 use super::start::timer_entry;
-use super::stream::{Kind, Stream};
+use super::stream::{Kind, Parts, Stream};
 
 #[pymethods]
 impl Engine {
@@ -19,6 +23,7 @@ impl Engine {
         name: Bound<'_, PyString>,
         fd: &Bound<'_, PyAny>,
         flags: u32,
+        direct: bool,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Stream>> {
         let mut hold = Vec::new();
@@ -26,7 +31,12 @@ impl Engine {
         let mut sqe = blank(abi::IORING_OP_ACCEPT, target.fd, target.fixed);
         sqe.ioprio = abi::IORING_ACCEPT_MULTISHOT as u16;
         sqe.op_flags = flags;
-        Stream::create(slf, name, Kind::Accept, sqe, hold, options)
+        sqe.file_index = if direct {
+            abi::IORING_FILE_INDEX_ALLOC
+        } else {
+            0
+        };
+        Stream::create(slf, name, Kind::Accept(direct), sqe, hold, options)
     }
 
     /// Reads or receives again and again into buffers of a pool.
@@ -38,6 +48,7 @@ impl Engine {
         receive: bool,
         flags: u32,
         copy: bool,
+        bundle: bool,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Stream>> {
         let mut hold = Vec::new();
@@ -53,12 +64,60 @@ impl Engine {
         sqe.buf_index = shared.group;
         if receive {
             sqe.ioprio = abi::IORING_RECV_MULTISHOT as u16;
+            if bundle {
+                sqe.ioprio |= abi::IORING_RECVSEND_BUNDLE as u16;
+            }
             sqe.op_flags = flags;
         } else {
             // The file position.
             sqe.off = u64::MAX;
         }
-        Stream::create(slf, name, Kind::Data(shared, copy), sqe, hold, options)
+        let kind = if bundle {
+            Kind::Bundle(shared)
+        } else {
+            Kind::Data(shared, copy)
+        };
+        Stream::create(slf, name, kind, sqe, hold, options)
+    }
+
+    /// Receives messages again and again into buffers of a pool, with room for
+    /// an address of `name` and control data of `control` bytes.
+    fn message_stream(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        fd: &Bound<'_, PyAny>,
+        pool: &Bound<'_, BufferPool>,
+        room: (usize, usize),
+        flags: u32,
+        ends: bool,
+        finish: Py<PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<Stream>> {
+        let mut hold = Vec::new();
+        let target = target(fd, &mut hold)?;
+        let shared = pool.get().of(slf)?;
+        let (address, control) = room;
+        if shared.size <= size_of::<abi::io_uring_recvmsg_out>() + address + control {
+            return Err(PyValueError::new_err(
+                "the pool's buffers have no room for a message beside its header",
+            ));
+        }
+        let header = Arc::new(Header::room(address, control));
+        let mut sqe = blank(abi::IORING_OP_RECVMSG, target.fd, target.fixed);
+        sqe.flags |= 1 << abi::IOSQE_BUFFER_SELECT_BIT;
+        sqe.buf_index = shared.group;
+        sqe.ioprio = abi::IORING_RECV_MULTISHOT as u16;
+        sqe.addr = header.address();
+        sqe.len = 1;
+        sqe.op_flags = flags;
+        hold.push(Hold::Header(header));
+        let parts = Parts {
+            name: address,
+            control,
+            ends,
+            finish,
+        };
+        Stream::create(slf, name, Kind::Message(shared, parts), sqe, hold, options)
     }
 
     /// Polls again and again.
