@@ -182,6 +182,47 @@ class Batch:
     def __getitem__(self, index: int, /) -> int: ...
 
 @final
+class Group:
+    """Operations that were started in one `Ring.batch()`."""
+
+    @property
+    def name(self) -> str:
+        """Always "batch"."""
+    @property
+    def user_data(self) -> Any:
+        """Whatever the program gave to know it by."""
+    @property
+    def done(self) -> bool:
+        """Whether all of them are done. Never waits."""
+    @property
+    def remaining(self) -> int:
+        """How many are not done yet."""
+    @property
+    def operations(self) -> tuple[Operation[Any], ...]:
+        """Their handles, in the order in which they were started."""
+    @property
+    def results(self) -> memoryview:
+        """The kernel's numbers, `-errno` for a failure, in the order in which
+        they were started, 32-bit integers; -2**31 for what is not done. Never
+        waits."""
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """Submits what was started, waits for all of them, at most `timeout`
+        seconds, and gives the list of their results.
+
+        Raises the OSError of the first that failed, with the operation's name
+        in `error.operation` and its place in `error.index`; TimeoutError when
+        the time is over.
+        """
+    def wait(self, timeout: float | None = None) -> Self:
+        """Waits as result() does and gives itself; failures raise nothing."""
+    def errors(self, timeout: float | None = None) -> dict[int, OSError]:
+        """`{place: OSError}` of those that failed. Waits as result() does."""
+    def cancel(self) -> bool:
+        """Asks the kernel to cancel all of them; False when they are done."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+@final
 class Stream(Generic[_T]):
     """A multishot operation: an iterator over what arrives."""
 
@@ -194,6 +235,8 @@ class Stream(Generic[_T]):
     @property
     def done(self) -> bool:
         """Whether it is over and everything that arrived was taken."""
+    @property
+    def _token(self) -> int: ...
     def take(self) -> list[_T]:
         """What arrived since the last time, without waiting. An error comes
         when everything before it was taken."""

@@ -614,7 +614,10 @@ fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> O
                 let buffers = if bundle { touched(&vectors, count) } else { 1 };
                 let flags = state.groups.used(selected, count as u32, buffers);
                 let flags = flags | inquire(request, count, room);
-                if !multishot || state.is_full() {
+                // A message without a payload may be the end of a connection,
+                // so the kernel stops there.
+                let empty = multishot && head(request).is_ok_and(|head| head == count);
+                if !multishot || empty || state.is_full() {
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);
@@ -721,6 +724,15 @@ fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, u
     Ok((count, wanted))
 }
 
+/// Bytes in front of the payload of a message in its buffer.
+fn head(request: &Request) -> Result<usize, c_int> {
+    let Data::Message(headers, ..) = &request.data else {
+        return Err(-libc::EFAULT);
+    };
+    let given = headers.first().ok_or(-libc::EFAULT)?;
+    Ok(size_of::<io_uring_recvmsg_out>() + given.msg_namelen as usize + given.msg_controllen)
+}
+
 /// A message laid out in its buffer as io_uring_recvmsg_out(3) says.
 fn recv_message_laid_out(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
     let Data::Message(headers, ..) = &request.data else {
@@ -728,7 +740,7 @@ fn recv_message_laid_out(request: &Request, selected: &Selected) -> Result<(usiz
     };
     let given = headers.first().ok_or(-libc::EFAULT)?;
     let (name, control) = (given.msg_namelen as usize, given.msg_controllen);
-    let head = size_of::<io_uring_recvmsg_out>() + name + control;
+    let head = head(request)?;
     let room = (selected.len as usize)
         .checked_sub(head)
         .ok_or(-libc::EFAULT)?;

@@ -86,7 +86,7 @@ impl Shared {
         let start = usize::from(slots.places[usize::from(first)]);
         let mask = usize::from(self.count) - 1;
         (0..filled.min(mask + 1))
-            .map(|step| slots.buffers[start + step & mask])
+            .map(|step| slots.buffers[(start + step) & mask])
             .collect()
     }
 
