@@ -37,7 +37,7 @@ from ._liburing import (
 )
 from ._newer import QueryHdr, QueryOpcode, QueryScq, QueryZcrx, ZcrxCtrl
 from ._object.many import statuses
-from ._object.results import ChildStatus, FileStatus, Message, Received
+from ._object.results import ChildStatus, FileStatus, Received, ReceivedMessage
 from ._register import Probe
 from ._ring import FEATURES, Ring
 from ._structs import (

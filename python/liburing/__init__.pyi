@@ -13,8 +13,8 @@ from typing_extensions import Buffer, Self
 from ._ring import FEATURES as FEATURES, Ring as Ring
 from ._newer import QueryOpcode as QueryOpcode, QueryScq as QueryScq, QueryZcrx as QueryZcrx
 from ._object.many import statuses as statuses
-from ._object.results import ChildStatus as ChildStatus, FileStatus as FileStatus, Received as Received
-from ._liburing import Batch as Batch, BufferPool as BufferPool, FixedBuffer as FixedBuffer, FixedFile as FixedFile, Operation as Operation, RingMessage as RingMessage, Stream as Stream
+from ._object.results import ChildStatus as ChildStatus, FileStatus as FileStatus, Received as Received, ReceivedMessage as ReceivedMessage
+from ._liburing import Batch as Batch, BufferPool as BufferPool, FixedBuffer as FixedBuffer, FixedFile as FixedFile, Group as Group, Operation as Operation, RingMessage as RingMessage, Stream as Stream
 from ._liburing import BufRing as BufRing
 from ._liburing import CQE as CQE
 from ._liburing import Found as Found

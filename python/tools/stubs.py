@@ -250,7 +250,7 @@ def public(records):
         "liburing._ring": ["FEATURES", "Ring"],
         "liburing._newer": ["QueryOpcode", "QueryScq", "QueryZcrx"],
         "liburing._object.many": ["statuses"],
-        "liburing._object.results": ["ChildStatus", "FileStatus", "Message", "Received"],
+        "liburing._object.results": ["ChildStatus", "FileStatus", "Received", "ReceivedMessage"],
         "liburing": ["Batch", "BufferPool", "FixedBuffer", "FixedFile", "Group", "Operation",
                      "RingMessage", "Stream"],
     }  # fmt: skip

@@ -73,7 +73,7 @@ def test_messages_without_addresses(ring):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             stream = ring.recvmsg_multishot(server, ring.buffer_pool(4, 64), address=False)
             client.sendto(b"x", server.getsockname())
-            assert or_skip(lambda: next(stream)) == liburing.Message(b"x", [], 0, None)
+            assert or_skip(lambda: next(stream)) == liburing.ReceivedMessage(b"x", [], 0, None)
 
 
 def test_descriptors_in_messages(ring):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
 from .._liburing import FixedFile
 from .common import CLOEXEC, OP, Native, descriptor, directory, encode_path, unpack_address
-from .results import FileStatus, Message, file_status, unpack_ancillary
+from .results import FileStatus, ReceivedMessage, file_status, unpack_ancillary
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
@@ -195,8 +195,8 @@ def statuses(batch: Batch) -> list[FileStatus | OSError]:
     ]
 
 
-def _message(data: bytes, control: bytes, flags: int, address: bytes) -> Message:
-    return Message(data, unpack_ancillary(control), flags, unpack_address(address))
+def _message(data: bytes, control: bytes, flags: int, address: bytes) -> ReceivedMessage:
+    return ReceivedMessage(data, unpack_ancillary(control), flags, unpack_address(address))
 
 
 def _ends_empty(fd: Any) -> bool:
@@ -262,8 +262,8 @@ class StreamOperations(Native):
     def recvmsg_multishot(
         self, fd: File, pool: BufferPool, ancillary_size: int = 0, flags: int = 0,
         *, address: bool = True, **options: Unpack[Options],
-    ) -> Stream[Message]:  # fmt: skip
-        """Messages that arrive at a socket: each a Message of its data, its
+    ) -> Stream[ReceivedMessage]:  # fmt: skip
+        """Messages that arrive at a socket: each a ReceivedMessage of its data, its
         ancillary data of at most `ancillary_size` bytes, its flags
         (socket.MSG_TRUNC, MSG_CTRUNC) and, if it is asked for, the sender's
         address. Kernel 6.0.

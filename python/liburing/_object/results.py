@@ -70,7 +70,7 @@ class Received(NamedTuple):
     address: Any
 
 
-class Message(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """What `Ring.recvmsg_multishot` gives, in the order of socket.recvmsg."""
 
     data: bytes
