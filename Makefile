@@ -247,7 +247,7 @@ test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain ha
 	if [ -z "$$runtime" ]; then echo "skipped: the toolchain has no runtime of the thread sanitizer"; exit 0; fi; \
 	TSAN_OPTIONS="suppressions=$(CURDIR)/crates/anyring-engine/tests/support/tsan.txt" RUSTC_BOOTSTRAP=1 \
 		RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=$(TARGET)/tsan \
-		$(CARGO) test --locked --package anyring-engine --test differential \
+		$(CARGO) test --locked --package anyring-engine --test threads --test differential \
 		--target $$(rustc -vV | sed -n 's/^host: //p') -- --nocapture
 
 .PHONY: test-engine-mutants
