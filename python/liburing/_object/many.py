@@ -223,6 +223,18 @@ class StreamOperations(Native):
 
     __slots__ = ()
 
+    @overload
+    def accept_multishot(
+        self, fd: File, *, flags: int = _socket.SOCK_CLOEXEC, slot: Literal[False] = False,
+        **options: Unpack[Options],
+    ) -> Stream[int]: ...  # fmt: skip
+
+    @overload
+    def accept_multishot(
+        self, fd: File, *, flags: int = _socket.SOCK_CLOEXEC, slot: Literal[True],
+        **options: Unpack[Options],
+    ) -> Stream[FixedFile]: ...  # fmt: skip
+
     def accept_multishot(
         self, fd: File, *, flags: int = _socket.SOCK_CLOEXEC, slot: bool = False,
         **options: Unpack[Options],
@@ -235,12 +247,13 @@ class StreamOperations(Native):
     @overload
     def recv_multishot(
         self, fd: File, pool: BufferPool, flags: int = 0, *, copy: Literal[True] = True,
+        bundle: bool = False,
         **options: Unpack[Options],
     ) -> Stream[bytes]: ...  # fmt: skip
 
     @overload
     def recv_multishot(
-        self, fd: File, pool: BufferPool, flags: int = 0, *, copy: bool,
+        self, fd: File, pool: BufferPool, flags: int = 0, *, copy: bool, bundle: bool = False,
         **options: Unpack[Options],
     ) -> Stream[Any]: ...  # fmt: skip
 
