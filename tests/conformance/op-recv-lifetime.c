@@ -142,6 +142,11 @@ static void reused_by_others(void)
 		CHECK_EQ(byte, 'p');
 		close(ends[1]);
 
+		reuse(number, socket(AF_INET, SOCK_STREAM, 0));
+		CHECK_EQ(listen(number, 1), 0);
+		io_uring_prep_recv(sqe_of(&ring), number, &byte, 1, 0);
+		CHECK_EQ(run_one(&ring), -ENOTCONN);
+
 		reuse(number, open("/dev/zero", O_RDONLY));
 		io_uring_prep_recv(sqe_of(&ring), number, &byte, 1, 0);
 		CHECK_EQ(run_one(&ring), -ENOTSOCK);
@@ -312,9 +317,63 @@ static void registered(void)
 	close(fds[0]);
 }
 
+/* Many at a time. */
+static void all_at_once(void)
+{
+	enum { PAIRS = 20 };
+	static char bytes[PAIRS];
+	int fds[PAIRS][2], results[PAIRS], round, i;
+
+	for (i = 0; i < PAIRS; i++)
+		tcp_pair(fds[i]);
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < PAIRS; i++) {
+			struct io_uring_sqe *sqe = sqe_of(&ring);
+
+			io_uring_prep_recv(sqe, fds[i][1], &bytes[i], 1, 0);
+			mark(sqe, (__u64) i, 0);
+		}
+		CHECK_EQ(io_uring_submit(&ring), PAIRS);
+		/* In the last round every third waits longer than the others. */
+		for (i = 0; i < PAIRS; i++)
+			if (round < 4 || i % 3)
+				CHECK_EQ(send(fds[i][0], &"abcdefghijklmnopqrst"[i], 1, 0), 1);
+		collect(&ring, round < 4 ? PAIRS : PAIRS - (PAIRS + 2) / 3, results);
+		for (i = 0; i < PAIRS; i++)
+			if (round < 4 || i % 3)
+				CHECK(results[i] == 1 && bytes[i] == 'a' + i);
+	}
+	for (i = 0; i < PAIRS; i++) {
+		close(fds[i][1]);
+		if (i % 3) {
+			has_ended(fds[i][0]);
+		} else {
+			is_open(fds[i][0]);
+			CHECK_EQ(send(fds[i][0], "z", 1, 0), 1);
+			collect(&ring, 1, results);
+			CHECK(results[i] == 1 && bytes[i] == 'z');
+			CHECK_EQ(recv(fds[i][0], &bytes[i], 1, 0), 0);
+		}
+		close(fds[i][0]);
+	}
+}
+
+/* Descriptors this process has open. */
+static int open_fds(void)
+{
+	int count = 0, fd;
+
+	for (fd = 0; fd < 4096; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 int main(void)
 {
-	must_init(8, &ring, 0);
+	int before;
+
+	must_init(32, &ring, 0);
+	before = open_fds();
 	need_op(IORING_OP_RECV, "receives");
 	closed_between();
 	closed_while_pending();
@@ -325,6 +384,9 @@ int main(void)
 	listener_closed();
 	pipes();
 	registered();
+	all_at_once();
+	/* The userspace engine may have started its thread, which has two. */
+	CHECK(open_fds() <= before + 2);
 	io_uring_queue_exit(&ring);
 	return 0;
 }

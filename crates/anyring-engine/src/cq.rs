@@ -41,6 +41,8 @@ pub(crate) struct CompletionQueue {
     /// Completions that a DEFER_TASKRUN ring shows at its next enter.
     deferred: VecDeque<Completion>,
     pub(crate) news: News,
+    /// The program does not see yet what is posted.
+    withheld: bool,
 }
 
 impl CompletionQueue {
@@ -121,10 +123,24 @@ impl CompletionQueue {
         }
         self.tail = self.tail.wrapping_add(1 + u32::from(big));
         // Pairs with the acquiring load of the tail in the program.
-        memory.cq_tail().store(self.tail, Ordering::Release);
+        if !self.withheld {
+            memory.cq_tail().store(self.tail, Ordering::Release);
+        }
         self.news.posted = true;
         self.news.from_outside |= !inside;
         true
+    }
+
+    /// From now on the program does not see what is posted.
+    pub(crate) fn withhold(&mut self) {
+        self.withheld = true;
+    }
+
+    /// Shows it.
+    pub(crate) fn show<M: Shared>(&mut self, memory: &M) {
+        self.withheld = false;
+        // As above.
+        memory.cq_tail().store(self.tail, Ordering::Release);
     }
 
     /// Posts a completion, `inside` an enter of the program or not; what finds

@@ -23,6 +23,8 @@ use crate::sys::{self, EVENTS, Fd};
 use crate::{table, threads, user};
 
 const TICK_NANOS: u64 = 1_000_000;
+/// The longest between two looks at a ring whose program keeps waiting in it.
+const EASY_NANOS: u64 = 4_000_000;
 /// The longest between two looks at a ring that only waits to be unread.
 const SLOW_NANOS: u64 = 32_000_000;
 /// Ticks with a waiting program until the driver lets go.
@@ -189,25 +191,26 @@ fn run(tools: Arc<(Fd, Fd)>) {
         if !(ticks || count != 0 || idle) {
             continue;
         }
-        let mut busy = false;
+        let mut longest = SLOW_NANOS;
         let before = members.len();
         members.retain_mut(|member| {
             if ticks && member.care == Care::Ticking {
-                busy |= member.tick(epoll);
+                longest = longest.min(member.tick(epoll));
             }
-            let stays = matches!(member.care, Care::Ticking | Care::Armed)
-                && member.ring.glance(|state| state.gone) != Some(true);
+            // Who ends a ring wakes this thread and waits for it.
+            let gone = if arrived {
+                member.ring.peek(|state| state.gone)
+            } else {
+                member.ring.glance(|state| state.gone) == Some(true)
+            };
+            let stays = matches!(member.care, Care::Ticking | Care::Armed) && !gone;
             if !stays {
                 member.leave(epoll);
             }
             stays
         });
         if ticks {
-            tick = if busy {
-                TICK_NANOS
-            } else {
-                (tick * 2).min(SLOW_NANOS)
-            };
+            tick = (tick * 2).min(longest);
             next = now + tick;
         }
         if members.len() == before && !members.is_empty() {
@@ -329,14 +332,14 @@ impl Member {
         }
     }
 
-    /// Looks at the ring; whether to come back soon.
-    fn tick(&mut self, epoll: c_int) -> bool {
+    /// Looks at the ring; how long it can do without another look.
+    fn tick(&mut self, epoll: c_int) -> u64 {
         let seen = self
             .ring
             .glance(|state| (!state.waiters.is_empty(), state.waits));
         let Some((waiting, waits)) = seen else {
             // The program is inside, at work.
-            return true;
+            return EASY_NANOS;
         };
         let comes_by = waits != self.waits;
         self.waits = waits;
@@ -355,18 +358,18 @@ impl Member {
                     self.care = Care::Left;
                 }
             }
-            return true;
+            return TICK_NANOS;
         }
         self.ticks = 0;
         if comes_by {
-            return true;
+            return EASY_NANOS;
         }
         if !drive(&self.ring) {
-            return true;
+            return TICK_NANOS;
         }
         self.ring.peek(|state| state.quiet(self.ring.signal.get()));
         self.watch(epoll);
-        false
+        SLOW_NANOS
     }
 }
 

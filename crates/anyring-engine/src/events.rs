@@ -18,6 +18,12 @@ impl State {
                 events.swap(at, other);
             }
         }
+        // Completions show when the files that their requests held are let go of.
+        let together = events.len() > 1 && !self.gone;
+        if together {
+            self.closing.begin();
+            self.cq.withhold();
+        }
         for event in events {
             let Event { events, u64: token } = *event;
             match token {
@@ -27,6 +33,10 @@ impl State {
                 }
                 token => self.became_ready(Id::from_token(token), events),
             }
+        }
+        if together {
+            self.closing.end();
+            self.cq.show(&self.memory);
         }
     }
 

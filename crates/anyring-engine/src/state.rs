@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 
 use crate::buffers::Groups;
+use crate::closing::Closing;
 use crate::cq::{Completion, CompletionQueue};
 use crate::memory::Memory;
 use crate::message::Message;
@@ -118,6 +119,8 @@ pub(crate) struct State {
     pub(crate) look_soon: bool,
     /// The next look at the epoll is the first since receives went there untried.
     pub(crate) first_look: bool,
+    /// Duplicates of requests that ended.
+    pub(crate) closing: Closing,
     /// What is remembered of descriptors that requests waited with.
     pub(crate) notes: Notes,
     pub(crate) waiters: Vec<Waiter>,
@@ -190,6 +193,7 @@ impl State {
             settling: Vec::new(),
             look_soon: false,
             first_look: false,
+            closing: Closing::default(),
             notes: Notes::default(),
             waiters,
             care: Care::None,

@@ -107,6 +107,11 @@ impl Drop for Fd {
     }
 }
 
+/// Closes all descriptors of a range.
+pub(crate) fn close_range(first: c_int, last: c_int) -> Sys {
+    plain(libc::SYS_close_range, &[first as usize, last as usize, 0])
+}
+
 /// Descriptors of the engine start here, out of the way of programs that
 /// count on small numbers; below, if the limit on open files is lower.
 pub(crate) const ABOVE: usize = 200;

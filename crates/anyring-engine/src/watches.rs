@@ -4,11 +4,11 @@
 //! A request that waits needs the open file itself, since the program may close
 //! its descriptor and use the number again: it gets a duplicate, which is closed
 //! when the request ends, so that nothing keeps the file open between requests.
-//! The epoll's entry may stay: it holds no file, tells nothing once it has fired
-//! (EPOLLONESHOT) and goes away with the file. An entry is known by the open file
-//! and the descriptor number it was made with. So the next request on the same
-//! file duplicates to the same number, and EPOLL_CTL_MOD both looks whether the
-//! entry is that file's (ENOENT otherwise) and arms it again.
+//! A receive's entry in the epoll may stay: it holds no file, tells nothing once
+//! it has fired (EPOLLONESHOT) and goes away with the file. An entry is known by
+//! the open file and the descriptor number it was made with. So the next receive
+//! on the same file duplicates to the same number, and EPOLL_CTL_MOD both looks
+//! whether the entry is that file's (ENOENT otherwise) and arms it again.
 
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -66,30 +66,40 @@ impl Notes {
     }
 
     /// To be written; none if there is no memory, or the number is too large.
+    #[inline]
     fn at(&mut self, fd: c_int) -> Option<&mut Note> {
         let at = fd as usize;
-        if at >= self.notes.len() {
-            if at >= LIMIT || self.notes.try_reserve(at + 1 - self.notes.len()).is_err() {
-                return None;
-            }
-            self.notes.resize(at + 1, NO_NOTE);
+        if at >= self.notes.len() && !self.grow(at) {
+            return None;
         }
         self.notes.get_mut(at)
     }
 
+    #[cold]
+    fn grow(&mut self, at: usize) -> bool {
+        let wanted = at.saturating_add(1) - self.notes.len();
+        let grows = at < LIMIT && self.notes.try_reserve(wanted).is_ok();
+        if grows {
+            self.notes.resize(at + 1, NO_NOTE);
+        }
+        grows
+    }
+
+    #[inline]
     fn change(&mut self, fd: c_int, change: impl FnOnce(&mut Note)) {
         if let Some(note) = self.at(fd) {
             change(note);
         }
     }
 
-    /// A receive that waited without a try need not have waited.
+    /// A receive that waited without a try perhaps need not have waited: what it
+    /// waited for was there soon.
     pub(crate) fn guessed_wrong(&mut self, watch: &Watch) {
         let fd = match watch.own {
             Some(_) => self.get(watch.number).original,
             None => watch.number,
         };
-        self.change(fd, |note| note.guesses = 0);
+        self.change(fd, |note| note.guesses = note.guesses.saturating_sub(2));
     }
 
     /// A receive on this descriptor found nothing.
@@ -98,20 +108,14 @@ impl Notes {
     }
 }
 
-/// Whether a request waits once at a time, not for one event after the other.
-/// Not those that may wait for an epoll: an entry that stays there would make a
-/// loop of what is watched the other way round.
-fn waits_once(request: &Request) -> bool {
-    let ioprio = u32::from(request.sqe.ioprio);
-    match u32::from(request.sqe.opcode) {
-        abi::IORING_OP_RECV | abi::IORING_OP_RECVMSG => ioprio & abi::IORING_RECV_MULTISHOT == 0,
-        abi::IORING_OP_ACCEPT => ioprio & abi::IORING_ACCEPT_MULTISHOT == 0,
-        abi::IORING_OP_SEND
-        | abi::IORING_OP_SENDMSG
-        | abi::IORING_OP_SEND_ZC
-        | abi::IORING_OP_SENDMSG_ZC => true,
-        op => ops::is_rw(op),
-    }
+/// Whether a request's entry may stay in the epoll: a receive that waits once, after
+/// a try. Then an entry that is there says that receives on its file may have to
+/// wait, and are no error.
+fn may_stay(request: &Request) -> bool {
+    let op = u32::from(request.sqe.opcode);
+    let otherwise = abi::IORING_RECV_MULTISHOT | abi::IORING_RECVSEND_POLL_FIRST;
+    matches!(op, abi::IORING_OP_RECV | abi::IORING_OP_RECVMSG)
+        && u32::from(request.sqe.ioprio) & otherwise == 0
 }
 
 impl State {
@@ -122,7 +126,7 @@ impl State {
         let Some(request) = self.get_mut(id) else {
             return;
         };
-        let once = waits_once(request);
+        let once = may_stay(request);
         let mut wanted = events | (libc::EPOLLERR | libc::EPOLLHUP) as u32;
         if once {
             wanted |= libc::EPOLLONESHOT as u32;
@@ -148,9 +152,9 @@ impl State {
             File::Held(fd) => (fd.get(), true),
         };
         let made = if held && once && !self.notes.get(fd).busy {
-            self.watch_itself(fd, wanted, id.token())
+            self.watch_itself(fd, wanted, id)
         } else {
-            self.watch_duplicate(fd, once && !held, wanted, id.token())
+            self.watch_duplicate(fd, once && !held, wanted, id)
         };
         match (made, self.get_mut(id)) {
             (Ok(watch), Some(request)) => {
@@ -170,7 +174,7 @@ impl State {
                     self.is_untried(id, fd);
                 }
             }
-            // What is wrong shows when it is tried.
+            // Another file than guessed: what is wrong with it shows in a try.
             (Err(_), Some(request)) if request.guessed => {
                 request.guessed = false;
                 self.notes.change(fd, |note| note.guesses = 0);
@@ -183,9 +187,8 @@ impl State {
     }
 
     /// Watches a descriptor of ours that nobody else waits with.
-    fn watch_itself(&mut self, fd: c_int, wanted: u32, token: u64) -> Sys<Watch> {
-        let known = self.notes.get(fd).known;
-        self.enter_epoll(fd, known, wanted, token)?;
+    fn watch_itself(&mut self, fd: c_int, wanted: u32, id: Id) -> Sys<Watch> {
+        self.enter_epoll(fd, wanted, id)?;
         let note = self.notes.at(fd);
         let kept = note.is_some();
         if let Some(note) = note {
@@ -202,7 +205,7 @@ impl State {
     }
 
     /// Watches a duplicate, if possible of the number that the last one had.
-    fn watch_duplicate(&mut self, fd: c_int, keep: bool, wanted: u32, token: u64) -> Sys<Watch> {
+    fn watch_duplicate(&mut self, fd: c_int, keep: bool, wanted: u32, id: Id) -> Sys<Watch> {
         let mut usual = self.notes.get(fd).duplicate;
         if usual < 0 {
             usual = ABOVE as c_int + fd.min(LIMIT as c_int);
@@ -216,8 +219,7 @@ impl State {
             let other = self.notes.get(usual);
             kept = !(other.busy && other.original == fd);
         }
-        let known = self.notes.get(number).known;
-        self.enter_epoll(number, known, wanted, token)?;
+        self.enter_epoll(number, wanted, id)?;
         // What can be polled is no regular file.
         own.has_no_locks();
         if kept {
@@ -239,13 +241,20 @@ impl State {
         })
     }
 
-    /// Arms the epoll's entry for a descriptor of ours, or makes one.
-    fn enter_epoll(&self, fd: c_int, known: bool, wanted: u32, token: u64) -> Sys {
+    /// Arms the epoll's entry for a descriptor of ours, or makes one. Who waits
+    /// without a try needs one that is there: only that says what the file is.
+    fn enter_epoll(&self, fd: c_int, wanted: u32, id: Id) -> Sys {
+        let guessed = self.get(id).is_some_and(|request| request.guessed);
+        let known = self.notes.get(fd).known;
+        if guessed && !known {
+            return Err(-libc::ENOENT);
+        }
         let (add, change) = (libc::EPOLL_CTL_ADD, libc::EPOLL_CTL_MOD);
         let (first, then) = if known { (change, add) } else { (add, change) };
+        let token = id.token();
         sys::epoll_ctl(self.epoll, first, fd, wanted, token).or_else(|error| match error {
             // The number was another file's, or is this one's already.
-            e if e == -libc::ENOENT || e == -libc::EEXIST => {
+            e if !guessed && (e == -libc::ENOENT || e == -libc::EEXIST) => {
                 sys::epoll_ctl(self.epoll, then, fd, wanted, token)
             }
             e => Err(e),
@@ -289,12 +298,10 @@ impl State {
         if !stays {
             let _ = sys::epoll_ctl(self.epoll, libc::EPOLL_CTL_DEL, watch.number, 0, 0);
         }
-        if watch.kept {
-            self.notes.change(watch.number, |note| {
-                note.known = stays;
-                note.busy = false;
-            });
-        }
+        self.notes.change(watch.number, |note| {
+            note.known = stays;
+            note.busy &= !watch.kept;
+        });
         self.waiting_events -= 1;
     }
 

@@ -149,8 +149,11 @@ impl State {
         flags: u32,
         extra: Option<[u64; 2]>,
     ) {
-        if let Some(watch) = request.watch.take() {
+        if let Some(mut watch) = request.watch.take() {
             self.unwatch(&watch);
+            if let Some(own) = watch.own.take() {
+                self.closing.close(own);
+            }
         }
         if request.stage == Stage::Timing || matches!(request.data, Data::Timer(_)) {
             if let Some(id) = id {
