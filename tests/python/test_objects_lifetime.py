@@ -99,3 +99,35 @@ def test_lifetime(case, way):
         capture_output=True, text=True, timeout=40, env=os.environ | {"PYTHONMALLOC": allocator},
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_more_memory_than_there_is():
+    """Sizes a program chose fail with an exception, and with nothing else."""
+    program = """
+import liburing, resource, socket
+ring = liburing.Ring(8)
+a, b = socket.socketpair()
+# Beyond what is in use; not with a limit, since Python itself uses threads' stacks.
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20),) * 2)
+def refused(call, *errors):
+    try:
+        call()
+    except errors:
+        return
+    raise AssertionError("not refused")
+refused(lambda: ring.recvmsg(a, 10, 1 << 30), MemoryError)
+refused(lambda: ring.recvmsg(a, 10, 1 << 40), ValueError)
+refused(lambda: ring.recvmsg(a, 10, 1 << 63), ValueError, OverflowError)
+refused(lambda: ring.buffer_pool(32768, 1 << 30), MemoryError)
+refused(lambda: ring.buffer_pool(1024, 1 << 20), MemoryError)
+refused(lambda: ring.read(a, 1 << 30), MemoryError)
+b.send(b"x")
+assert ring.recvmsg(a, 10, 64).result()[0] == b"x"
+assert len(ring.buffer_pool(4, 64)) == 4
+ring.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr

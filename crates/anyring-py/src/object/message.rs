@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
@@ -295,7 +295,7 @@ fn header_plan<'py>(
     // SAFETY: nobody else has the header yet.
     let parts = unsafe { &mut *header.0.get() };
     parts.control = if receive {
-        vec![0; control_room]
+        room(control_room)?
     } else {
         control.to_vec()
     };
@@ -322,4 +322,17 @@ fn header_plan<'py>(
         plan.finish = Finish::Header(header, function);
     }
     Ok(plan)
+}
+
+/// Zeroed memory for ancillary data of a size the program chose.
+fn room(length: usize) -> PyResult<Vec<u8>> {
+    if length > i32::MAX as usize {
+        return Err(PyValueError::new_err("at most 2 GiB at once"));
+    }
+    let mut memory = Vec::new();
+    memory
+        .try_reserve_exact(length)
+        .map_err(|_| PyMemoryError::new_err("no memory for the ancillary data"))?;
+    memory.resize(length, 0);
+    Ok(memory)
 }

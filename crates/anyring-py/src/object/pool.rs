@@ -266,7 +266,12 @@ impl Engine {
             .find(|group| engine.pools.iter().all(|pool| pool.group != *group))
             .ok_or_else(|| PyRuntimeError::new_err("too many pools"))?;
         let length = size * usize::from(count);
-        let memory = PyByteArray::new_with(py, length, |_| Ok(()))?;
+        // By its type: the C function of that name frees what it never made
+        // when memory is short.
+        let memory = py
+            .get_type::<PyByteArray>()
+            .call1((length,))?
+            .cast_into::<PyByteArray>()?;
         let pinned = Pinned::new(memory.as_any(), true)?;
         // SAFETY: used within this call only.
         let ring = unsafe { engine.ring()?.as_ring_ref() };
