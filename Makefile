@@ -346,9 +346,15 @@ $(PEER_PYTHON): | $(VENV_PYTHON)
 	$(PYTHON) -m venv $(PEER_VENV)
 	$(PEER_PYTHON) -m pip install --quiet --disable-pip-version-check liburing==2026.3.30
 
+FLOOR := $(TARGET)/bench-floor
+
+$(FLOOR): benches/python/floor.c benches/c/bench.h $(LIBDIR)/liburing.a
+	$(CC) -O2 -Wall -Wextra -I$(INCLUDE) -o $@ $< $(LIBDIR)/liburing.a
+
 .PHONY: bench-python
-bench-python: python $(PEER_PYTHON) ## compare the Python module with the PyPI package and with os.preadv
-	$(VENV_PYTHON) benches/python/objects.py --peer $(PEER_PYTHON) --folder $(TARGET)
+bench-python: python $(PEER_PYTHON) $(FLOOR) ## compare the Python module with the PyPI package, with C and with os.preadv
+	$(VENV_PYTHON) benches/python/nop.py --peer $(PEER_PYTHON) --floor $(FLOOR)
+	$(VENV_PYTHON) benches/python/objects.py --peer $(PEER_PYTHON) --floor $(FLOOR) --folder $(TARGET)
 
 .PHONY: clean
 clean: ## remove everything that was built

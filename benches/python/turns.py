@@ -5,17 +5,19 @@
 
 import array
 import mmap
+import operator
 import os
 import random
 import sys
 import time
+import types
 
 import liburing as u
 
 BLOCK = 4096
 job, depth = sys.argv[1], int(sys.argv[2])
 path = sys.argv[3] if len(sys.argv) > 3 else None
-rounds = max(1, (20000 if "nops" in job else 8000) // depth)
+rounds = max(1, (20000 if "nops" in job or "builtins" in job else 8000) // depth)
 chosen = random.Random(2)
 
 
@@ -82,14 +84,14 @@ def handles():
     return turn
 
 
-def peer_ring():
+def function_ring():
     ring, cqe = u.Ring(), u.Cqe()
     u.io_uring_queue_init(depth, ring, 0)
     return ring, cqe
 
 
-def peer_nops():
-    ring, cqe = peer_ring()
+def function_nops():
+    ring, cqe = function_ring()
 
     def turn():
         for _ in range(rounds):
@@ -108,8 +110,52 @@ def peer_nops():
     return turn
 
 
-def peer_reads():
-    ring, cqe = peer_ring()
+def one_nops():
+    ring, cqe = function_ring()
+
+    def turn():
+        for _ in range(rounds):
+            sqe = u.io_uring_get_sqe(ring)
+            u.io_uring_prep_nop(sqe)
+            sqe.user_data = 1
+            u.io_uring_submit(ring)
+            u.io_uring_wait_cqe(ring, cqe)
+            entry = cqe[0]
+            entry.res
+            u.io_uring_cqe_seen(ring, entry)
+        return rounds
+
+    return turn
+
+
+def without_the_library(job):
+    """The same loop with functions and attributes that do nothing."""
+    global u, function_ring
+
+    class Entry:
+        __slots__ = ("res", "user_data")
+
+    entry = Entry()
+    entry.res = 0
+    u = types.ModuleType("nothing")
+    u.io_uring_get_sqe = [entry].__getitem__
+    u.io_uring_prep_nop = u.io_uring_submit = operator.truth
+    u.io_uring_wait_cqe = u.io_uring_cqe_seen = operator.is_
+    ring, cqe = 0, [entry]
+    function_ring = lambda: (ring, cqe)
+    return job()
+
+
+def function_builtins():
+    return without_the_library(function_nops)
+
+
+def one_builtins():
+    return without_the_library(one_nops)
+
+
+def function_reads():
+    ring, cqe = function_ring()
     places, buffers = offsets(), [bytearray(BLOCK) for _ in range(depth)]
     fd = os.open(path, os.O_RDONLY)
 

@@ -1,7 +1,7 @@
 //! What an operation in flight keeps alive.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
@@ -32,6 +32,66 @@ const WRITABLE: c_int = 1;
 unsafe extern "C" {
     fn PyObject_GetBuffer(exporter: *mut PyObject, view: *mut View, flags: c_int) -> c_int;
     fn PyBuffer_Release(view: *mut View);
+}
+
+/// Memory that describes itself: format and items.
+const FORMAT: c_int = 0x4 | 0x8;
+
+impl View {
+    fn empty() -> Self {
+        View {
+            buf: std::ptr::null_mut(),
+            obj: std::ptr::null_mut(),
+            len: 0,
+            itemsize: 0,
+            readonly: 0,
+            ndim: 0,
+            format: std::ptr::null_mut(),
+            shape: std::ptr::null_mut(),
+            strides: std::ptr::null_mut(),
+            suboffsets: std::ptr::null_mut(),
+            internal: std::ptr::null_mut(),
+        }
+    }
+}
+
+/// A copy of the 64-bit integers in a buffer; None for an object that has none,
+/// TypeError for a buffer of something else.
+pub(crate) fn integers(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u64>>> {
+    let mut view = View::empty();
+    // SAFETY: an object, and a view to fill that does not move.
+    if unsafe { PyObject_GetBuffer(object.as_ptr(), &raw mut view, FORMAT) } != 0 {
+        let error = PyErr::fetch(object.py());
+        if error.is_instance_of::<PyTypeError>(object.py()) {
+            return Ok(None);
+        }
+        return Err(error);
+    }
+    let format = if view.format.is_null() {
+        b"B"
+    } else {
+        // SAFETY: the exporter's text, with its end.
+        unsafe { CStr::from_ptr(view.format) }.to_bytes()
+    };
+    let kind = format
+        .strip_prefix(b"@")
+        .or(format.strip_prefix(b"="))
+        .or(format.strip_prefix(b"<"));
+    let fits = view.itemsize == 8 && matches!(kind.unwrap_or(format), b"q" | b"Q" | b"l" | b"L");
+    let all = fits.then(|| {
+        let first = view.buf as *const u64;
+        // SAFETY: contiguous memory of that many bytes; any alignment.
+        let read = |place| unsafe { first.add(place).read_unaligned() };
+        (0..view.len as usize / 8).map(read).collect()
+    });
+    // SAFETY: filled above, released once.
+    unsafe { PyBuffer_Release(&raw mut view) };
+    match all {
+        Some(all) => Ok(Some(all)),
+        None => Err(PyTypeError::new_err(
+            "offsets in a buffer are 64-bit integers",
+        )),
+    }
 }
 
 /// The memory of a Python object, which can be neither freed nor resized
@@ -158,19 +218,7 @@ pub(crate) fn pin(
 /// is not contiguous.
 pub(crate) fn pinned(object: &Bound<'_, PyAny>, writable: bool) -> PyResult<Pinned> {
     let get = |flags| {
-        let mut view = View {
-            buf: std::ptr::null_mut(),
-            obj: std::ptr::null_mut(),
-            len: 0,
-            itemsize: 0,
-            readonly: 0,
-            ndim: 0,
-            format: std::ptr::null_mut(),
-            shape: std::ptr::null_mut(),
-            strides: std::ptr::null_mut(),
-            suboffsets: std::ptr::null_mut(),
-            internal: std::ptr::null_mut(),
-        };
+        let mut view = View::empty();
         // SAFETY: an object and a view to fill. Without shape and strides
         // nothing in the view points into itself, so it can be moved.
         match unsafe { PyObject_GetBuffer(object.as_ptr(), &raw mut view, flags) } {

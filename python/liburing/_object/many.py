@@ -22,30 +22,6 @@ if TYPE_CHECKING:
     Offsets = Union[int, Sequence[int], Buffer, None]
 
 
-def _fields(value: Any) -> Any:
-    """One thing, or a list of things."""
-    if isinstance(value, (tuple, range)):
-        return list(value)
-    return value
-
-
-def _offsets(offsets: Any, count: int | None) -> tuple[Any, int, int | None]:
-    """Offsets for the native half, the step, and how many there are."""
-    if offsets is None or isinstance(offsets, int):
-        return offsets, 0, count
-    if isinstance(offsets, range):
-        start = offsets.start if len(offsets) else 0
-        return start, offsets.step % 2**64, len(offsets)
-    try:
-        view = memoryview(offsets)
-    except TypeError:
-        given = list(offsets)
-        return given, 0, len(given)
-    if view.itemsize != 8 or view.format.strip("@=<") not in ("q", "Q", "l", "L"):
-        raise TypeError("offsets in a buffer are 64-bit integers")
-    return offsets, 0, view.nbytes // 8
-
-
 class BatchOperations(Native):
     """Batches: one call starts all, one handle has all results."""
 
@@ -53,9 +29,7 @@ class BatchOperations(Native):
 
     def nops(self, count: int, **options: Unpack[Options]) -> Batch:
         """Does nothing, `count` times. Kernel 5.1."""
-        return self._native.batch(
-            "nop", OP["NOP"], count, -1, None, 0, None, 0, 0, options
-        )
+        return self._native.batch("nop", OP["NOP"], count, None, options)
 
     def read_batch(
         self, fd: Files, buffer: Buffer | FixedBuffer | Sequence[Buffer],
@@ -73,14 +47,14 @@ class BatchOperations(Native):
             batch = ring.read_batch(fd, bytearray(32 * 4096), range(0, 32 * 4096, 4096))
             for size in batch.result(): ...
         """
-        return self._transfers("read", fd, buffer, offsets, size, options)
+        return self._native.transfers("read", fd, buffer, offsets, size, options)
 
     def write_batch(
         self, fd: Files, buffer: Buffer | FixedBuffer | Sequence[Buffer],
         offsets: Offsets = None, size: int | None = None, **options: Unpack[Options],
     ) -> Batch:  # fmt: skip
         """Writes many times; arguments as read_batch. Kernel 5.6."""
-        return self._transfers("write", fd, buffer, offsets, size, options)
+        return self._native.transfers("write", fd, buffer, offsets, size, options)
 
     def recv_batch(
         self, fds: Sequence[File], buffer: Buffer | Sequence[Buffer], size: int | None = None,
@@ -88,7 +62,7 @@ class BatchOperations(Native):
     ) -> Batch:  # fmt: skip
         """Receives once from each socket, into a part of `buffer` or a buffer
         each. Kernel 5.6."""
-        return self._transfers("recv", fds, buffer, None, size, options)
+        return self._native.transfers("recv", fds, buffer, None, size, options)
 
     def send_batch(
         self, fds: Sequence[File], buffer: Buffer | Sequence[Buffer], size: int | None = None,
@@ -96,21 +70,17 @@ class BatchOperations(Native):
     ) -> Batch:  # fmt: skip
         """Sends once to each socket, a part of `buffer` or a buffer each.
         Kernel 5.6."""
-        return self._transfers("send", fds, buffer, None, size, options)
+        return self._native.transfers("send", fds, buffer, None, size, options)
 
     def fsync_batch(self, fds: Sequence[File], **options: Unpack[Options]) -> Batch:
         """Flushes many files. Kernel 5.1."""
         files = list(fds)
-        return self._native.batch(
-            "fsync", OP["FSYNC"], len(files), files, None, 0, None, 0, 0, options
-        )
+        return self._native.batch("fsync", OP["FSYNC"], len(files), files, options)
 
     def close_batch(self, fds: Sequence[File], **options: Unpack[Options]) -> Batch:
         """Closes many descriptors. Kernel 5.6."""
         files = list(fds)
-        return self._native.batch(
-            "close", OP["CLOSE"], len(files), files, None, 0, None, 0, 0, options
-        )
+        return self._native.batch("close", OP["CLOSE"], len(files), files, options)
 
     def open_batch(
         self, paths: Iterable[Path], flags: int = os.O_RDONLY, mode: int = 0o666,
@@ -142,31 +112,6 @@ class BatchOperations(Native):
         block = bytearray(256 * len(paths))
         return self._paths("statx", "STATX", paths, dir_fd, flags, mask, block, options)
 
-    def _transfers(
-        self, name: str, fds: Any, buffer: Any, offsets: Any, size: int | None, options: Options
-    ) -> Batch:
-        fds, buffer = _fields(fds), _fields(buffer)
-        count = len(fds) if isinstance(fds, list) else None
-        if isinstance(buffer, list):
-            if count is None or len(buffer) < count:
-                count = len(buffer)
-        elif size is not None and not isinstance(fds, list):
-            count = _length(buffer) // size if size > 0 else 0
-        given, step, found = _offsets(offsets, count)
-        if found is not None and (count is None or not isinstance(given, int) or step):
-            count = found if count is None or size is not None else min(count, found)
-        if count is None:
-            raise TypeError("how many? give a list of offsets, files or buffers, or the size")
-        if isinstance(buffer, list):
-            size = 0
-        elif size is None:
-            size = _length(buffer) // count if count else 0
-        if isinstance(given, int) and not step:
-            step = size
-        return self._native.batch(
-            name, OP[name.upper()], count, fds, buffer, size, given, step, 0, options
-        )
-
     def _paths(
         self, name: str, opcode: str, paths: Iterable[Path], dir_fd: int | None, flags: int,
         length: int, output: bytearray | None, options: Options,
@@ -176,14 +121,6 @@ class BatchOperations(Native):
         return self._native.path_batch(
             name, OP[opcode], folder, encoded, flags, length, output, options
         )
-
-
-def _length(buffer: Any) -> int:
-    """The size of a buffer in bytes."""
-    try:
-        return memoryview(buffer).nbytes
-    except TypeError:
-        return len(buffer)
 
 
 def statuses(batch: Batch) -> list[FileStatus | OSError]:

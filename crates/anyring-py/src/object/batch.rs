@@ -6,6 +6,7 @@ use anyring_abi as abi;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError};
 use pyo3::gc::PyVisit;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
 
@@ -95,15 +96,13 @@ impl Batch {
         error
     }
 
-    fn failures(&self, py: Python<'_>) -> impl Iterator<Item = (usize, i32)> {
+    fn failures<'a>(&'a self, py: Python<'a>) -> impl Iterator<Item = (usize, i32)> + 'a {
         let bytes = self.results.bind(py).as_bytes();
         bytes
             .chunks_exact(4)
             .map(|word| i32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
             .enumerate()
             .filter(|(_, res)| *res < 0)
-            .collect::<Vec<_>>()
-            .into_iter()
     }
 }
 
@@ -128,7 +127,8 @@ impl Batch {
     /// waits, never raises.
     #[getter]
     fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PyMemoryView::from(self.results.bind(py).as_any())?.call_method1("cast", ("i",))
+        PyMemoryView::from(self.results.bind(py).as_any())?
+            .call_method1(intern!(py, "cast"), (intern!(py, "i"),))
     }
 
     /// Submits what was started, waits for all of the batch, at most `timeout`

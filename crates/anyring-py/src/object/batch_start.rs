@@ -1,4 +1,4 @@
-//! Starting batches: from one file or many, one buffer or many, or from paths.
+//! Starting batches: of files or of paths.
 
 use std::sync::atomic::AtomicU8;
 
@@ -6,31 +6,30 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::batch::{Batch, DONE, TOLD, UNKNOWN};
 use super::engine::Engine;
-use super::files::{FixedBuffer, index_of, target};
+use super::files::{Target, target};
 use super::hold::Hold;
 use super::message::blank;
 use super::options::Options;
 use super::slots::{LIMIT, Owner, Results, at_place};
-use crate::keep::{Keep, pin};
+use crate::keep::{Keep, pinned};
 
-/// Where the kernel finds each one's memory.
-enum Memory {
-    None,
-    /// Pieces of one buffer.
-    Pieces(u64, usize),
-    /// A buffer each.
-    Each(Vec<(u64, usize)>),
+/// The descriptors of a list.
+pub(super) fn targets(
+    fds: Option<&Bound<'_, PyList>>,
+    hold: &mut Vec<Hold>,
+) -> PyResult<Vec<Target>> {
+    let Some(list) = fds else {
+        return Ok(Vec::new());
+    };
+    list.iter().map(|fd| target(&fd, hold)).collect()
 }
 
-/// Where in its file each one works.
-enum Offsets {
-    /// At this plus so much for each.
-    Steps(u64, u64),
-    Each(Vec<u64>),
+pub(super) fn short() -> PyErr {
+    PyValueError::new_err("a list is shorter than the batch")
 }
 
 impl Engine {
@@ -106,153 +105,39 @@ impl Engine {
 
 #[pymethods]
 impl Engine {
-    /// Starts `count` of one operation. `fds` is a file or a list of them;
-    /// `buffers` one buffer of which each has `size` bytes, a list, or None;
-    /// `offsets` a number to which `step` is added, a list, or 64-bit
-    /// integers in a buffer.
+    /// Starts `count` of `nop`, or one `fsync` or `close` for each file.
     fn batch(
         slf: &Bound<'_, Self>,
         name: Bound<'_, PyString>,
         opcode: u32,
         count: usize,
-        fds: &Bound<'_, PyAny>,
-        buffers: &Bound<'_, PyAny>,
-        size: usize,
-        offsets: &Bound<'_, PyAny>,
-        step: u64,
-        op_flags: u32,
+        fds: Option<&Bound<'_, PyList>>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Batch>> {
-        let mut op = opcode;
-        let inward = match op {
-            abi::IORING_OP_READ | abi::IORING_OP_RECV => true,
-            abi::IORING_OP_WRITE
-            | abi::IORING_OP_SEND
-            | abi::IORING_OP_NOP
-            | abi::IORING_OP_FSYNC
-            | abi::IORING_OP_CLOSE => false,
-            _ => return Err(PyValueError::new_err("not an operation of batches")),
-        };
+        let close = opcode == abi::IORING_OP_CLOSE;
+        if !close && ![abi::IORING_OP_NOP, abi::IORING_OP_FSYNC].contains(&opcode) {
+            return Err(PyValueError::new_err("not an operation of batches"));
+        }
         let mut hold = Vec::new();
-        let mut buf_index = 0;
-        let memory = if buffers.is_none() {
-            Memory::None
-        } else if let Ok(list) = buffers.cast::<PyList>() {
-            let mut keep: Vec<Keep> = Vec::with_capacity(list.len());
-            let mut each = Vec::with_capacity(list.len());
-            for buffer in list.iter() {
-                let (address, length) = pin(&buffer, inward, &mut keep)?;
-                each.push((address, length.min(0x7fff_f000)));
-            }
-            hold.push(Hold::Buffers(keep));
-            Memory::Each(each)
-        } else {
-            let (address, length) = if let Ok(part) = buffers.cast::<FixedBuffer>() {
-                let (address, length, pinned) = slf.try_borrow()?.fixed(part.get())?;
-                hold.push(Hold::Fixed(pinned));
-                match op {
-                    abi::IORING_OP_READ => op = abi::IORING_OP_READ_FIXED,
-                    abi::IORING_OP_WRITE => op = abi::IORING_OP_WRITE_FIXED,
-                    _ => {}
-                }
-                buf_index = index_of(part.get());
-                (address, length)
-            } else {
-                let mut keep = Vec::with_capacity(1);
-                let found = pin(buffers, inward, &mut keep)?;
-                hold.push(Hold::Buffers(keep));
-                found
-            };
-            if size.checked_mul(count).is_none_or(|needed| needed > length) || size > 0x7fff_f000 {
-                return Err(PyValueError::new_err(
-                    "the buffer is too small for the batch",
-                ));
-            }
-            Memory::Pieces(address, size)
-        };
-        let offsets = if offsets.is_none() {
-            Offsets::Steps(u64::MAX, 0)
-        } else if offsets.is_instance_of::<PyInt>() {
-            Offsets::Steps(offsets.extract()?, step)
-        } else if let Ok(list) = offsets.cast::<PyList>() {
-            Offsets::Each(
-                list.iter()
-                    .map(|at| at.extract())
-                    .collect::<PyResult<_>>()?,
-            )
-        } else {
-            let mut keep = Vec::with_capacity(1);
-            let (address, length) = pin(offsets, false, &mut keep)?;
-            let first = address as *const u64;
-            // SAFETY: inside the buffer, which `keep` holds; any alignment.
-            let read = |place| unsafe { first.add(place).read_unaligned() };
-            Offsets::Each((0..length / 8).map(read).collect())
-        };
-        let mut single = None;
-        let mut each_fd = Vec::new();
-        if let Ok(list) = fds.cast::<PyList>() {
-            each_fd.reserve(list.len());
-            for fd in list.iter() {
-                each_fd.push(target(&fd, &mut hold)?);
-            }
-        } else {
-            single = Some(target(fds, &mut hold)?);
+        let each = targets(fds, &mut hold)?;
+        if fds.is_some() && each.len() < count {
+            return Err(short());
         }
-        let short = matches!(&memory, Memory::Each(each) if each.len() < count)
-            || matches!(&offsets, Offsets::Each(each) if each.len() < count)
-            || (single.is_none() && each_fd.len() < count);
-        if short {
-            return Err(PyValueError::new_err("a list is shorter than the batch"));
-        }
-        let start = single
-            .as_ref()
-            .map_or((-1, false), |one| (one.fd, one.fixed));
-        let mut template = blank(op, start.0, start.1);
-        template.op_flags = op_flags;
-        template.buf_index = buf_index;
-        let close = op == abi::IORING_OP_CLOSE;
-        let buffer = (!buffers.is_none()).then(|| buffers.clone().unbind());
-        let piece = if matches!(memory, Memory::Pieces(..)) {
-            size
-        } else {
-            0
-        };
-        let uses_offset = !matches!(memory, Memory::None)
-            && !matches!(op, abi::IORING_OP_RECV | abi::IORING_OP_SEND);
         let fill = |sqe: &mut io_uring_sqe, index: usize| {
-            if let Some(one) = each_fd.get(index) {
-                sqe.fd = one.fd;
-                sqe.flags |= u8::from(one.fixed) << abi::IOSQE_FIXED_FILE_BIT;
-            }
-            match &memory {
-                Memory::None => {}
-                Memory::Pieces(address, size) => {
-                    sqe.addr = address + (index * size) as u64;
-                    sqe.len = *size as u32;
-                }
-                Memory::Each(each) => {
-                    (sqe.addr, sqe.len) = (each[index].0, each[index].1 as u32);
-                }
-            }
-            if uses_offset {
-                sqe.off = match &offsets {
-                    Offsets::Steps(first, step) => {
-                        first.wrapping_add(step.wrapping_mul(index as u64))
-                    }
-                    Offsets::Each(each) => each[index],
-                };
-            }
-            if close && sqe.flags & 1 << abi::IOSQE_FIXED_FILE_BIT != 0 {
+            let Some(one) = each.get(index) else {
+                return;
+            };
+            if close && one.fixed {
                 // A slot is named elsewhere than a descriptor.
-                sqe.file_index = (sqe.fd as u32).wrapping_add(1);
+                sqe.file_index = (one.fd as u32).wrapping_add(1);
                 sqe.fd = 0;
-                sqe.flags &= !(1 << abi::IOSQE_FIXED_FILE_BIT);
+            } else {
+                one.put(sqe);
             }
         };
         let options = Options::read(Some(options))?;
-        Engine::launch_batch(
-            slf, name, count, hold, buffer, piece, options, template, fill,
-        )
+        let template = blank(opcode, -1, false);
+        Engine::launch_batch(slf, name, count, hold, None, 0, options, template, fill)
     }
 
     /// Starts one of openat, statx, unlinkat or mkdirat for each path. With
@@ -295,15 +180,14 @@ impl Engine {
         let mut hold = vec![Hold::Bytes(text)];
         let mut out = 0;
         if statx {
-            let mut keep = Vec::with_capacity(1);
-            let (address, room) = pin(output, true, &mut keep)?;
-            if room / 256 < paths.len() {
+            let pinned = pinned(output, true)?;
+            if pinned.len() / 256 < paths.len() {
                 return Err(PyValueError::new_err(
                     "the buffer is too small for the batch",
                 ));
             }
-            out = address;
-            hold.push(Hold::Buffers(keep));
+            out = pinned.address();
+            hold.push(Hold::Buffer(Keep::Pinned(pinned)));
         }
         let mut template = blank(opcode, directory, false);
         template.op_flags = flags;

@@ -208,6 +208,7 @@ impl Engine {
             self.wait_more(py, 1, end)?;
         }
         self.stale = 0;
+        let mut all = Vec::with_capacity(self.news.len());
         let told = self.news.drain(..).filter_map(|news| match news {
             News::Operation(handle) => handle.get().tell().then(|| handle.into_any()),
             News::Batch(handle) => handle.get().tell().then(|| handle.into_any()),
@@ -215,7 +216,8 @@ impl Engine {
             News::Stream(handle) => handle.get().tell().then(|| handle.into_any()),
             News::Message(handle) => Some(handle.into_any()),
         });
-        Ok(told.collect())
+        all.extend(told);
+        Ok(all)
     }
 
     /// Begins a chain.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
@@ -108,6 +109,14 @@ impl FixedBuffer {
 pub(super) struct Target {
     pub(super) fd: i32,
     pub(super) fixed: bool,
+}
+
+impl Target {
+    /// Into an entry.
+    pub(super) fn put(&self, sqe: &mut io_uring_sqe) {
+        sqe.fd = self.fd;
+        sqe.flags |= u8::from(self.fixed) << abi::IOSQE_FIXED_FILE_BIT;
+    }
 }
 
 /// A descriptor, a FixedFile or an object with `fileno()`; the object is held.

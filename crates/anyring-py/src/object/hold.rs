@@ -14,6 +14,8 @@ use crate::keep::Keep;
 /// One thing held. Nothing is read from it: the kernel has the address.
 #[expect(dead_code, reason = "held for the kernel, not read")]
 pub(super) enum Hold {
+    /// A buffer of Python.
+    Buffer(Keep),
     /// Buffers of Python.
     Buffers(Vec<Keep>),
     /// A path or name.

@@ -23,6 +23,7 @@ mod start;
 mod stream;
 mod stream_start;
 mod transfer;
+mod transfers;
 mod vectored;
 
 use pyo3::prelude::*;

@@ -16,10 +16,10 @@ use super::operation::{Finish, Operation};
 use super::options::Options;
 use super::pool::BufferPool;
 use super::start::Plan;
-use crate::keep::pin;
+use crate::keep::{Keep, pinned};
 
 /// The most the kernel transfers at once.
-const MOST: usize = 0x7fff_f000;
+pub(super) const MOST: usize = 0x7fff_f000;
 
 /// Bytes that are filled by the kernel before anybody sees them.
 fn unfilled(py: Python<'_>, length: usize) -> PyResult<(Py<PyBytes>, u64)> {
@@ -36,7 +36,8 @@ fn unfilled(py: Python<'_>, length: usize) -> PyResult<(Py<PyBytes>, u64)> {
     }
 }
 
-fn opcode_of(kind: &str) -> PyResult<(u32, bool)> {
+/// The operation of a name, and whether the kernel writes.
+pub(super) fn opcode_of(kind: &str) -> PyResult<(u32, bool)> {
     Ok(match kind {
         "read" => (abi::IORING_OP_READ, true),
         "write" => (abi::IORING_OP_WRITE, false),
@@ -101,9 +102,9 @@ impl Engine {
             hold.push(Hold::Pool(Arc::clone(&shared)));
             finish = Finish::Selected(shared, Mutex::new(None));
         } else {
-            let mut keep = Vec::with_capacity(1);
-            (sqe.addr, length) = pin(buffer, inward, &mut keep)?;
-            hold.push(Hold::Buffers(keep));
+            let pinned = pinned(buffer, inward)?;
+            (sqe.addr, length) = (pinned.address(), pinned.len());
+            hold.push(Hold::Buffer(Keep::Pinned(pinned)));
             object = Some(buffer.clone().unbind());
         }
         // More than the kernel transfers at once is a short transfer.
