@@ -77,7 +77,7 @@ pub(crate) fn native<'py>(ring: &Bound<'py, Handle>) -> PyResult<Bound<'py, Core
 /// An object of the usual class, nothing else.
 ///
 /// # Safety
-/// `object` lives for `'a`.
+/// `object` lives for `'a`, and `usual` notes classes with a `T` only.
 #[inline]
 pub(crate) unsafe fn usual<'a, T>(
     py: Python<'_>,

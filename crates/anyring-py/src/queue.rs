@@ -1,6 +1,7 @@
 //! The ring as the core library sees it, owned.
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 
 use anyring::ring::setup;
 use anyring::{Errno, RingRef, check};
@@ -147,41 +148,43 @@ impl Queue {
         Some((user_data, res, flags))
     }
 
-    /// The oldest completions, given back at once; how many.
+    /// The oldest completions, as many as there is room for, given back at
+    /// once.
     #[inline]
-    pub(crate) fn take(&mut self, found: &mut [Completed; 16]) -> usize {
-        let mut count = 0;
+    pub(crate) fn take<'a>(&mut self, room: &'a mut [MaybeUninit<Completed>]) -> &'a [Completed] {
+        let ring = self.ring();
+        let ready = ring.cqe_iter();
         // Only such rings have entries that are not for the program.
-        if self.raw.flags & abi::IORING_SETUP_CQE_MIXED != 0
-            || self.raw.features & abi::IORING_FEAT_EXT_ARG == 0
-        {
-            for place in found {
+        let some_hidden = self.raw.flags & abi::IORING_SETUP_CQE_MIXED != 0
+            || self.raw.features & abi::IORING_FEAT_EXT_ARG == 0;
+        let mut count = 0;
+        if some_hidden {
+            while let Some(place) = room.get_mut(count) {
                 let Some(entry) = self.next() else {
                     break;
                 };
-                *place = entry;
+                place.write(entry);
                 count += 1;
             }
-            return count;
-        }
-        let ring = self.ring();
-        let ready = ring.cqe_iter();
-        for place in found {
-            let index = ready.head.wrapping_add(count as u32);
-            if index == ready.tail {
-                break;
+        } else {
+            for place in &mut *room {
+                let index = ready.head.wrapping_add(count as u32);
+                if index == ready.tail {
+                    break;
+                }
+                // SAFETY: an entry between head and tail, read before it is
+                // given back.
+                place.write(unsafe {
+                    let slot = (index & ready.mask) << ready.shift;
+                    let cqe = ready.cqes.add(slot as usize);
+                    ((*cqe).user_data, (*cqe).res, (*cqe).flags)
+                });
+                count += 1;
             }
-            // SAFETY: an entry between head and tail, read before it is given
-            // back.
-            *place = unsafe {
-                let slot = (index & ready.mask) << ready.shift;
-                let cqe = ready.cqes.add(slot as usize);
-                ((*cqe).user_data, (*cqe).res, (*cqe).flags)
-            };
-            count += 1;
+            ring.cq_advance(count as u32);
         }
-        ring.cq_advance(count as u32);
-        count
+        // SAFETY: that many were written.
+        unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) }
     }
 
     /// Copies an entry to the queue, with another tag and other flags; false

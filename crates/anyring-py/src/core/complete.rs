@@ -1,5 +1,7 @@
 //! What the kernel finished.
 
+use std::mem::MaybeUninit;
+
 use anyring_abi as abi;
 use pyo3::prelude::*;
 
@@ -12,13 +14,13 @@ impl State {
     /// kept alive goes with its last one.
     pub(crate) fn harvest(&mut self) -> PyResult<()> {
         self.queue()?;
-        let mut found = [(0, 0, 0); 16];
+        let mut room = [const { MaybeUninit::uninit() }; 16];
         while let Some(queue) = self.queue.as_mut() {
-            let count = queue.take(&mut found);
-            for &entry in &found[..count] {
+            let found = queue.take(&mut room);
+            for &entry in found {
                 self.complete(entry);
             }
-            if count < found.len() {
+            if found.len() < 16 {
                 break;
             }
         }

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::slots::NOBODY;
-use super::{Group, State, is_closed, same_place};
+use super::{Group, State, same_place};
 use crate::keep::{Keep, Keeps};
 use crate::sqe::Phase;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl State {
     pub(crate) fn stage(&mut self, py: Python<'_>) -> PyResult<()> {
         self.queue()?;
         let (mut count, mut room) = (0, 0);
-        let mut result = Ok(());
+        let mut done = true;
         while let Some(entry) = self.entries.prepared(count) {
             if room == 0 {
                 room = self.room();
@@ -35,7 +35,7 @@ impl State {
             // SAFETY: `entries` holds the object and stays as it is in this
             // loop: the state is ours, and nothing below looks at entries.
             let entry = unsafe { &*entry };
-            result = match entry.try_lock(py) {
+            done = match entry.try_lock(py) {
                 Some(mut sqe) => {
                     sqe.phase = Phase::Spent;
                     let keep = std::mem::take(&mut sqe.keep);
@@ -50,12 +50,12 @@ impl State {
                 // SAFETY: all zeroes is one.
                 None => self.push(&unsafe { std::mem::zeroed() }, Keeps::None, 0),
             };
-            if result.is_err() {
+            if !done {
                 break;
             }
         }
         self.entries.spent(py, count);
-        result
+        if done { Ok(()) } else { Err(is_full()) }
     }
 
     /// Room in the kernel's queue.
@@ -67,7 +67,7 @@ impl State {
 
     /// Requests that name others by their tags, or give buffers away.
     #[cold]
-    fn stage_special(&mut self, raw: &io_uring_sqe, keep: Keeps) -> PyResult<()> {
+    fn stage_special(&mut self, raw: &io_uring_sqe, keep: Keeps) -> bool {
         let mut raw = *raw;
         match u32::from(raw.opcode) {
             abi::IORING_OP_ASYNC_CANCEL => return self.stage_cancel(&raw),
@@ -101,14 +101,14 @@ impl State {
     }
 
     /// A cancellation by tag means our tokens with that tag, one request each.
-    fn stage_cancel(&mut self, raw: &io_uring_sqe) -> PyResult<()> {
+    fn stage_cancel(&mut self, raw: &io_uring_sqe) -> bool {
         let mut raw = *raw;
         let (by_tag, all) = cancels_by_tag(raw.op_flags);
         if !by_tag {
             return self.push(&raw, Keeps::None, 0);
         }
         let mut tokens = self.tokens_of(raw.addr, all);
-        tokens.truncate(self.queue()?.ring().sq_space_left() as usize);
+        tokens.truncate(self.room() as usize);
         if tokens.len() < 2 {
             raw.addr = tokens.first().copied().unwrap_or(NOBODY);
             return self.push(&raw, Keeps::None, 0);
@@ -130,30 +130,30 @@ impl State {
             None => self.groups.push(Some(group)),
         }
         self.extra += tokens.len() as u32 - 1;
-        for token in tokens {
+        tokens.into_iter().all(|token| {
             raw.addr = token;
-            self.push(&raw, Keeps::None, number as u32 + 1)?;
-        }
-        Ok(())
+            self.push(&raw, Keeps::None, number as u32 + 1)
+        })
     }
 
+    /// Into the kernel's queue; false when that is full.
     #[inline(always)]
-    fn push(&mut self, raw: &io_uring_sqe, keep: Keeps, group: u32) -> PyResult<()> {
+    fn push(&mut self, raw: &io_uring_sqe, keep: Keeps, group: u32) -> bool {
         let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
         let hide = raw.flags & skip != 0;
         let Some(queue) = self.queue.as_mut() else {
-            return Err(is_closed());
+            return false;
         };
         if queue.ring().sq_space_left() == 0 {
-            return Err(is_full());
+            return false;
         }
         let token = self.slots.add(raw.user_data, keep, hide, group);
         if queue.push(raw, token, raw.flags & !skip) {
-            return Ok(());
+            return true;
         }
         // No room for one of 128 bytes.
         self.slots.end(token);
-        Err(is_full())
+        false
     }
 }
 

@@ -68,8 +68,12 @@ impl Operation {
         self.state.load(Ordering::Relaxed) & state != 0
     }
 
-    fn set(&self, state: u8) {
-        self.state.fetch_or(state, Ordering::Relaxed);
+    /// Adds to the state; what it was. The interpreter lock makes this one
+    /// step.
+    fn set(&self, state: u8) -> u8 {
+        let old = self.state.load(Ordering::Relaxed);
+        self.state.store(old | state, Ordering::Relaxed);
+        old
     }
 
     /// The kernel's number, once it is known.
@@ -122,7 +126,7 @@ impl Operation {
 
     /// Tells the program; false when it knows.
     pub(super) fn tell(&self) -> bool {
-        self.state.fetch_or(TOLD, Ordering::Relaxed) & (TOLD | DETACHED) == 0
+        self.set(TOLD) & (TOLD | DETACHED) == 0
     }
 
     pub(super) fn untold(&self) -> bool {

@@ -313,8 +313,10 @@ fn _provide_buffers(
 /// Adds what this file has to the module.
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     add_vectored(module)?;
-    module.add_function(wrap_pyfunction!(io_uring_prep_read, module)?)?;
-    module.add_function(wrap_pyfunction!(io_uring_prep_write, module)?)?;
+    crate::hot::general(
+        wrap_pyfunction!(io_uring_prep_read, module)?,
+        wrap_pyfunction!(io_uring_prep_write, module)?,
+    );
     module.add_function(wrap_pyfunction!(_read_fixed, module)?)?;
     module.add_function(wrap_pyfunction!(_write_fixed, module)?)?;
     module.add_function(wrap_pyfunction!(_madvise, module)?)?;
