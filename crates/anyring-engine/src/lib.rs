@@ -15,6 +15,7 @@ extern crate alloc;
 
 mod api;
 mod buffers;
+mod care;
 mod closing;
 mod cq;
 mod doze;

@@ -245,9 +245,7 @@ impl Ring {
             state.advance();
         }
         state.show_work();
-        let neglected = state.care == crate::state::Care::None
-            && !state.gone
-            && (state.waiting_events != 0 || (state.signalled && state.waiters.is_empty()))
+        let neglected = state.care.is_neglected(&state.situation())
             && state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0;
         let settling = core::mem::take(&mut state.settling);
         drop(state);

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 
 use crate::buffers::Groups;
+use crate::care::{Care, Situation};
 use crate::closing::Closing;
 use crate::cq::{Completion, CompletionQueue};
 use crate::memory::Memory;
@@ -47,19 +48,6 @@ pub(crate) struct Notify {
     pub(crate) fd: Fd,
     /// Not for completions found while submitting.
     pub(crate) only_async: bool,
-}
-
-/// Who looks after the ring's epoll while no program thread waits in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Care {
-    /// Nobody.
-    None,
-    /// The driver thread, at its next ticks.
-    Ticking,
-    /// The driver thread, woken by the epoll.
-    Armed,
-    /// The driver thread left it to a program thread that waits for long.
-    Left,
 }
 
 /// The ring's state.
@@ -146,6 +134,18 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// What decides who drives the ring.
+    #[inline]
+    pub(crate) fn situation(&self) -> Situation {
+        Situation {
+            waiting: !self.waiters.is_empty(),
+            waits: self.waits,
+            pending: self.waiting_events != 0,
+            signalled: self.signalled,
+            gone: self.gone,
+        }
+    }
+
     pub(crate) fn new(
         memory: Memory,
         flags: u32,

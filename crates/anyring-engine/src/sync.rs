@@ -1,7 +1,8 @@
 //! What threads share: atomics, cells, and words to sleep on.
 //!
 //! The modules that need nothing else of the engine (`lock`, `queue`, `shared`,
-//! `sq`, `cq`, `doze`) name them by `super::sync`: `tests/loom` compiles the same
+//! `sq`, `cq`, `doze`,
+//! `care`) name them by `super::sync`: `tests/loom` compiles the same
 //! files with loom's, and lets every interleaving happen.
 //!
 //! # Safety
@@ -17,6 +18,9 @@ use super::sys;
 
 /// Looks at a held lock before sleeping: holders are quick.
 pub(crate) const SPINS: u32 = 100;
+
+/// Ticks with a waiting program until the driver lets go of its ring.
+pub(crate) const PATIENCE: u32 = 10;
 
 /// A function that makes a static's value; loom's cannot be constant.
 macro_rules! constant {

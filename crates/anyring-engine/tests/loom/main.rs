@@ -1,6 +1,6 @@
 //! Models of the engine's own protocols: every interleaving and every legal
-//! reordering of the lock, the pool's queue, the rings' queues and the sleep of
-//! an SQPOLL thread.
+//! reordering of the lock, the pool's queue, the rings' queues, the sleep of an
+//! SQPOLL thread, and who drives a ring.
 //!
 //! What is checked are the engine's files themselves, compiled here once more
 //! with loom's atomics in the place of `sync`, and with weaker ones, which
@@ -23,6 +23,8 @@ macro_rules! engine {
         mod $kind {
             pub(crate) use crate::sync::$kind as sync;
 
+            #[path = "../../src/care.rs"]
+            pub(crate) mod care;
             #[path = "../../src/cq.rs"]
             pub(crate) mod cq;
             #[path = "../../src/doze.rs"]
@@ -36,6 +38,8 @@ macro_rules! engine {
             #[path = "../../src/sq.rs"]
             pub(crate) mod sq;
 
+            #[path = "cares.rs"]
+            pub(crate) mod cares;
             #[path = "locks.rs"]
             pub(crate) mod locks;
             #[path = "pools.rs"]
@@ -141,4 +145,29 @@ fn sqpoll_needs_its_wake_ups() {
 #[test]
 fn sqpoll_ends_with_its_ring() {
     check(3, strict::rings::sqpoll_ends);
+}
+
+#[test]
+fn a_ring_nobody_waits_in_is_driven() {
+    check(2, || strict::cares::memory_alone(1));
+}
+
+#[test]
+fn a_ring_nobody_waits_in_is_driven_again() {
+    check(1, || strict::cares::memory_alone(2));
+}
+
+#[test]
+fn a_ring_is_driven_until_all_is_done() {
+    check(2, strict::cares::two_at_once);
+}
+
+#[test]
+fn a_ring_that_was_waited_in_is_driven() {
+    check(2, strict::cares::a_wait_between);
+}
+
+#[test]
+fn a_ring_is_driven_after_a_wait_that_woke_the_driver() {
+    check(1, strict::cares::a_wait_while_the_driver_sleeps);
 }

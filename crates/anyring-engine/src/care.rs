@@ -1,0 +1,207 @@
+//! Who drives a ring: the thread that waits in it, or the driver.
+//!
+//! A thread that waits in an enter drives its ring itself, without a detour.
+//! But completions have to appear also while the program looks at memory or
+//! polls the ring fd. So a ring with something pending is put into the driver's
+//! care: at first it looks every millisecond whether the program keeps coming
+//! back; if not, it sleeps on the ring's epoll; and if the program sits in a
+//! long wait, it lets go of the ring, which the end of the wait hands over
+//! again. `tests/loom` checks that a ring is never left alone.
+
+use core::ffi::c_int;
+
+use super::sync::PATIENCE;
+
+/// Between two looks at a ring.
+pub(crate) const TICK_NANOS: u64 = 1_000_000;
+/// The longest between two looks at one whose program keeps waiting in it.
+const EASY_NANOS: u64 = 4_000_000;
+/// The longest between two looks at one that only waits to be unread.
+pub(crate) const SLOW_NANOS: u64 = 32_000_000;
+
+/// Who looks after the ring's epoll while no program thread waits in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Nobody.
+    None,
+    /// The driver thread, at its next ticks.
+    Ticking,
+    /// The driver thread, woken by the epoll.
+    Armed,
+    /// The driver thread left it to a program thread that waits for long.
+    Left,
+}
+
+/// What the decision depends on, under the ring's lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation {
+    /// Program threads wait in it.
+    pub(crate) waiting: bool,
+    /// Waits so far.
+    pub(crate) waits: u64,
+    /// Requests wait for files or timers.
+    pub(crate) pending: bool,
+    /// The ring fd polls readable, and has to be made unreadable.
+    pub(crate) signalled: bool,
+    pub(crate) gone: bool,
+}
+
+impl Care {
+    /// After any work on the ring: whether somebody has to take it.
+    #[inline]
+    pub(crate) fn is_neglected(self, now: &Situation) -> bool {
+        self == Care::None && !now.gone && (now.pending || (now.signalled && !now.waiting))
+    }
+
+    /// Whoever finds it neglected hands it over, once.
+    pub(crate) fn claim(&mut self, now: &Situation) -> bool {
+        let wanted = *self == Care::None && !now.gone;
+        if wanted {
+            *self = Care::Ticking;
+        }
+        wanted
+    }
+
+    /// A program thread has ended its wait.
+    pub(crate) fn wait_ended(&mut self, now: &Situation) {
+        if !now.waiting && *self == Care::Left {
+            *self = Care::None;
+        }
+    }
+}
+
+/// A ring that the driver looks after.
+pub(crate) trait Tended {
+    /// Works under the ring's lock.
+    fn hold<R>(&self, work: impl FnOnce(&mut Care, &Situation) -> R) -> R;
+    /// Looks, unless the lock is held: then somebody is at work there.
+    fn glance(&self) -> Option<Situation>;
+    /// Goes on with what is ready; false if a program thread waits, who does.
+    fn drive(&self) -> bool;
+    /// Makes the ring fd unreadable if all completions were taken.
+    fn unread(&self);
+    /// Has the ring's epoll wake the driver's, once; whether that worked.
+    fn arm(&self, epoll: c_int, known: bool) -> bool;
+    /// Ends that.
+    fn disarm(&self, epoll: c_int);
+}
+
+/// A ring in the driver's care.
+#[derive(Debug)]
+pub(crate) struct Member<T> {
+    pub(crate) ring: T,
+    care: Care,
+    waits: u64,
+    ticks: u32,
+    /// Whether the ring's epoll is in the driver's.
+    known: bool,
+    /// And will wake it.
+    armed: bool,
+}
+
+impl<T: Tended> Member<T> {
+    pub(crate) fn new(ring: T) -> Self {
+        Member {
+            ring,
+            care: Care::Ticking,
+            waits: u64::MAX,
+            ticks: 0,
+            known: false,
+            armed: false,
+        }
+    }
+
+    /// It was handed over again.
+    pub(crate) fn again(&mut self) {
+        self.care = Care::Ticking;
+        self.ticks = 0;
+    }
+
+    pub(crate) fn is_ticking(&self) -> bool {
+        self.care == Care::Ticking
+    }
+
+    /// Whether it stays in the driver's care.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self.care, Care::Ticking | Care::Armed)
+    }
+
+    /// Its epoll has something.
+    pub(crate) fn woken(&mut self, epoll: c_int) {
+        self.armed = false;
+        if self.ring.drive() {
+            // What was posted has to be looked at until it is taken.
+            self.watch(epoll);
+        } else {
+            self.ring.hold(|care, now| {
+                if !now.gone {
+                    *care = Care::Ticking;
+                }
+            });
+            self.again();
+        }
+    }
+
+    /// Looks at the ring; how long it can do without another look.
+    pub(crate) fn tick(&mut self, epoll: c_int) -> u64 {
+        let Some(now) = self.ring.glance() else {
+            // The program is inside, at work.
+            return EASY_NANOS;
+        };
+        let comes_by = now.waits != self.waits;
+        self.waits = now.waits;
+        if now.waiting {
+            self.ticks += 1;
+            if self.ticks >= PATIENCE {
+                // Unless it has just left: then it must not be left alone.
+                self.care = self.ring.hold(|care, now| {
+                    if now.waiting {
+                        *care = Care::Left;
+                    }
+                    *care
+                });
+            }
+            return TICK_NANOS;
+        }
+        self.ticks = 0;
+        if comes_by {
+            return EASY_NANOS;
+        }
+        if !self.ring.drive() {
+            return TICK_NANOS;
+        }
+        self.ring.unread();
+        self.watch(epoll);
+        SLOW_NANOS
+    }
+
+    /// Decides how the ring is looked after while no program thread comes by.
+    fn watch(&mut self, epoll: c_int) {
+        // Armed also if it only has to be unread: what begins meanwhile must not
+        // wait for a tick.
+        let needed = |_: &mut Care, now: &Situation| now.pending || now.signalled;
+        if !self.armed && self.ring.hold(needed) && self.ring.arm(epoll, self.known) {
+            self.known = true;
+            self.armed = true;
+        }
+        let armed = self.armed;
+        // In one hold: what begins after it finds the decision made.
+        self.care = self.ring.hold(|care, now| {
+            if !now.gone {
+                *care = match (now.signalled, now.pending) {
+                    (false, false) => Care::None,
+                    (false, true) if armed => Care::Armed,
+                    _ => Care::Ticking,
+                };
+            }
+            *care
+        });
+    }
+
+    /// The driver lets go of it.
+    pub(crate) fn leave(&mut self, epoll: c_int) {
+        if self.known {
+            self.ring.disarm(epoll);
+        }
+    }
+}
