@@ -223,6 +223,11 @@ test-engine: all $(DENY) $(TARGET)/hostile/deny-calls ## everything again on the
 	$(TARGET)/hostile/deny-calls $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
 		--folder tests/engine --engine userspace --build-dir $(TARGET)/engine-tests
 	$(PYTHON) tests/engine/choice.py $(RUNNER_ARGS)
+	$(CARGO) test --locked --workspace --all-features --test rings --no-run
+	ANYRING_ENGINE=auto $(DENY) EPERM \
+		$(CARGO) test --locked --workspace --all-features --test rings
+	ANYRING_ENGINE=userspace $(DENY) KILL \
+		$(CARGO) test --locked --workspace --all-features --test rings
 	ANYRING_ENGINE=auto $(DENY) EPERM \
 		$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 	ANYRING_ENGINE=userspace $(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
