@@ -49,11 +49,11 @@ impl State {
             return;
         };
         request.stage = Stage::Running;
-        // What the first look finds was there all the time.
-        request.guessed &= self.first_look;
+        // What the first look finds perhaps was there all the time.
+        let wrong = core::mem::take(&mut request.guessed) && self.first_look;
         if let Some(watch) = &mut request.watch {
             watch.armed = watch.events & libc::EPOLLONESHOT as u32 == 0;
-            if request.guessed {
+            if wrong {
                 self.notes.guessed_wrong(watch);
             }
         }

@@ -178,7 +178,7 @@ pub(crate) struct Request {
     pub(crate) no_nowait: bool,
     /// It was started, its file looked up.
     pub(crate) started: bool,
-    /// It waits without having tried, or did so without need.
+    /// It waits without having tried.
     pub(crate) guessed: bool,
     /// Counts for `drain`.
     pub(crate) counted: bool,

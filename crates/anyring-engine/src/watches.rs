@@ -371,6 +371,7 @@ impl State {
             return;
         }
         if let Some(mut request) = self.take(id) {
+            request.guessed = false;
             request.stage = Stage::Running;
             let outcome = ops::ready(self, &mut request, libc::EPOLLIN as u32);
             self.settle(Some(id), request, outcome);

@@ -498,7 +498,7 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 request.failed = all && count < room;
                 // After a wait there rarely is more than what came, and the
                 // question costs a system call.
-                let flags = if events.is_none() || request.guessed {
+                let flags = if events.is_none() {
                     inquire(request, count, room)
                 } else {
                     0
@@ -511,7 +511,6 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
             Err(e)
                 if e == -libc::EAGAIN && request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0 =>
             {
-                request.guessed = false;
                 if events.is_none() && may_guess(request) {
                     state.notes.had_to_wait(request.file.fd());
                 }
