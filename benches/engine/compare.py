@@ -71,6 +71,8 @@ def main() -> int:
              ([read, cached, 32, 1000 * scale], "kernel")),
             ("echo, 50 connections: engine / epoll", ([echo, "uring", 50, 20 * scale], "userspace"),
              ([echo, "epoll", 50, 20 * scale], "kernel")),
+            ("echo, 1 connection: engine / epoll", ([echo, "uring", 1, 100 * scale], "userspace"),
+             ([echo, "epoll", 1, 100 * scale], "kernel")),
             ("echo, 50 connections: kernel's io_uring / epoll", ([echo, "uring", 50, 20 * scale], "kernel"),
              ([echo, "epoll", 50, 20 * scale], "kernel")),
             ("uncached 4 KiB reads, 32 in flight: engine / 4 threads",
