@@ -134,6 +134,32 @@ static void all(int file, const int pipes[2], const int tcp[2], int listener, in
 	close(epoll);
 }
 
+/* Memory that is there but cannot be written: registration says so, nothing crashes. */
+static void unusable(int file)
+{
+	enum { SIZE = 1 << 16 };
+	struct io_uring_params p = { .flags = 0 };
+	struct iovec part = { .iov_base = bad, .iov_len = 100 };
+	struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t) bad, .ring_entries = 8 };
+	void *kinds[3];
+	struct io_uring other;
+	int at;
+
+	kinds[0] = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	kinds[1] = mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Beyond the end of a file. */
+	kinds[2] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 1 << 20);
+	for (at = 0; at < 3; at++) {
+		CHECK(kinds[at] != MAP_FAILED);
+		part.iov_base = kinds[at];
+		CHECK_EQ(io_uring_register_buffers(&ring, &part, 1), -EFAULT);
+		reg.ring_addr = (uintptr_t) kinds[at];
+		CHECK_EQ(io_uring_register_buf_ring(&ring, &reg, 0), -EFAULT);
+		CHECK_EQ(io_uring_queue_init_mem(8, &other, &p, kinds[at], SIZE), -EFAULT);
+		CHECK_EQ(munmap(kinds[at], SIZE), 0);
+	}
+}
+
 int main(void)
 {
 	int file, pipes[2], tcp[2], listener, none[2] = { -1, -1 };
@@ -150,6 +176,7 @@ int main(void)
 	CHECK_EQ(io_uring_register_files(&ring, none, 2), 0);
 	all(file, pipes, tcp, listener, 0);
 	vanishing(file);
+	unusable(file);
 
 	/* Calls with bad pointers are refused, too. */
 	CHECK_EQ(io_uring_register_files(&ring, bad, 2), -EBUSY);

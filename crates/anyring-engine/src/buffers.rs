@@ -317,7 +317,7 @@ impl Groups {
             if reg.ring_addr % 4096 != 0 {
                 return Err(-libc::EINVAL);
             }
-            if !sys::is_mapped(reg.ring_addr as usize, reg.ring_entries as usize * 16) {
+            if !crate::range::is_writable(reg.ring_addr as usize, reg.ring_entries as usize * 16) {
                 return Err(-libc::EFAULT);
             }
             reg.ring_addr as *mut _

@@ -31,6 +31,7 @@ mod ops;
 mod pool;
 mod queue;
 mod random;
+mod range;
 mod register;
 mod request;
 mod resources;

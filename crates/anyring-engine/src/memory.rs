@@ -84,7 +84,9 @@ impl Memory {
         let sqes_bytes = pages((p.sq_entries as usize * 64) << sq_shift);
         let (rings, sqes) = if given {
             let (rings, sqes) = (p.cq_off.user_addr as usize, p.sq_off.user_addr as usize);
-            let usable = |at: usize, bytes| at != 0 && at % 4096 == 0 && sys::is_mapped(at, bytes);
+            let usable = |at: usize, bytes| {
+                at != 0 && at % 4096 == 0 && crate::range::is_writable(at, bytes)
+            };
             if !usable(rings, rings_bytes) || !usable(sqes, sqes_bytes) {
                 return Err(-libc::EFAULT);
             }

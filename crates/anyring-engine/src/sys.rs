@@ -417,26 +417,6 @@ pub(crate) unsafe fn unmap(address: *mut c_void, bytes: usize) -> c_int {
     to_res(unsafe { raw(libc::SYS_munmap, &[address as usize, bytes]) })
 }
 
-/// Whether every page of a range is mapped.
-pub(crate) fn is_mapped(address: usize, bytes: usize) -> bool {
-    const PAGE: usize = 4096;
-    const PAGES: usize = 1024;
-    let Some(end) = address.checked_add(bytes) else {
-        return false;
-    };
-    let mut at = address & !(PAGE - 1);
-    let mut seen = [0_u8; PAGES];
-    while at < end {
-        let step = (end - at).min(PAGES * PAGE);
-        // SAFETY: one byte is written for each page of the step.
-        if unsafe { raw(libc::SYS_mincore, &[at, step, seen.as_mut_ptr() as usize]) }.is_err() {
-            return false;
-        }
-        at += PAGES * PAGE;
-    }
-    true
-}
-
 /// What /proc calls a descriptor.
 pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
     let mut path = [0_u8; 32];

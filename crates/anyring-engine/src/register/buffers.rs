@@ -10,7 +10,6 @@ use crate::message;
 use crate::resources::Registered;
 use crate::ring::Ring;
 use crate::state::State;
-use crate::sys;
 use crate::user;
 
 /// The most registered buffers.
@@ -33,7 +32,7 @@ fn slot(vector: &libc::iovec, tag: u64) -> Result<Slot, c_int> {
         || len == 0
         || len > MAX_BYTES
         || addr.checked_add(len as u64).is_none()
-        || !sys::is_mapped(addr as usize, len);
+        || !crate::range::is_writable(addr as usize, len);
     if bad {
         return Err(-libc::EFAULT);
     }

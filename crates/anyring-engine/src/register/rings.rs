@@ -190,7 +190,7 @@ pub(super) fn region(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     }
     let size = region.size as usize;
     let at = if given {
-        if !sys::is_mapped(region.user_addr as usize, size) {
+        if !crate::range::is_writable(region.user_addr as usize, size) {
             return Err(-libc::EFAULT);
         }
         region.user_addr
