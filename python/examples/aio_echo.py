@@ -13,7 +13,7 @@ import sys
 import liburing.aio
 
 
-async def echo(reader, writer):
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(65536):
             writer.write(data)
@@ -24,7 +24,7 @@ async def echo(reader, writer):
         writer.close()
 
 
-async def main(port):
+async def main(port: int) -> None:
     server = await asyncio.start_server(echo, "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     ended = asyncio.Event()

@@ -30,12 +30,14 @@ PATIENCE, LONGEST = 30, 16 << 10
 class Refusal(Exception):
     """The answer to a request that is not served."""
 
-    def __init__(self, status, **headers):
+    def __init__(self, status: http.HTTPStatus, **headers: str) -> None:
         super().__init__(status)
         self.status, self.headers = status, headers
 
 
-async def read_request(reader):
+async def read_request(
+    reader: asyncio.StreamReader,
+) -> tuple[str, str, str, dict[str, str]] | None:
     """(method, target, version, headers) of the next request, None at the end."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -48,7 +50,7 @@ async def read_request(reader):
         method, target, version = request.split(" ")
         if not re.fullmatch(r"HTTP/1\.\d", version):
             raise Refusal(http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-        headers = {}
+        headers: dict[str, str] = {}
         for line in lines:
             name, colon, value = line.partition(":")
             if not colon or name != name.strip() or not name:
@@ -61,7 +63,7 @@ async def read_request(reader):
     return method, target, version, headers
 
 
-def locate(root, target):
+def locate(root: str, target: str) -> str:
     """The real path of a target below `root`."""
     path = urllib.parse.unquote(target.partition("?")[0].partition("#")[0])
     if not path.startswith("/") or "\0" in path:
@@ -74,7 +76,7 @@ def locate(root, target):
     return real
 
 
-def requested_range(header, size):
+def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
     """(start, end) of the one range a header asks for; None for all of it."""
     found = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "")
     if not found or found.groups() == ("", ""):
@@ -95,10 +97,12 @@ def requested_range(header, size):
 
 
 class Connection:
-    def __init__(self, root, reader, writer):
+    def __init__(
+        self, root: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.root, self.reader, self.writer = root, reader, writer
 
-    async def serve(self):
+    async def serve(self) -> None:
         try:
             keep = True
             while keep:
@@ -116,7 +120,9 @@ class Connection:
         finally:
             self.writer.close()
 
-    async def answer(self, method, target, version, headers):
+    async def answer(
+        self, method: str, target: str, version: str, headers: dict[str, str]
+    ) -> bool:
         """Answers a request; whether the connection is kept."""
         wish = headers.get("connection", "").lower()
         keep = wish == "keep-alive" if version == "HTTP/1.0" else wish != "close"
@@ -138,7 +144,9 @@ class Connection:
             self.refuse(refusal, keep, method != "HEAD")
         return keep
 
-    async def send_file(self, method, path, file, headers, keep):
+    async def send_file(
+        self, method: str, path: str, file: liburing.aio.File, headers: dict[str, str], keep: bool
+    ) -> None:
         status = await liburing.aio.stat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise Refusal(http.HTTPStatus.FORBIDDEN)
@@ -148,7 +156,7 @@ class Connection:
             return
         found = requested_range(headers.get("range"), status.st_size)
         start, end = found or (0, status.st_size)
-        about = {
+        about: dict[str, str | int] = {
             "Content_Type": mimetypes.guess_type(path)[0] or "application/octet-stream",
             "Content_Length": end - start,
             "Accept_Ranges": "bytes",
@@ -169,23 +177,25 @@ class Connection:
             await self.writer.drain()
             start += len(data)
 
-    def head(self, status, keep, **headers):
+    def head(self, status: http.HTTPStatus, keep: bool, **headers: str | int) -> None:
         lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
         headers["Date"] = email.utils.formatdate(usegmt=True)
         headers["Connection"] = "keep-alive" if keep else "close"
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n")
 
-    def refuse(self, refusal, keep=False, body=True):
+    def refuse(self, refusal: Refusal, keep: bool = False, body: bool = True) -> None:
         text = f"{refusal.status.value} {refusal.status.phrase}\n".encode()
-        about = {"Content_Type": "text/plain", "Content_Length": len(text)}
-        self.head(refusal.status, keep, **about, **refusal.headers)
+        self.head(
+            refusal.status, keep,
+            Content_Type="text/plain", Content_Length=len(text), **refusal.headers,
+        )  # fmt: skip
         if body:
             self.writer.write(text)
 
 
-async def main(root, port):
-    async def connected(reader, writer):
+async def main(root: str, port: int) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await Connection(root, reader, writer).serve()
 
     server = await asyncio.start_server(connected, "127.0.0.1", port, limit=LONGEST)
@@ -198,7 +208,7 @@ async def main(root, port):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("directory", nargs="?", default=".")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()

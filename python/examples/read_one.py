@@ -9,13 +9,14 @@ import sys
 import liburing
 
 
-def main():
+def main() -> None:
     ring, cqe = liburing.Ring(), liburing.Cqe()
     fd = os.open(sys.argv[1], os.O_RDONLY)
     buffer = bytearray(4096)
     liburing.io_uring_queue_init(8, ring)
     try:
         sqe = liburing.io_uring_get_sqe(ring)
+        assert sqe is not None, "an empty queue has room"
         liburing.io_uring_prep_read(sqe, fd, buffer, 0)
         sqe.user_data = 1
         liburing.io_uring_submit(ring)
