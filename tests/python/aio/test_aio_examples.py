@@ -26,7 +26,9 @@ def running(name, *args):
         yield int(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
-        assert (process.returncode, errors) == (0, "")
+        # In debug mode asyncio tells of callbacks that a busy machine made slow.
+        errors = [line for line in errors.splitlines() if not line.startswith("Executing <")]
+        assert (process.returncode, errors) == (0, [])
     finally:
         process.kill()
         process.communicate()
