@@ -362,14 +362,17 @@ fn run(seed: u64) -> Result<(), (String, String)> {
     let result = result
         .and_then(|()| pair.end())
         .and_then(|()| pair.contents());
-    let _ = std::fs::remove_dir(&base);
-    result.map_err(|error| {
+    let result = result.map_err(|error| {
         for (at, name) in ["kernel", "engine"].iter().enumerate() {
             let all: Vec<String> = pair.sorted(at).iter().map(Seen::brief).collect();
             let _ = writeln!(pair.trace, "{name}: {}", all.join(", "));
         }
-        (error, pair.trace)
-    })
+        (error, std::mem::take(&mut pair.trace))
+    });
+    // The worlds take their folders with them, and leave this one.
+    drop(pair);
+    let _ = std::fs::remove_dir(&base);
+    result
 }
 
 /// Whether this machine's kernel has rings to compare with.
