@@ -42,8 +42,9 @@ pub(crate) struct About {
     pub(crate) parks: bool,
     /// Its result is a descriptor.
     pub(crate) gives_fd: bool,
-    /// The request it is about, which must not be concerned by others now.
-    pub(crate) target: Option<u64>,
+    /// The request it is about and its chain, which must not be concerned by
+    /// others now.
+    pub(crate) target: Option<(u64, u64)>,
     pub(crate) opcode: u8,
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn fill(
     world: &mut World,
     random: &mut Random,
     sqe: &mut io_uring_sqe,
-    pending: &[(u64, About)],
+    pending: &[(u64, u64, Tokens)],
 ) -> About {
     let mut about = About::default();
     match random.below(16) {
@@ -196,7 +197,9 @@ fn file(world: &mut World, random: &mut Random, sqe: &mut io_uring_sqe, about: &
             let ends = queue(world, pipe).0;
             about.tokens |= queue_tokens(pipe)[1];
             let offset = random.below(4000) as i64;
-            prep::prep_splice(sqe, fd, offset, ends[1], -1, random.below(300) as u32, 0);
+            // Pipes hold its pages, not copies: no other program changes them.
+            let from = world.source;
+            prep::prep_splice(sqe, from, offset, ends[1], -1, random.below(300) as u32, 0);
             return;
         }
     }
@@ -348,13 +351,13 @@ fn others(
     random: &mut Random,
     sqe: &mut io_uring_sqe,
     about: &mut About,
-    pending: &[(u64, About)],
+    pending: &[(u64, u64, Tokens)],
 ) {
     let aim = pending.get(random.below(pending.len().max(1)));
     let tag = match aim {
-        Some((tag, other)) if !random.one_in(5) => {
-            about.target = Some(*tag);
-            about.tokens = other.tokens;
+        Some((tag, chain, tokens)) if !random.one_in(5) => {
+            about.target = Some((*tag, *chain));
+            about.tokens = *tokens;
             *tag
         }
         _ => 0xdead_beef,

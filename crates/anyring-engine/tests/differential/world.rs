@@ -4,13 +4,15 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::{fs, io, ptr};
+use std::{fs, ptr};
 
 use anyring::RingRef;
 use anyring::abi::*;
 use anyring::buffers;
-use anyring::ring::setup::{empty, params, queue_exit, queue_init_params};
-use anyring_engine::{BuiltIn, Choice, Selected, choose};
+use anyring::ring::setup::queue_exit;
+use anyring_engine::{Choice, Selected};
+
+use crate::rings::{last, ring_on};
 
 pub(crate) const FILES: usize = 4;
 pub(crate) const STREAMS: usize = 3;
@@ -47,6 +49,8 @@ pub(crate) struct World {
     pub(crate) dir: PathBuf,
     pub(crate) dir_fd: RawFd,
     pub(crate) files: Vec<RawFd>,
+    /// A file that nobody writes to.
+    pub(crate) source: RawFd,
     pub(crate) streams: Vec<[RawFd; 2]>,
     pub(crate) pipes: Vec<[RawFd; 2]>,
     arena: Vec<u8>,
@@ -57,27 +61,6 @@ pub(crate) struct World {
     /// What requests point to beside the arena; kept to the end.
     kept: Vec<Box<[u64]>>,
     names: Vec<CString>,
-}
-
-fn last() -> i32 {
-    io::Error::last_os_error().raw_os_error().unwrap_or(0)
-}
-
-fn ring_on(choice: Choice, entries: u32, flags: u32) -> Result<Box<io_uring>, i32> {
-    choose(Some(choice));
-    let mut raw = Box::new(empty());
-    let mut p = params(flags);
-    // SAFETY: both structs are valid.
-    let result = unsafe {
-        queue_init_params(
-            Selected::<BuiltIn>::new(),
-            entries,
-            &raw mut *raw,
-            &raw mut p,
-        )
-    };
-    choose(None);
-    if result < 0 { Err(-result) } else { Ok(raw) }
 }
 
 impl World {
@@ -95,11 +78,14 @@ impl World {
         let files = (0..FILES)
             .map(|at| open(&dir.join(format!("f{at}")), libc::O_RDWR | libc::O_CREAT))
             .collect();
+        let source: Vec<u8> = (0..4096_u32).map(|at| (at * 7 >> 3) as u8).collect();
+        fs::write(dir.join("source"), source).expect("a file");
         let mut world = World {
             raw,
             dir: dir.to_path_buf(),
             dir_fd,
             files,
+            source: open(&dir.join("source"), libc::O_RDONLY),
             streams: Vec::new(),
             pipes: Vec::new(),
             arena: vec![0xa5; ARENA],
@@ -193,6 +179,10 @@ impl World {
         self.arena[at..].as_mut_ptr()
     }
 
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         self.used + 65536 < ARENA
     }
@@ -236,8 +226,9 @@ impl World {
                     // What a worker of the kernel was stopped in.
                     res = -libc::ECANCELED;
                 }
-                if flags & IORING_CQE_F_BUFFER != 0 {
-                    let bid = (flags >> IORING_CQE_BUFFER_SHIFT) as u16;
+                let bid = (flags >> IORING_CQE_BUFFER_SHIFT) as u16;
+                // Others are of a classic group, which a mistaken entry made.
+                if flags & IORING_CQE_F_BUFFER != 0 && bid < GROUP.0 {
                     let at = usize::from(bid) * GROUP.1 as usize;
                     let taken = self.group[at..at + GROUP.1 as usize].to_vec();
                     let copy = self.buffer(taken.len(), 0);
@@ -324,7 +315,12 @@ impl Drop for World {
             unsafe { queue_exit(ring) };
         }
         let pairs = self.streams.iter().chain(&self.pipes).flatten();
-        for fd in self.files.iter().chain(pairs).chain([&self.dir_fd]) {
+        for fd in self
+            .files
+            .iter()
+            .chain(pairs)
+            .chain([&self.dir_fd, &self.source])
+        {
             // SAFETY: ours.
             unsafe { libc::close(*fd) };
         }
