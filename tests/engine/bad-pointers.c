@@ -188,7 +188,7 @@ int main(void)
 	CHECK_EQ(io_uring_register(ring.ring_fd, IORING_REGISTER_PBUF_RING, bad, 1), -EFAULT);
 	CHECK_EQ(io_uring_register(ring.ring_fd, IORING_REGISTER_SYNC_CANCEL, bad, 1), -EFAULT);
 	CHECK_EQ(io_uring_register(ring.ring_fd, IORING_REGISTER_CLOCK, bad, 0), -EFAULT);
-	CHECK_EQ(io_uring_register(ring.ring_fd, IORING_REGISTER_RESIZE_RINGS, bad, 1), -EFAULT);
+	CHECK_EQ(io_uring_register(ring.ring_fd, IORING_REGISTER_RESIZE_RINGS, bad, 1), -EINVAL);
 	CHECK_EQ(io_uring_enter2(ring.ring_fd, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
 				 bad, sizeof(struct io_uring_getevents_arg)), -EFAULT);
 	CHECK_EQ(io_uring_enter2(ring.ring_fd, 0, 1, IORING_ENTER_GETEVENTS, bad, 8), -EFAULT);

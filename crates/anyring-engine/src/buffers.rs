@@ -148,6 +148,23 @@ impl Groups {
         })
     }
 
+    /// Takes a buffer to send from: a classic one as a whole.
+    pub(crate) fn select_to_send(&mut self, id: u16, wanted: u32) -> Result<Selected, c_int> {
+        let wanted = match &self.find(id).ok_or(-libc::ENOENT)?.kind {
+            Kind::Classic(_) => 0,
+            Kind::Ring(_) => wanted,
+        };
+        self.select(id, wanted)
+    }
+
+    /// Whether nothing is left behind buffers that [`Groups::select_many`] gave.
+    pub(crate) fn is_used_up(&mut self, id: u16, count: usize) -> bool {
+        self.find(id).is_none_or(|group| match &group.kind {
+            Kind::Classic(buffers) => buffers.is_empty(),
+            Kind::Ring(ring) => usize::from(ring.tail().wrapping_sub(ring.head)) <= count,
+        })
+    }
+
     /// Several buffers of a ring at once, for a bundle: at most `wanted` bytes
     /// (0: all) and `limit` buffers.
     pub(crate) fn select_many(
@@ -156,18 +173,14 @@ impl Groups {
         wanted: usize,
         limit: usize,
     ) -> Result<(Selected, Vec<libc::iovec>), c_int> {
-        let first = self.select(id, 0)?;
+        let first = self.select_to_send(id, 0)?;
         if !first.ring {
-            let len = match wanted {
-                0 => first.len,
-                wanted => first.len.min(u32::try_from(wanted).unwrap_or(u32::MAX)),
-            };
             let mut one = crate::user::room(1)?;
             one.push(libc::iovec {
                 iov_base: first.addr as *mut _,
-                iov_len: len as usize,
+                iov_len: first.len as usize,
             });
-            return Ok((Selected { len, ..first }, one));
+            return Ok((first, one));
         }
         let Some(Group {
             kind: Kind::Ring(ring),
@@ -287,7 +300,9 @@ impl Groups {
     /// IORING_REGISTER_PBUF_RING.
     pub(crate) fn register(&mut self, reg: &io_uring_buf_reg) -> Result<(), c_int> {
         const FLAGS: u32 = abi::IOU_PBUF_RING_MMAP | abi::IOU_PBUF_RING_INC;
+        // A minimum of bytes left is newer than the kernels the engine follows.
         if reg.resv.iter().any(|word| *word != 0)
+            || reg.min_left != 0
             || u32::from(reg.flags) & !FLAGS != 0
             || !reg.ring_entries.is_power_of_two()
             || reg.ring_entries >= 65536
@@ -373,6 +388,21 @@ impl Groups {
     }
 }
 
+/// Whether a request that moved nothing keeps its buffer all the same: reads
+/// do, unless it is one of a ring and the file such that they could have waited
+/// for it; sends do once they had a socket to try.
+fn loses_buffer(request: &Request, selected: Selected, res: i32) -> bool {
+    let fd = request.file.fd();
+    match u32::from(request.sqe.opcode) {
+        abi::IORING_OP_READ | abi::IORING_OP_READV => {
+            let had_file = res != -libc::EBADF || sys::is_open(fd);
+            res < 0 && had_file && !(selected.ring && sys::is_pollable(fd))
+        }
+        abi::IORING_OP_SEND => !matches!(-res, libc::EBADF | libc::ENOTSOCK | libc::ECANCELED),
+        _ => false,
+    }
+}
+
 impl State {
     /// A request with a buffer is finished; the flags for its CQE.
     pub(crate) fn settle_buffer(&mut self, request: &mut Request, res: i32) -> u32 {
@@ -382,6 +412,9 @@ impl State {
                 if res > 0 || (res == 0 && request.sqe.opcode == abi::IORING_OP_READ as u8) =>
             {
                 self.groups.used(selected, res as u32, 1)
+            }
+            Some(selected) if loses_buffer(request, selected, res) => {
+                self.groups.used(selected, selected.len, 1)
             }
             Some(selected) => {
                 self.groups.give_back(selected);

@@ -165,14 +165,23 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
 
 /// Checks a request and starts it; false if the submission stops here.
 #[inline]
-fn accept(state: &mut State, request: Request) -> bool {
+fn accept(state: &mut State, mut request: Request) -> bool {
     let go_on = state.flags & abi::IORING_SETUP_SUBMIT_ALL != 0;
     state.skips |= request.skips_success();
-    let checked = check(state, &request);
+    let checked = check(state, &request).and_then(|()| {
+        request.owes = crate::ops::net::owes_notification(&request);
+        crate::ops::check(state, &request)
+    });
     let in_chain = state.chain.is_some();
     if state.has_untried() && !crate::ops::transfers(request.sqe.opcode) {
         state.try_untried();
     }
+    let checked = checked.and_then(|()| {
+        if in_chain || request.is_linked() {
+            crate::ops::prepare(&mut request)?;
+        }
+        Ok(())
+    });
     if let Err(error) = checked {
         // A bad request in a chain takes the chain with it.
         if in_chain || request.is_linked() {
@@ -223,7 +232,7 @@ fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if sqe.personality != 0 {
         check_personality(state, sqe.personality, sqe.opcode)?;
     }
-    crate::ops::check(state, request)
+    Ok(())
 }
 
 /// Credentials other than the present ones matter where names are looked up,
@@ -296,6 +305,7 @@ fn close_chain(state: &mut State) {
         state.release(next);
         // The first says whether the others are heard of.
         if quiet && next != id {
+            state.notify(&mut request);
             continue;
         }
         let res = if request.cancelled {
@@ -303,20 +313,29 @@ fn close_chain(state: &mut State) {
         } else {
             -libc::ECANCELED
         };
+        // No more is announced; a notification comes all the same.
+        let mut sender = request
+            .owes
+            .then(|| Request::new(request.sqe, request.order));
+        request.owes = false;
         state.finish(request, res, 0, None);
+        if let Some(sender) = &mut sender {
+            sender.owes = true;
+            state.notify(sender);
+        }
     }
 }
 
 /// Reads what the argument says.
 fn limits(ring: &Ring, flags: u32, arg: u64, size: usize) -> Result<Limits, c_int> {
-    if flags & abi::IORING_ENTER_EXT_ARG_REG != 0 {
-        return registered_limits(ring, flags, arg, size);
-    }
     if flags & abi::IORING_ENTER_EXT_ARG == 0 {
         return Ok(Limits {
             mask: (arg as usize, if arg == 0 { 8 } else { size }),
             ..Limits::default()
         });
+    }
+    if flags & abi::IORING_ENTER_EXT_ARG_REG != 0 {
+        return registered_limits(ring, arg, size);
     }
     if size != size_of::<io_uring_getevents_arg>() {
         return Err(-libc::EINVAL);
@@ -340,8 +359,8 @@ fn mask_of(mask: u64, size: u32) -> (usize, usize) {
     }
 }
 
-fn registered_limits(ring: &Ring, flags: u32, offset: u64, size: usize) -> Result<Limits, c_int> {
-    if flags & abi::IORING_ENTER_EXT_ARG == 0 || size != size_of::<io_uring_reg_wait>() {
+fn registered_limits(ring: &Ring, offset: u64, size: usize) -> Result<Limits, c_int> {
+    if size != size_of::<io_uring_reg_wait>() {
         return Err(-libc::EINVAL);
     }
     let (start, bytes) = ring.peek(|state| state.wait_region).ok_or(-libc::EFAULT)?;

@@ -182,6 +182,8 @@ pub(crate) struct Request {
     pub(crate) guessed: bool,
     /// Counts for `drain`.
     pub(crate) counted: bool,
+    /// A notification has to follow its completion.
+    pub(crate) owes: bool,
     /// It is being cancelled.
     pub(crate) cancelled: bool,
     /// Posted something already (multishot).
@@ -214,6 +216,7 @@ impl Request {
             started: false,
             guessed: false,
             counted: false,
+            owes: false,
             cancelled: false,
             posted: false,
             rights: 0,

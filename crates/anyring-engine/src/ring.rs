@@ -104,7 +104,6 @@ pub(crate) struct Ring {
 fn check_flags(flags: u32) -> Result<(), c_int> {
     let has = |flag| flags & flag != 0;
     let wrong = flags & !SETUP_FLAGS != 0
-        || has(abi::IORING_SETUP_SQ_AFF) && !has(abi::IORING_SETUP_SQPOLL)
         || has(abi::IORING_SETUP_HYBRID_IOPOLL) && !has(abi::IORING_SETUP_IOPOLL)
         || has(abi::IORING_SETUP_SQPOLL)
             && has(abi::IORING_SETUP_COOP_TASKRUN
@@ -116,6 +115,24 @@ fn check_flags(flags: u32) -> Result<(), c_int> {
         || has(abi::IORING_SETUP_REGISTERED_FD_ONLY) && !has(abi::IORING_SETUP_NO_MMAP)
         || has(abi::IORING_SETUP_CQE32) && has(abi::IORING_SETUP_CQE_MIXED);
     if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+}
+
+/// What the kernel checks of threads, when it has the memory.
+fn check_helpers(p: &io_uring_params) -> Result<(), c_int> {
+    if p.flags & abi::IORING_SETUP_ATTACH_WQ != 0 {
+        // Workers are shared by all rings; what is asked for must be a ring all
+        // the same.
+        match table::find(p.wq_fd as c_int) {
+            table::Found::Ring(_) => {}
+            _ if sys::is_open(p.wq_fd as c_int) => return Err(-libc::EINVAL),
+            _ => return Err(-libc::ENXIO),
+        }
+    }
+    let has = |flag| p.flags & flag != 0;
+    if has(abi::IORING_SETUP_SQ_AFF) && !has(abi::IORING_SETUP_SQPOLL) {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
 }
 
 /// Sizes of the queues as the kernel rounds them.
@@ -132,21 +149,13 @@ impl Ring {
         }
         check_flags(p.flags)?;
         set_sizes(entries, p)?;
-        if p.flags & abi::IORING_SETUP_ATTACH_WQ != 0 {
-            // Workers are shared by all rings; what is asked for must be a
-            // ring all the same.
-            match table::find(p.wq_fd as c_int) {
-                table::Found::Ring(_) => {}
-                _ if sys::is_open(p.wq_fd as c_int) => return Err(-libc::EINVAL),
-                _ => return Err(-libc::EBADF),
-            }
-        }
         crate::fork::watch()?;
         for gone in table::sweep() {
             gone.abandon();
         }
         let given = p.flags & abi::IORING_SETUP_NO_MMAP != 0;
         let memory = Memory::new(p, given)?;
+        check_helpers(p)?;
         let signal = sys::eventfd()?;
         let epoll = sys::epoll()?;
         let kick = sys::eventfd()?;

@@ -384,9 +384,67 @@ pub(crate) fn set_status_flags(fd: c_int, flags: c_int) {
     );
 }
 
-/// Whether the number is an open descriptor.
+/// Whether the number is an open descriptor, other than a mere path.
 pub(crate) fn is_open(fd: c_int) -> bool {
-    plain(libc::SYS_fcntl, &[fd as usize, libc::F_GETFD as usize]).is_ok()
+    status_flags(fd).is_ok_and(|flags| flags & libc::O_PATH == 0)
+}
+
+/// Whether the process has one of these capabilities, by their numbers below 32.
+pub(crate) fn is_capable(any: &[u32]) -> bool {
+    // _LINUX_CAPABILITY_VERSION_3 and the calling thread; then the effective
+    // ones lead each of two triples.
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let mut data = [0_u32; 6];
+    // SAFETY: the header is read, two structs of three words are written.
+    let asked = unsafe {
+        raw(
+            libc::SYS_capget,
+            &[(&raw const header) as usize, data.as_mut_ptr() as usize],
+        )
+    };
+    asked.is_ok() && any.iter().any(|one| data[0] >> one & 1 != 0)
+}
+
+/// Whether a file can be waited for.
+pub(crate) fn is_pollable(fd: c_int) -> bool {
+    // /dev/null, /dev/zero, /dev/full.
+    const SINKS: [u64; 3] = [0x103, 0x105, 0x107];
+    kind_of(fd).is_ok_and(|(kind, device)| match kind {
+        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => false,
+        libc::S_IFCHR => !SINKS.contains(&device),
+        _ => true,
+    })
+}
+
+/// The kind of a file, as `S_IFMT` has it, and its device number if it is one.
+pub(crate) fn kind_of(fd: c_int) -> Sys<(u32, u64)> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the struct is written when the call succeeds.
+    unsafe {
+        raw(libc::SYS_fstat, &[fd as usize, stat.as_mut_ptr() as usize])?;
+        let stat = stat.assume_init();
+        Ok((stat.st_mode & libc::S_IFMT, stat.st_rdev))
+    }
+}
+
+/// A number that a socket tells about itself.
+pub(crate) fn socket_option(fd: c_int, option: c_int) -> Sys<c_int> {
+    let mut value: c_int = 0;
+    let mut len: u32 = 4;
+    // SAFETY: two numbers are written.
+    unsafe {
+        raw(
+            libc::SYS_getsockopt,
+            &[
+                fd as usize,
+                libc::SOL_SOCKET as usize,
+                option as usize,
+                (&raw mut value) as usize,
+                (&raw mut len) as usize,
+            ],
+        )
+    }?;
+    Ok(value)
 }
 
 /// Pages of zeroes; a forked child gets its own copy.

@@ -151,6 +151,10 @@ pub(crate) fn register(ring: Arc<Ring>, wanted: Option<usize>) -> Result<c_int, 
 
 /// Frees an index.
 pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
+    if (0..INDICES as c_int).contains(&index) {
+        // One of the kernel's numbers, where nothing of ours is.
+        return Ok(None);
+    }
     let at = index.checked_sub(INDEX_BASE).ok_or(-libc::EINVAL)?;
     let mut table = TABLE.lock();
     let slot = table.registered.get_mut(at as usize).ok_or(-libc::EINVAL)?;

@@ -189,6 +189,31 @@ pub(crate) fn read_array<T: Pod>(from: u64, count: usize) -> Sys<Vec<T>> {
     Ok(values)
 }
 
+/// Whether a range can be a program's at all.
+pub(crate) fn check_range(at: u64, len: usize) -> Result<(), c_int> {
+    // The end of the addresses that programs get where they do not ask for more.
+    const END: u64 = 1 << 47;
+    match at.checked_add(len as u64) {
+        Some(end) if end <= END => Ok(()),
+        _ => Err(-libc::EFAULT),
+    }
+}
+
+/// Reads vectors.
+pub(crate) fn read_vectors(from: u64, count: usize) -> Sys<Vec<libc::iovec>> {
+    let vectors: Vec<libc::iovec> = read_array(from, count)?;
+    if vectors
+        .iter()
+        .any(|vector| vector.iov_len > isize::MAX as usize)
+    {
+        return Err(-libc::EINVAL);
+    }
+    for vector in &vectors {
+        check_range(vector.iov_base as u64, vector.iov_len)?;
+    }
+    Ok(vectors)
+}
+
 /// Reads a path with its NUL; -ENAMETOOLONG beyond PATH_MAX.
 pub(crate) fn read_path(from: u64) -> Sys<Vec<u8>> {
     const PAGE: usize = 4096;

@@ -98,15 +98,13 @@ pub(crate) fn start(state: &mut State, request: &Request) -> Outcome {
 /// Cancels; 0, or a number where all were meant.
 pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     query.check()?;
-    if query.flags & abi::IORING_ASYNC_CANCEL_FD_FIXED != 0
+    let by_fixed = abi::IORING_ASYNC_CANCEL_FD | abi::IORING_ASYNC_CANCEL_FD_FIXED;
+    if query.flags & by_fixed == by_fixed
         && state.files.table.get(query.fd as u32 as usize).is_none()
     {
         return Err(-libc::EBADF);
     }
-    if query.flags & (abi::IORING_ASYNC_CANCEL_FD | abi::IORING_ASYNC_CANCEL_FD_FIXED)
-        == abi::IORING_ASYNC_CANCEL_FD
-        && !crate::sys::is_open(query.fd)
-    {
+    if query.flags & by_fixed == abi::IORING_ASYNC_CANCEL_FD && !crate::sys::is_open(query.fd) {
         return Err(-libc::EBADF);
     }
     let all = query.flags & (abi::IORING_ASYNC_CANCEL_ALL | abi::IORING_ASYNC_CANCEL_ANY) != 0;

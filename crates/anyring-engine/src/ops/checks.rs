@@ -5,7 +5,7 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
-use super::{cancel, provide, splice, timeout};
+use super::{cancel, futex, provide, splice, timeout};
 use crate::request::Request;
 
 /// Checks the operands that an operation gives a meaning of its own.
@@ -15,6 +15,17 @@ pub(crate) fn operands(request: &Request) -> Result<(), c_int> {
         abi::IORING_OP_FSYNC => {
             sqe.op_flags & !abi::IORING_FSYNC_DATASYNC != 0 || (sqe.off as i64) < 0
         }
+        abi::IORING_OP_URING_CMD => {
+            sqe.off >> 32 != 0
+                || sqe.op_flags & !abi::IORING_URING_CMD_MASK != 0
+                || request.has(abi::IOSQE_BUFFER_SELECT)
+        }
+        abi::IORING_OP_READV => request.has(abi::IOSQE_BUFFER_SELECT) && sqe.len != 1,
+        abi::IORING_OP_FUTEX_WAIT | abi::IORING_OP_FUTEX_WAKE => {
+            return futex::check(sqe);
+        }
+        abi::IORING_OP_FUTEX_WAITV => sqe.len == 0 || sqe.len as usize > futex::MOST,
+        abi::IORING_OP_PIPE => return super::file::check_pipe(sqe),
         abi::IORING_OP_MSG_RING => {
             let known = abi::IORING_MSG_RING_CQE_SKIP | abi::IORING_MSG_RING_FLAGS_PASS;
             sqe.buf_index != 0 || sqe.personality != 0 || sqe.op_flags & !known != 0

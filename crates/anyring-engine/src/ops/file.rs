@@ -40,6 +40,30 @@ const fn paths(op: u32) -> (bool, bool, bool) {
     }
 }
 
+const fn is_xattr(op: u32) -> bool {
+    matches!(
+        op,
+        abi::IORING_OP_SETXATTR
+            | abi::IORING_OP_GETXATTR
+            | abi::IORING_OP_FSETXATTR
+            | abi::IORING_OP_FGETXATTR
+    )
+}
+
+/// The name of an extended attribute.
+fn attribute_name(sqe: &abi::io_uring_sqe) -> Result<Vec<u8>, c_int> {
+    const LONGEST: usize = 255;
+    let known = (libc::XATTR_CREATE | libc::XATTR_REPLACE) as u32;
+    if sqe.op_flags & !known != 0 {
+        return Err(-libc::EINVAL);
+    }
+    match user::read_path(sqe.addr) {
+        Ok(name) if name.len() == 1 || name.len() > LONGEST + 1 => Err(-libc::ERANGE),
+        Err(error) if error == -libc::ENAMETOOLONG => Err(-libc::ERANGE),
+        name => name,
+    }
+}
+
 /// Keeps paths, and what else lies behind addresses.
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
@@ -48,25 +72,32 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if !first {
         return Ok(());
     }
-    let path = |at: u64| match at {
+    let takes_empty = matches!(op, abi::IORING_OP_STATX | abi::IORING_OP_LINKAT)
+        && sqe.op_flags & libc::AT_EMPTY_PATH as u32 != 0;
+    let path = |at: u64, empty: bool| match at {
         // The kernel takes NULL for "" where the flags allow that.
-        0 if op == abi::IORING_OP_STATX => Ok(Vec::new()),
-        at => user::read_path(at),
+        0 if op == abi::IORING_OP_STATX && empty => Ok(Vec::new()),
+        at => match user::read_path(at)? {
+            path if path.len() == 1 && !empty => Err(-libc::ENOENT),
+            path => Ok(path),
+        },
     };
-    let mut one = path(sqe.addr)?;
+    let mut one = if is_xattr(op) {
+        attribute_name(sqe)?
+    } else {
+        path(sqe.addr, takes_empty)?
+    };
     let mut two = Vec::new();
     if second {
-        two = path(sqe.off)?;
+        two = path(sqe.off, false)?;
     } else if third {
-        two = path(sqe.addr3)?;
+        two = path(sqe.addr3, false)?;
     } else if op == abi::IORING_OP_OPENAT2 {
         if (sqe.len as usize) < OPEN_HOW {
             return Err(-libc::EINVAL);
         }
-        if sqe.len > 4096 {
-            return Err(-libc::E2BIG);
-        }
-        two = user::read_array(sqe.off, sqe.len as usize)?;
+        two = user::read_array(sqe.off, OPEN_HOW)?;
+        check_zeroes(sqe.off, OPEN_HOW as u64, u64::from(sqe.len))?;
     }
     if matches!(op, abi::IORING_OP_SETXATTR | abi::IORING_OP_FSETXATTR) {
         // The value follows the name.
@@ -79,6 +110,19 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
         one.extend_from_slice(&value);
     }
     request.data = Data::Bytes(one, two);
+    Ok(())
+}
+
+/// What a newer program says beyond what is known has to be nothing.
+fn check_zeroes(at: u64, mut from: u64, end: u64) -> Result<(), c_int> {
+    while from < end {
+        let step = (end - from).min(4096);
+        let bytes: Vec<u8> = user::read_array(at.wrapping_add(from), step as usize)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Err(-libc::E2BIG);
+        }
+        from += step;
+    }
     Ok(())
 }
 
@@ -158,6 +202,9 @@ fn build(request: &mut Request) -> Result<Outcome, c_int> {
     let value = (one + one_len).wrapping_sub(sqe.len as usize);
     if super::uses_file(op) {
         request.hold_for_offsets()?;
+        if request.file.fd() < 0 {
+            return Err(-libc::EBADF);
+        }
     }
     let fd = request.file.fd() as usize;
     if (sqe.off as i64) < 0
@@ -196,7 +243,7 @@ fn build(request: &mut Request) -> Result<Outcome, c_int> {
                 let flags = flags | libc::O_LARGEFILE as usize;
                 work(libc::SYS_openat, &[from, one, flags, sqe.len as usize])
             } else {
-                work(libc::SYS_openat2, &[from, one, two, sqe.len as usize])
+                work(libc::SYS_openat2, &[from, one, two, OPEN_HOW])
             }
         }
         abi::IORING_OP_STATX => {
@@ -341,12 +388,17 @@ fn close(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
     sys::plain(libc::SYS_close, &[fd as usize]).map(|_| 0)
 }
 
-/// PIPE, as two descriptors or two registered slots.
-fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
+/// What the kernel checks of a PIPE.
+pub(crate) fn check_pipe(sqe: &abi::io_uring_sqe) -> Result<(), c_int> {
     let allowed = (libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_DIRECT) as u32 | 0o200;
     if sqe.op_flags & !allowed != 0 {
         return Err(-libc::EINVAL);
     }
+    Ok(())
+}
+
+/// PIPE, as two descriptors or two registered slots.
+fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
     if sqe.file_index != 0 && sqe.op_flags & libc::O_CLOEXEC as u32 != 0 {
         return Err(-libc::EINVAL);
     }

@@ -31,10 +31,13 @@ const SYS_FUTEX_WAKE: i64 = 454;
 const SIZE_MASK: u32 = 3;
 const SIZE_U32: u32 = 2;
 const PRIVATE: u32 = 128;
-const VALID: u32 = SIZE_MASK | PRIVATE;
+/// A word that says the memory node, and the policy of the memory: newer than
+/// the others, so the kernel is asked.
+const NODES: u32 = 4 | 8;
+const VALID: u32 = SIZE_MASK | PRIVATE | NODES;
 const ANY: u64 = 0xffff_ffff;
 /// The most words of one wait.
-const MOST: usize = 128;
+pub(crate) const MOST: usize = 128;
 /// How long a wait with a mask of its own sleeps at a time.
 const SLICE_NANOS: u64 = 20_000_000;
 
@@ -65,10 +68,30 @@ fn check_flags(flags: u32) -> Result<(), c_int> {
     Ok(())
 }
 
+/// What the kernel checks of a wait or a wake-up.
+pub(crate) fn check(sqe: &io_uring_sqe) -> Result<(), c_int> {
+    check_flags(sqe.fd as u32)?;
+    if sqe.addr3 > ANY || sqe.off > ANY {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+/// What it checks of several words, before it looks at any.
+pub(crate) fn check_words(sqe: &io_uring_sqe) -> Result<Vec<Waitv>, c_int> {
+    let words: Vec<Waitv> = user::read_array(sqe.addr, sqe.len as usize)?;
+    for word in &words {
+        if word.reserved != 0 || word.value > ANY {
+            return Err(-libc::EINVAL);
+        }
+        check_flags(word.flags)?;
+    }
+    Ok(words)
+}
+
 fn single(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
     let flags = sqe.fd as u32;
-    check_flags(flags)?;
-    if sqe.addr3 == 0 || sqe.addr3 > ANY || sqe.off > ANY {
+    if sqe.addr3 == 0 {
         return Err(-libc::EINVAL);
     }
     if sqe.addr % 4 != 0 {
@@ -95,16 +118,8 @@ fn single(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
 }
 
 fn several(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
-    let count = sqe.len as usize;
-    if count == 0 || count > MOST {
-        return Err(-libc::EINVAL);
-    }
-    let words: Vec<Waitv> = user::read_array(sqe.addr, count)?;
+    let words = check_words(sqe)?;
     for word in &words {
-        if word.reserved != 0 || word.value > ANY {
-            return Err(-libc::EINVAL);
-        }
-        check_flags(word.flags)?;
         let value: u32 = user::read(word.address)?;
         if u64::from(value) != word.value {
             return Err(-libc::EAGAIN);
@@ -144,10 +159,7 @@ pub(crate) fn waitv(request: &mut Request) -> Outcome {
 /// FUTEX_WAKE.
 pub(crate) fn wake(sqe: &io_uring_sqe) -> Outcome {
     let flags = sqe.fd as u32;
-    if let Err(error) = check_flags(flags) {
-        return Outcome::Done(error);
-    }
-    if sqe.addr3 == 0 || sqe.addr3 > ANY {
+    if sqe.addr3 == 0 {
         return Outcome::Done(-libc::EINVAL);
     }
     let (address, mask, count) = (sqe.addr as usize, sqe.addr3 as usize, sqe.off as usize);

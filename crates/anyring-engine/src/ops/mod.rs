@@ -60,8 +60,8 @@ const fn unused(op: u32) -> u16 {
         abi::IORING_OP_SYNC_FILE_RANGE => ADDR | BUF | INDEX,
         abi::IORING_OP_POLL_ADD => BUF | OFF | ADDR,
         abi::IORING_OP_POLL_REMOVE => BUF | INDEX,
-        abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => BUF | INDEX,
-        abi::IORING_OP_TIMEOUT_REMOVE => BUF | LEN | INDEX,
+        abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => BUF | INDEX | ADDR3 | PAD2,
+        abi::IORING_OP_TIMEOUT_REMOVE => BUF | LEN | INDEX | ADDR3 | PAD2,
         abi::IORING_OP_ACCEPT => LEN | BUF,
         abi::IORING_OP_ASYNC_CANCEL => OFF | INDEX,
         abi::IORING_OP_CONNECT => LEN | BUF | FLAGS | INDEX,
@@ -91,7 +91,7 @@ const fn unused(op: u32) -> u16 {
         abi::IORING_OP_EPOLL_WAIT => OFF | FLAGS | BUF | INDEX,
         abi::IORING_OP_PIPE => FD | OFF | ADDR3,
         abi::IORING_OP_TEE => OFF | ADDR,
-        abi::IORING_OP_READ_MULTISHOT => ADDR,
+        abi::IORING_OP_READ_MULTISHOT => ADDR | LEN,
         _ => 0,
     }
 }
@@ -116,8 +116,7 @@ const fn uses_ioprio(op: u32) -> bool {
     is_rw(op)
         || matches!(
             op,
-            abi::IORING_OP_READ_MULTISHOT
-                | abi::IORING_OP_SEND
+            abi::IORING_OP_SEND
                 | abi::IORING_OP_SENDMSG
                 | abi::IORING_OP_SEND_ZC
                 | abi::IORING_OP_SENDMSG_ZC
@@ -126,15 +125,6 @@ const fn uses_ioprio(op: u32) -> bool {
                 | abi::IORING_OP_RECV_ZC
                 | abi::IORING_OP_ACCEPT
         )
-}
-
-/// Whether a value is an I/O priority (ioprio_set(2)): a class from "real time"
-/// to "idle", or none and no level.
-const fn is_priority(value: u16) -> bool {
-    match value >> 13 {
-        0 => value & 7 == 0,
-        class => class <= 3,
-    }
 }
 
 /// Operations that work on the file `fd` names.
@@ -213,7 +203,6 @@ pub(crate) const fn selects(op: u8) -> bool {
             | abi::IORING_OP_RECV
             | abi::IORING_OP_RECVMSG
             | abi::IORING_OP_SEND
-            | abi::IORING_OP_SENDMSG
             | abi::IORING_OP_URING_CMD
     )
 }
@@ -226,7 +215,7 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if !is_supported(op) {
         return Err(-libc::EINVAL);
     }
-    if sqe.ioprio != 0 && (!uses_ioprio(op) || is_rw(op) && !is_priority(sqe.ioprio)) {
+    if sqe.ioprio != 0 && !uses_ioprio(op) {
         return Err(-libc::EINVAL);
     }
     if state.flags & abi::IORING_SETUP_IOPOLL != 0 && !polls(op) {
@@ -247,7 +236,7 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if wrong {
         return Err(-libc::EINVAL);
     }
-    if op == abi::IORING_OP_NOP {
+    if op == abi::IORING_OP_NOP && sqe.op_flags == 0 {
         return Ok(());
     }
     match op {
@@ -256,8 +245,12 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), c_int> {
         {
             Err(-libc::EINVAL)
         }
-        abi::IORING_OP_LINK_TIMEOUT if state.chain.is_none() => Err(-libc::EINVAL),
-        abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => timeout::check(request),
+        abi::IORING_OP_NOP => check_nop(state, sqe),
+        abi::IORING_OP_LINK_TIMEOUT => timeout::check(request).and_then(|()| {
+            let guards = state.chain.is_some();
+            guards.then_some(()).ok_or(-libc::EINVAL)
+        }),
+        abi::IORING_OP_TIMEOUT => timeout::check(request),
         abi::IORING_OP_POLL_ADD => poll::check(request),
         abi::IORING_OP_RECV | abi::IORING_OP_RECVMSG => net::check_recv(request),
         abi::IORING_OP_SEND
@@ -267,6 +260,11 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), c_int> {
         abi::IORING_OP_ACCEPT => socket::check_accept(request),
         abi::IORING_OP_READ_MULTISHOT if !request.has(abi::IOSQE_BUFFER_SELECT) => {
             Err(-libc::EINVAL)
+        }
+        _ if (is_rw(op) || op == abi::IORING_OP_READ_MULTISHOT)
+            && (sqe.ioprio != 0 || sqe.__pad2 != [0]) =>
+        {
+            rw::check(request)
         }
         _ if takes_no_fixed_file(op) && request.has(abi::IOSQE_FIXED_FILE) => {
             Err(if refuses_with_einval(op) {
@@ -420,6 +418,31 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
     }
 }
 
+/// Reads what a request that starts later needs of the program's memory, which
+/// the program may use again as soon as the request is submitted.
+pub(crate) fn prepare(request: &mut Request) -> Result<(), c_int> {
+    let sqe = request.sqe;
+    let transfers = matches!(
+        u32::from(sqe.opcode),
+        abi::IORING_OP_READ
+            | abi::IORING_OP_WRITE
+            | abi::IORING_OP_SEND
+            | abi::IORING_OP_SEND_ZC
+            | abi::IORING_OP_RECV
+    );
+    if transfers && !request.has(abi::IOSQE_BUFFER_SELECT) && !net::is_fixed(request) {
+        crate::user::check_range(sqe.addr, sqe.len as usize)?;
+    }
+    if u32::from(sqe.opcode) == abi::IORING_OP_FUTEX_WAITV {
+        futex::check_words(&sqe)?;
+    }
+    match copy(request) {
+        // Read when it starts, then: nothing fails that need not.
+        Err(error) if error == -libc::ENOMEM => Ok(()),
+        copied => copied,
+    }
+}
+
 /// Copies what a request will need later from the program's memory.
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if !matches!(request.data, Data::None) {
@@ -437,6 +460,7 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
         | abi::IORING_OP_RECVMSG => net::copy(request),
         abi::IORING_OP_CONNECT | abi::IORING_OP_BIND => socket::copy(request),
         abi::IORING_OP_TIMEOUT | abi::IORING_OP_LINK_TIMEOUT => timeout::copy(request),
+        abi::IORING_OP_EPOLL_CTL => poll::copy(request),
         _ => file::copy(request),
     }
 }
@@ -466,13 +490,26 @@ pub(crate) fn counts_as_success(request: &Request, res: i32) -> bool {
             | abi::IORING_OP_SHUTDOWN
     );
     if lenient && request.started {
-        let never_ran = matches!(-res, libc::ECANCELED | libc::ENOTSOCK | libc::ENOMEM)
-            || res == -libc::EBADF && uses_file(op);
+        // A file that was held was there: then the call says it is not for this.
+        let had_file = match &request.file {
+            File::Held(file) => crate::sys::is_open(file.get()),
+            _ => false,
+        };
+        let never_ran = matches!(-res, libc::ECANCELED | libc::ENOTSOCK)
+            || res == -libc::ENOMEM && op != abi::IORING_OP_MADVISE
+            || res == -libc::EBADF && uses_file(op) && !had_file;
         return !never_ran;
     }
     if op == abi::IORING_OP_SOCKET && request.started && request.sqe.file_index != 0 {
         // There is a socket, but no place for it.
         return matches!(-res, libc::EINVAL | libc::ENXIO | libc::ENFILE);
+    }
+    if matches!(op, abi::IORING_OP_FUTEX_WAIT | abi::IORING_OP_FUTEX_WAITV) {
+        return request.started && res == -libc::ECANCELED;
+    }
+    if op == abi::IORING_OP_LINK_TIMEOUT {
+        // What it guards was faster.
+        return request.started && res == -libc::ECANCELED;
     }
     op == abi::IORING_OP_TIMEOUT
         && res == -libc::ETIME
@@ -523,16 +560,21 @@ fn nop(state: &State, request: &Request) -> Outcome {
     nop_with_flags(state, sqe)
 }
 
+/// What the kernel checks of a NOP that asks for something.
+#[cold]
+fn check_nop(state: &State, sqe: &io_uring_sqe) -> Result<(), c_int> {
+    let big = sqe.op_flags & abi::IORING_NOP_CQE32 != 0;
+    let has_room = state.flags & (abi::IORING_SETUP_CQE32 | abi::IORING_SETUP_CQE_MIXED) != 0;
+    if sqe.op_flags & !NOP_FLAGS != 0 || big && !has_room {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
 #[cold]
 fn nop_with_flags(state: &State, sqe: &io_uring_sqe) -> Outcome {
     let has = |flag| sqe.op_flags & flag != 0;
-    if sqe.op_flags & !NOP_FLAGS != 0 {
-        return Outcome::Done(-libc::EINVAL);
-    }
     let big = has(abi::IORING_NOP_CQE32);
-    if big && state.flags & (abi::IORING_SETUP_CQE32 | abi::IORING_SETUP_CQE_MIXED) == 0 {
-        return Outcome::Done(-libc::EINVAL);
-    }
     let mut res = if has(abi::IORING_NOP_INJECT_RESULT) {
         sqe.len as i32
     } else {

@@ -24,7 +24,7 @@ pub(crate) fn letter(
     let passes = sqe.op_flags & abi::IORING_MSG_RING_FLAGS_PASS != 0;
     let kind = match sqe.addr as u32 {
         abi::IORING_MSG_DATA => {
-            if sqe.addr3 != 0 || quiet || !passes && sqe.file_index != 0 {
+            if sqe.addr3 as u32 != 0 || quiet || !passes && sqe.file_index != 0 {
                 return Err(-libc::EINVAL);
             }
             Kind::Data

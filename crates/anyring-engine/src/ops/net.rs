@@ -39,31 +39,61 @@ fn is_zero_copy(request: &Request) -> bool {
     )
 }
 
+/// The pieces of a plain send are those of an array.
+fn is_vectorized(request: &Request) -> bool {
+    ioprio(request, abi::IORING_SEND_VECTORIZED)
+        && !is_message(request)
+        && !request.has(abi::IOSQE_BUFFER_SELECT)
+}
+
+fn known_send_flags(request: &Request) -> u32 {
+    let own = if is_zero_copy(request) {
+        abi::IORING_RECVSEND_FIXED_BUF | abi::IORING_SEND_ZC_REPORT_USAGE
+    } else {
+        abi::IORING_RECVSEND_BUNDLE
+    };
+    own | abi::IORING_RECVSEND_POLL_FIRST | abi::IORING_SEND_VECTORIZED
+}
+
+/// Whether a request gets as far as to owe a notification, however it ends.
+#[inline]
+pub(crate) fn owes_notification(request: &Request) -> bool {
+    let sqe = &request.sqe;
+    is_zero_copy(request)
+        && sqe.addr3 == 0
+        && sqe.__pad2 == [0]
+        && !request.has(abi::IOSQE_CQE_SKIP_SUCCESS)
+}
+
+/// Whether a send is one of a registered buffer.
+pub(crate) fn is_fixed(request: &Request) -> bool {
+    is_zero_copy(request) && ioprio(request, abi::IORING_RECVSEND_FIXED_BUF)
+}
+
+/// What a notification tells.
+pub(crate) fn usage(request: &Request) -> i32 {
+    let known = u32::from(request.sqe.ioprio) & !known_send_flags(request) == 0;
+    if known && ioprio(request, abi::IORING_SEND_ZC_REPORT_USAGE) {
+        abi::IORING_NOTIF_USAGE_ZC_COPIED as i32
+    } else {
+        0
+    }
+}
+
 /// What the kernel checks of a send.
 pub(crate) fn check_send(request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
-    let zero_copy = is_zero_copy(request);
     let message = is_message(request);
-    let mut known = abi::IORING_RECVSEND_POLL_FIRST;
-    known |= if zero_copy {
-        abi::IORING_RECVSEND_FIXED_BUF
-            | abi::IORING_SEND_ZC_REPORT_USAGE
-            | abi::IORING_SEND_VECTORIZED
-    } else {
-        abi::IORING_RECVSEND_BUNDLE | abi::IORING_SEND_VECTORIZED
-    };
-    let fixed = ioprio(request, abi::IORING_RECVSEND_FIXED_BUF);
-    let wrong = u32::from(sqe.ioprio) & !known != 0
-        || !zero_copy && (sqe.len as i32) < 0
-        || sqe.addr3 != 0
-        || sqe.__pad2 != [0]
+    let vectorized = is_vectorized(request);
+    let wrong = is_zero_copy(request) && !owes_notification(request)
+        || u32::from(sqe.ioprio) & !known_send_flags(request) != 0
+        || (sqe.len as i32) < 0 && !is_zero_copy(request)
         || message && (sqe.off != 0 || sqe.file_index != 0)
-        || zero_copy && request.has(abi::IOSQE_CQE_SKIP_SUCCESS)
-        || zero_copy && !fixed && sqe.buf_index != 0
-        || ioprio(request, abi::IORING_RECVSEND_BUNDLE)
-            && (message || !request.has(abi::IOSQE_BUFFER_SELECT))
-        || ioprio(request, abi::IORING_SEND_VECTORIZED) && message
-        || request.has(abi::IOSQE_BUFFER_SELECT) && message;
+        // The address has a length of 16 bits.
+        || sqe.file_index >> 16 != 0
+        || ioprio(request, abi::IORING_RECVSEND_BUNDLE) && message
+        || vectorized && ioprio(request, abi::IORING_RECVSEND_FIXED_BUF)
+        || vectorized && sqe.len > 1024;
     if wrong { Err(-libc::EINVAL) } else { Ok(()) }
 }
 
@@ -81,15 +111,36 @@ pub(crate) fn check_recv(request: &Request) -> Result<(), c_int> {
             && (!request.has(abi::IOSQE_BUFFER_SELECT)
                 || sqe.op_flags & libc::MSG_WAITALL as u32 != 0)
         || ioprio(request, abi::IORING_RECVSEND_BUNDLE) && is_message(request);
-    if wrong { Err(-libc::EINVAL) } else { Ok(()) }
+    if wrong {
+        return Err(-libc::EINVAL);
+    }
+    if is_message(request) && request.has(abi::IOSQE_BUFFER_SELECT) {
+        let header: libc::msghdr = user::read(sqe.addr)?;
+        if header.msg_iovlen > 1 {
+            return Err(-libc::EINVAL);
+        }
+    }
+    Ok(())
+}
+
+/// Flags for a system call that does not wait. The topmost one is the
+/// kernel's own.
+fn call_flags(request: &Request) -> usize {
+    const COMPAT: u32 = 1 << 31;
+    (request.sqe.op_flags & !COMPAT | libc::MSG_DONTWAIT as u32) as usize
+}
+
+/// Whether the program said that it does not want to wait.
+fn refuses_to_wait(request: &Request) -> bool {
+    request.sqe.op_flags & libc::MSG_DONTWAIT as u32 != 0
 }
 
 /// Keeps a message header and all it points to, or a destination address.
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if !is_message(request) {
         let mut vectors = Vec::new();
-        if ioprio(request, abi::IORING_SEND_VECTORIZED) {
-            vectors = user::read_array(request.sqe.addr, request.sqe.len.min(1024) as usize)?;
+        if is_vectorized(request) {
+            vectors = user::read_vectors(request.sqe.addr, request.sqe.len.min(1024) as usize)?;
         }
         let name = match (request.sqe.off, request.sqe.file_index as u16) {
             (0, _) => Vec::new(),
@@ -102,7 +153,8 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if header.msg_iovlen > 1024 {
         return Err(-libc::EMSGSIZE);
     }
-    let mut vectors: Vec<libc::iovec> = user::read_array(header.msg_iov as u64, header.msg_iovlen)?;
+    let mut vectors: Vec<libc::iovec> =
+        user::read_vectors(header.msg_iov as u64, header.msg_iovlen)?;
     let mut kept = Vec::new();
     if request.sqe.opcode != abi::IORING_OP_RECVMSG as u8 {
         let name = if header.msg_name.is_null() {
@@ -196,7 +248,7 @@ fn message_total(request: &Request) -> usize {
 /// One attempt to send.
 fn send_once(request: &mut Request, vectors: Option<&[libc::iovec]>) -> Sys {
     let sqe = &request.sqe;
-    let flags = (sqe.op_flags | (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32) as usize;
+    let flags = call_flags(request) | libc::MSG_NOSIGNAL as usize;
     let fd = request.file.fd() as usize;
     if is_message(request) {
         // SAFETY: the kernel checks what the program gave; ours is kept.
@@ -211,7 +263,7 @@ fn send_once(request: &mut Request, vectors: Option<&[libc::iovec]>) -> Sys {
     if name == 0 {
         name_len = 0;
     }
-    if vectors.is_some() || ioprio(request, abi::IORING_SEND_VECTORIZED) {
+    if vectors.is_some() || is_vectorized(request) {
         let (at, count) = match (vectors, &request.data) {
             (Some(vectors), _) => (vectors.as_ptr(), vectors.len()),
             (None, Data::Message(_, vectors, _)) => (vectors.as_ptr(), vectors.len()),
@@ -260,11 +312,14 @@ fn empty_header() -> libc::msghdr {
 /// process cannot do is said in the notification.
 pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     if events.is_none() && ioprio(request, abi::IORING_RECVSEND_POLL_FIRST) {
+        if refuses_to_wait(request) {
+            return sent(state, request, -libc::EAGAIN);
+        }
         return park(request, libc::EPOLLOUT);
     }
     if ioprio(request, abi::IORING_RECVSEND_FIXED_BUF) && request.buffer.is_none() {
         let (index, addr, len) = (request.sqe.buf_index, request.sqe.addr, request.sqe.len);
-        if is_message(request) || ioprio(request, abi::IORING_SEND_VECTORIZED) {
+        if is_message(request) || is_vectorized(request) {
             if let Err(error) = check_fixed_vectors(state, request) {
                 return Outcome::Done(error);
             }
@@ -275,11 +330,13 @@ pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>
             }
         }
     }
-    if ioprio(request, abi::IORING_RECVSEND_BUNDLE) {
-        return send_bundle(state, request);
+    let bundle = ioprio(request, abi::IORING_RECVSEND_BUNDLE);
+    if bundle && request.has(abi::IOSQE_BUFFER_SELECT) {
+        return send_bundle(state, request, events.is_some());
     }
     if request.has(abi::IOSQE_BUFFER_SELECT) && request.selected.is_none() {
-        match state.groups.select(request.sqe.buf_index, request.sqe.len) {
+        let (group, wanted) = (request.sqe.buf_index, request.sqe.len);
+        match state.groups.select_to_send(group, wanted) {
             Ok(selected) => request.selected = Some(selected),
             Err(error) => return Outcome::Done(error),
         }
@@ -305,11 +362,18 @@ pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>
                     continue;
                 }
                 let total = (request.done + count) as i32;
+                if bundle && total > 0 {
+                    // A bundle goes on, though there is nothing more here.
+                    state.post_more(request, total, 0);
+                    request.sqe.ioprio &= !(abi::IORING_RECVSEND_BUNDLE as u16);
+                    request.sqe.len = 0;
+                    request.done = 0;
+                    request.data = Data::None;
+                    return send(state, request, events);
+                }
                 return sent(state, request, total);
             }
-            Err(e)
-                if e == -libc::EAGAIN && request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0 =>
-            {
+            Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
                 return park(request, libc::EPOLLOUT);
             }
             Err(error) => {
@@ -346,12 +410,8 @@ fn sent(state: &mut State, request: &mut Request, res: i32) -> Outcome {
     }
     state.post_more(request, res, 0);
     request.failed |= res < 0;
-    let usage = if ioprio(request, abi::IORING_SEND_ZC_REPORT_USAGE) {
-        abi::IORING_NOTIF_USAGE_ZC_COPIED as i32
-    } else {
-        0
-    };
-    Outcome::DoneWith(usage, abi::IORING_CQE_F_NOTIF)
+    request.owes = false;
+    Outcome::DoneWith(usage(request), abi::IORING_CQE_F_NOTIF)
 }
 
 /// Buffers that `bytes` fill, the last perhaps in part.
@@ -369,40 +429,34 @@ fn touched(vectors: &[libc::iovec], bytes: usize) -> u16 {
 }
 
 /// Sends what the group holds.
-fn send_bundle(state: &mut State, request: &mut Request) -> Outcome {
+fn send_bundle(state: &mut State, request: &mut Request, waited: bool) -> Outcome {
+    let group = request.sqe.buf_index;
+    let mut wanted = request.sqe.len as usize;
     loop {
-        let wanted = request.sqe.len as usize;
-        let (first, vectors) = match state
-            .groups
-            .select_many(request.sqe.buf_index, wanted, BUNDLE)
-        {
+        let (first, vectors) = match state.groups.select_many(group, wanted, BUNDLE) {
             Ok(found) => found,
             Err(error) => return Outcome::Done(error),
         };
+        let last = state.groups.is_used_up(group, vectors.len());
         match send_once(request, Some(&vectors)) {
             Ok(count) => {
                 let all: usize = vectors.iter().map(|vector| vector.iov_len).sum();
                 let flags = state
                     .groups
                     .used(first, count as u32, touched(&vectors, count));
-                let more = count == all && wanted == 0 && !state.is_full();
-                if more
-                    && state
-                        .groups
-                        .select(request.sqe.buf_index, 0)
-                        .is_ok_and(|s| s.ring)
-                {
-                    state.post_more(request, count as i32, flags);
-                    continue;
+                if last || waited || count == 0 || count < all || state.is_full() {
+                    return Outcome::DoneWith(count as i32, flags);
                 }
-                return Outcome::DoneWith(count as i32, flags);
+                state.post_more(request, count as i32, flags);
+                // The length limits the first time only.
+                wanted = 0;
             }
-            Err(e) if e == -libc::EAGAIN => {
+            Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
                 state.groups.give_back(first);
                 return park(request, libc::EPOLLOUT);
             }
             Err(error) => {
-                state.groups.give_back(first);
+                request.selected = Some(first);
                 return Outcome::Done(error);
             }
         }
@@ -444,7 +498,7 @@ fn receive_once(request: &Request, addr: u64, len: usize) -> Sys {
                 request.file.fd() as usize,
                 addr as usize,
                 len,
-                (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize,
+                call_flags(request),
                 0,
                 0,
             ],
@@ -455,6 +509,9 @@ fn receive_once(request: &Request, addr: u64, len: usize) -> Sys {
 /// RECV and RECVMSG in all their forms.
 pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     if events.is_none() && ioprio(request, abi::IORING_RECVSEND_POLL_FIRST) {
+        if refuses_to_wait(request) {
+            return Outcome::Done(-libc::EAGAIN);
+        }
         return park(request, libc::EPOLLIN);
     }
     if events.is_none() && may_guess(request) && state.guess_wait(request) {
@@ -468,7 +525,7 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
     loop {
         let message = is_message(request);
         let result = if message {
-            let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+            let flags = call_flags(request);
             // SAFETY: the kernel checks what the program gave; ours is kept.
             unsafe {
                 sys::raw(
@@ -504,13 +561,13 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                     0
                 };
                 if message {
-                    give_back_header(request);
+                    if let Err(error) = give_back_header(request) {
+                        return Outcome::Done(error);
+                    }
                 }
                 return Outcome::DoneWith((request.done + count) as i32, flags);
             }
-            Err(e)
-                if e == -libc::EAGAIN && request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0 =>
-            {
+            Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
                 if events.is_none() && may_guess(request) {
                     state.notes.had_to_wait(request.file.fd());
                 }
@@ -534,44 +591,35 @@ fn may_guess(request: &Request) -> bool {
 }
 
 fn is_stream(fd: c_int) -> bool {
-    let mut kind: c_int = 0;
-    let mut len: u32 = 4;
-    // SAFETY: two numbers are written.
-    let asked = unsafe {
-        sys::raw(
-            libc::SYS_getsockopt,
-            &[
-                fd as usize,
-                libc::SOL_SOCKET as usize,
-                libc::SO_TYPE as usize,
-                (&raw mut kind) as usize,
-                (&raw mut len) as usize,
-            ],
-        )
-    };
-    asked.is_ok() && matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
+    sys::socket_option(fd, libc::SO_TYPE)
+        .is_ok_and(|kind| matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET))
 }
 
 /// A header that was copied got the results: the program looks at its own.
-fn give_back_header(request: &Request) {
-    if let Data::Message(headers, ..) = &request.data {
-        if let Some(header) = headers.first() {
-            let at = request.sqe.addr;
-            let field = |offset: usize| at + offset as u64;
-            let _ = user::write(
-                field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
-                &header.msg_namelen,
-            );
-            let _ = user::write(
-                field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
-                &(header.msg_controllen as u64),
-            );
-            let _ = user::write(
-                field(core::mem::offset_of!(libc::msghdr, msg_flags)),
-                &header.msg_flags,
-            );
+fn give_back_header(request: &Request) -> Result<(), c_int> {
+    match &request.data {
+        Data::Message(headers, ..) if !headers.is_empty() => {
+            write_header(request.sqe.addr, &headers[0])
         }
+        _ => Ok(()),
     }
+}
+
+/// Writes what a receive says into a header of the program.
+fn write_header(at: u64, header: &libc::msghdr) -> Result<(), c_int> {
+    let field = |offset: usize| at + offset as u64;
+    user::write(
+        field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
+        &header.msg_namelen,
+    )?;
+    user::write(
+        field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
+        &(header.msg_controllen as u64),
+    )?;
+    user::write(
+        field(core::mem::offset_of!(libc::msghdr, msg_flags)),
+        &header.msg_flags,
+    )
 }
 
 /// Receives into provided buffers, once or until there is nothing.
@@ -620,7 +668,10 @@ fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> O
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);
-                if flags & abi::IORING_CQE_F_SOCK_NONEMPTY == 0 && !is_message(request) {
+                if flags & abi::IORING_CQE_F_SOCK_NONEMPTY == 0
+                    && !is_message(request)
+                    && !refuses_to_wait(request)
+                {
                     // Nothing more for now, so no buffer is asked for; the
                     // epoll says if that is wrong.
                     return Outcome::Poll(libc::EPOLLIN as u32);
@@ -628,9 +679,7 @@ fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> O
             }
             Err(error) => {
                 state.groups.give_back(selected);
-                return if error == -libc::EAGAIN
-                    && (multishot || request.sqe.op_flags & libc::MSG_DONTWAIT as u32 == 0)
-                {
+                return if error == -libc::EAGAIN && !refuses_to_wait(request) {
                     park(request, libc::EPOLLIN)
                 } else {
                     Outcome::Done(error)
@@ -662,7 +711,7 @@ fn recv_into(
     let mut message = empty_header();
     message.msg_iov = vectors.as_ptr().cast_mut();
     message.msg_iovlen = vectors.len();
-    let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+    let flags = call_flags(request);
     // SAFETY: the header lives through the call; the kernel checks the rest.
     let count = unsafe {
         sys::raw(
@@ -693,7 +742,7 @@ fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, u
     };
     message.msg_iov = (&raw const vector).cast_mut();
     message.msg_iovlen = 1;
-    let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+    let flags = call_flags(request);
     // SAFETY: header and vector live through the call; the kernel checks the
     // rest.
     let count = unsafe {
@@ -706,20 +755,7 @@ fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, u
             ],
         )
     }?;
-    let at = request.sqe.addr;
-    let field = |offset: usize| at + offset as u64;
-    user::write(
-        field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
-        &message.msg_namelen,
-    )?;
-    user::write(
-        field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
-        &(message.msg_controllen as u64),
-    )?;
-    user::write(
-        field(core::mem::offset_of!(libc::msghdr, msg_flags)),
-        &message.msg_flags,
-    )?;
+    write_header(request.sqe.addr, &message)?;
     Ok((count, wanted))
 }
 
@@ -759,7 +795,7 @@ fn recv_message_laid_out(request: &Request, selected: &Selected) -> Result<(usiz
     }
     message.msg_iov = (&raw const vector).cast_mut();
     message.msg_iovlen = 1;
-    let flags = (request.sqe.op_flags | libc::MSG_DONTWAIT as u32) as usize;
+    let flags = call_flags(request);
     // SAFETY: header and vector live through the call; the kernel checks the
     // rest.
     let count = unsafe {

@@ -10,6 +10,8 @@ use anyring_abi as abi;
 use crate::request::{Data, Id, Outcome, Request, Stage};
 use crate::state::State;
 use crate::sys;
+use crate::table;
+use crate::user;
 
 const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP) as u32;
 /// Bits of an epoll that are no events.
@@ -29,6 +31,7 @@ pub(crate) fn check(request: &Request) -> Result<(), c_int> {
 
 fn is_multishot(request: &Request) -> bool {
     request.sqe.len & abi::IORING_POLL_ADD_MULTI != 0
+        && request.sqe.op_flags & libc::EPOLLONESHOT as u32 == 0
 }
 
 fn wanted(request: &Request) -> u32 {
@@ -138,20 +141,37 @@ fn look_again(state: &mut State, id: Id) {
     }
 }
 
+/// Keeps the event of an EPOLL_CTL.
+pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    if sqe.len != libc::EPOLL_CTL_DEL as u32 {
+        let event = user::read_array::<u8>(sqe.addr, size_of::<libc::epoll_event>())?;
+        request.data = Data::Bytes(event, alloc::vec::Vec::new());
+    }
+    Ok(())
+}
+
 /// EPOLL_CTL and EPOLL_WAIT on the program's own epolls.
 pub(crate) fn epoll(request: &mut Request) -> Outcome {
     let sqe = &request.sqe;
+    // Our rings are epolls to the kernel, which nobody shall see.
+    let fd = match request.file.fd() {
+        -1 => sqe.fd,
+        fd => fd,
+    };
+    if matches!(table::find(fd), table::Found::Ring(_)) {
+        return Outcome::Done(-libc::EINVAL);
+    }
     if u32::from(sqe.opcode) == abi::IORING_OP_EPOLL_CTL {
-        // SAFETY: the kernel checks the address.
+        let event = match &request.data {
+            Data::Bytes(event, _) => event.as_ptr() as usize,
+            _ => sqe.addr as usize,
+        };
+        // SAFETY: the kernel checks the address; ours is kept.
         return Outcome::Done(sys::to_res(unsafe {
             sys::raw(
                 libc::SYS_epoll_ctl,
-                &[
-                    sqe.fd as usize,
-                    sqe.len as usize,
-                    sqe.off as usize,
-                    sqe.addr as usize,
-                ],
+                &[sqe.fd as usize, sqe.len as usize, sqe.off as usize, event],
             )
         }));
     }

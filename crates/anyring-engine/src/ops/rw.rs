@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 
 use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
 
 use super::work;
 use crate::held;
@@ -115,11 +116,43 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if request.sqe.len > MAX_VECTORS {
         return Err(-libc::EINVAL);
     }
-    request.data = Data::Vectors(user::read_array(
-        request.sqe.addr,
-        request.sqe.len as usize,
-    )?);
+    let (at, count) = (request.sqe.addr, request.sqe.len as usize);
+    let fixed = matches!(
+        u32::from(request.sqe.opcode),
+        abi::IORING_OP_READV_FIXED | abi::IORING_OP_WRITEV_FIXED
+    );
+    request.data = Data::Vectors(if fixed {
+        // Compared with the registered buffer when they are used.
+        user::read_array(at, count)?
+    } else {
+        user::read_vectors(at, count)?
+    });
     Ok(())
+}
+
+/// What the kernel checks of a read or write whose priority or attributes say
+/// something.
+#[cold]
+pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+    const CAP_SYS_ADMIN: u32 = 21;
+    const CAP_SYS_NICE: u32 = 23;
+    let sqe = &request.sqe;
+    match (sqe.ioprio >> 13, sqe.ioprio & 7) {
+        // None, real time, best effort, idle; there are no others.
+        (0, 0) | (2 | 3, _) => {}
+        (1, _) if sys::is_capable(&[CAP_SYS_ADMIN, CAP_SYS_NICE]) => {}
+        (1, _) => return Err(-libc::EPERM),
+        _ => return Err(-libc::EINVAL),
+    }
+    match sqe.__pad2 {
+        [0] => Ok(()),
+        [kind] if kind == u64::from(abi::IORING_RW_ATTR_FLAG_PI) => {
+            let _: alloc::vec::Vec<u64> = user::read_array(sqe.addr3, 4)?;
+            // Protection information, which no system call takes.
+            Err(-libc::EINVAL)
+        }
+        _ => Err(-libc::EINVAL),
+    }
 }
 
 /// Checks what can be, and takes a buffer if the request selects one.
@@ -127,11 +160,6 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
     let sqe = request.sqe;
     if state.flags & abi::IORING_SETUP_IOPOLL != 0 {
         return Err(-libc::EOPNOTSUPP);
-    }
-    if sqe.__pad2 != [0] || sqe.op_flags & libc::RWF_HIPRI as u32 != 0 {
-        // Attributes, which no system call takes, or a transfer to be polled for
-        // on a ring that does not.
-        return Err(-libc::EINVAL);
     }
     if request.buffer.is_some() || request.selected.is_some() {
         return Ok(());
@@ -148,7 +176,15 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
                 copy(request)?;
             }
             if let Data::Vectors(vectors) = &request.data {
+                let mut all: u64 = 0;
                 for vector in vectors {
+                    if vector.iov_len == 0 {
+                        return Err(-libc::EFAULT);
+                    }
+                    all = all.saturating_add(vector.iov_len as u64);
+                    if all > u64::from(u32::MAX) {
+                        return Err(-libc::EOVERFLOW);
+                    }
                     let at = vector.iov_base as u64;
                     let buffer = state.buffers.check(sqe.buf_index, at, vector.iov_len)?;
                     request.buffer = Some(buffer);
@@ -170,7 +206,21 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
         _ if vectored(request) && sqe.len > MAX_VECTORS => return Err(-libc::EINVAL),
         _ => {}
     }
-    Ok(())
+    check_flags(&sqe)
+}
+
+/// What the kernel checks of flags once it has a buffer.
+fn check_flags(sqe: &io_uring_sqe) -> Result<(), c_int> {
+    // Up to RWF_DONTCACHE; what is newer a kernel that knows it checks itself.
+    const HIGH_PRIORITY: u32 = libc::RWF_HIPRI as u32;
+    const KNOWN: u32 = 0xff;
+    if sqe.op_flags & HIGH_PRIORITY == 0 {
+        Ok(())
+    } else if sqe.op_flags & !KNOWN != 0 {
+        Err(-libc::EOPNOTSUPP)
+    } else {
+        Err(-libc::EINVAL)
+    }
 }
 
 fn vectors(request: &Request) -> Vectors<'_> {
@@ -224,16 +274,6 @@ fn call(request: &Request, extra: u32) -> Sys {
     }
 }
 
-/// Streams have no offsets; the kernel's io_uring ignores one, but sockets take
-/// none other than zero.
-fn ignores_offset(request: &Request) -> bool {
-    match request.sqe.off {
-        CURRENT => false,
-        0 => true,
-        _ => !held::is_socket(request.file.fd()),
-    }
-}
-
 fn wanted_events(request: &Request) -> u32 {
     (if writes(request) {
         libc::EPOLLOUT
@@ -248,7 +288,10 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
         return Outcome::Done(error);
     }
     if events.is_none() && request.has(abi::IOSQE_ASYNC) {
-        return park(state, request);
+        return match check_file(request) {
+            Ok(()) => park(state, request),
+            Err(error) => Outcome::Done(error),
+        };
     }
     if events.is_none() && is_direct(request) {
         return blocking(state, request);
@@ -270,6 +313,14 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
             }
             Err(e) if e == -libc::ESPIPE && ignores_offset(request) => {
                 request.sqe.off = CURRENT;
+            }
+            Err(e) if e == -libc::EINVAL && events.is_none() && is_idle(request) => {
+                // What cannot be read or written at all is found so when it is
+                // ready.
+                return park(state, request);
+            }
+            Err(e) if e == -libc::EOPNOTSUPP && writes(request) && asks_in_vain(request) => {
+                return partial(request, -libc::EAGAIN);
             }
             Err(e) if e == -libc::EAGAIN => {
                 if request.sqe.op_flags & RWF_NOWAIT != 0 {
@@ -294,6 +345,55 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
     }
 }
 
+/// What must not be found out only when the file is ready.
+fn check_file(request: &Request) -> Result<(), c_int> {
+    let wrong = if writes(request) {
+        libc::O_RDONLY
+    } else {
+        libc::O_WRONLY
+    };
+    let fd = request.file.fd();
+    if sys::status_flags(fd)? & libc::O_ACCMODE == wrong {
+        return Err(-libc::EBADF);
+    }
+    let is_ring = || matches!(crate::table::find(fd), crate::table::Found::Ring(_));
+    if writes(request) && is_ring() {
+        return Err(-libc::EINVAL);
+    }
+    if request.sqe.off == CURRENT {
+        return Ok(());
+    }
+    if (request.sqe.off as i64) < 0 {
+        return Err(-libc::EINVAL);
+    }
+    if ignores_offset(request) {
+        Ok(())
+    } else {
+        Err(-libc::ESPIPE)
+    }
+}
+
+/// Streams have no offsets; the kernel's io_uring ignores one, except for
+/// sockets.
+fn ignores_offset(request: &Request) -> bool {
+    let sqe = &request.sqe;
+    sqe.off != CURRENT && (sqe.off == 0 || !held::is_socket(request.file.fd()))
+}
+
+/// Whether the file is not ready for what the request does.
+fn is_idle(request: &Request) -> bool {
+    let fd = request.file.fd();
+    let is_ring = || matches!(crate::table::find(fd), crate::table::Found::Ring(_));
+    sys::poll_now(fd, wanted_events(request)) == 0 && !(writes(request) && is_ring())
+}
+
+/// Whether a write to a file says "do not wait", which file systems need not
+/// know: the kernel's io_uring takes that for "not now".
+fn asks_in_vain(request: &Request) -> bool {
+    let flags = request.sqe.op_flags;
+    flags & RWF_NOWAIT != 0 && flags < 0x100 && held::has_offsets(request.file.fd())
+}
+
 /// Whether the file is open for direct I/O: then even "do not wait" waits for the
 /// device. Asked only of requests that could be such.
 fn is_direct(request: &Request) -> bool {
@@ -312,10 +412,9 @@ fn park(state: &mut State, request: &mut Request) -> Outcome {
             return Outcome::Done(error);
         }
     }
-    // The buffer is taken anew when there is something to read.
-    if let (Some(selected), 0) = (request.selected, request.done) {
+    // One of a ring is taken anew when there is something to read.
+    if request.done == 0 && request.selected.is_some_and(|selected| selected.ring) {
         request.selected = None;
-        state.groups.give_back(selected);
     }
     if request.watch.is_none() && held::has_offsets(request.file.fd()) {
         // Nothing tells when a file has its data.
@@ -408,7 +507,8 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
             count,
             offset(request) as usize,
             0,
-            request.sqe.op_flags as usize,
+            // A worker may wait.
+            (request.sqe.op_flags & !RWF_NOWAIT) as usize,
         ],
     )
 }
@@ -434,9 +534,12 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
 
 /// READ_MULTISHOT: reads into provided buffers until there is nothing.
 pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
-    if events.is_none() && held::has_offsets(request.file.fd()) {
+    if events.is_none() && !sys::is_pollable(request.file.fd()) {
         // Only what can be polled.
         return Outcome::Done(-libc::EBADFD);
+    }
+    if let Err(error) = check_flags(&request.sqe) {
+        return Outcome::Done(error);
     }
     loop {
         let selected = match state.groups.select(request.sqe.buf_index, request.sqe.len) {
@@ -465,8 +568,14 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
                     e if e == -libc::ESPIPE && ignores_offset(request) => {
                         request.sqe.off = CURRENT;
                     }
-                    e if e == -libc::EAGAIN => return Outcome::Poll(libc::EPOLLIN as u32),
-                    e if e == -libc::EOPNOTSUPP => return Outcome::Done(-libc::EBADFD),
+                    e if e == -libc::EAGAIN && request.sqe.op_flags & RWF_NOWAIT == 0
+                        || e == -libc::EINVAL && events.is_none() && is_idle(request) =>
+                    {
+                        return Outcome::Poll(libc::EPOLLIN as u32);
+                    }
+                    e if e == -libc::EOPNOTSUPP && request.sqe.op_flags == 0 => {
+                        return Outcome::Done(-libc::EBADFD);
+                    }
                     error => return Outcome::Done(error),
                 }
             }

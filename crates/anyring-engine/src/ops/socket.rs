@@ -35,7 +35,7 @@ fn is_multishot(request: &Request) -> bool {
 
 /// Keeps the address.
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
-    let len = request.sqe.off;
+    let len = request.sqe.off as u32;
     if len > 128 {
         return Err(-libc::EINVAL);
     }
@@ -45,26 +45,7 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
 }
 
 fn is_listening(fd: c_int) -> Sys<bool> {
-    socket_option(fd, libc::SO_ACCEPTCONN).map(|value| value != 0)
-}
-
-fn socket_option(fd: c_int, option: c_int) -> Sys<c_int> {
-    let mut value: c_int = 0;
-    let mut len: u32 = 4;
-    // SAFETY: two numbers are written.
-    unsafe {
-        sys::raw(
-            libc::SYS_getsockopt,
-            &[
-                fd as usize,
-                libc::SOL_SOCKET as usize,
-                option as usize,
-                (&raw mut value) as usize,
-                (&raw mut len) as usize,
-            ],
-        )
-    }?;
-    Ok(value)
+    sys::socket_option(fd, libc::SO_ACCEPTCONN).map(|value| value != 0)
 }
 
 /// ACCEPT. Only when a connection is there: accept4(2) would wait otherwise,
@@ -73,6 +54,9 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
     let sqe = request.sqe;
     let ioprio = u32::from(sqe.ioprio);
     if events.is_none() && ioprio & abi::IORING_ACCEPT_POLL_FIRST != 0 {
+        if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 {
+            return Outcome::Done(-libc::EAGAIN);
+        }
         return Outcome::Poll(libc::EPOLLIN as u32);
     }
     let fd = request.file.fd();
@@ -125,7 +109,7 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
                 0
             },
         );
-        if !more {
+        if !more && ioprio & abi::IORING_ACCEPT_DONTWAIT == 0 {
             return Outcome::Poll(libc::EPOLLIN as u32);
         }
     }

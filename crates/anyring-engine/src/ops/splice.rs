@@ -30,8 +30,10 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
         }
         return Outcome::Done(0);
     }
-    if request.watch.is_none() && !(reads(request.second.fd()) && writes(request.file.fd())) {
-        return Outcome::Done(-libc::EBADF);
+    if request.watch.is_none() {
+        if let Err(error) = check_ends(request) {
+            return Outcome::Done(error);
+        }
     }
     for (fd, events, second) in [
         (request.second.fd(), libc::POLLIN, true),
@@ -52,12 +54,21 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
     blocking(request)
 }
 
-fn reads(fd: c_int) -> bool {
-    sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_ACCMODE != libc::O_WRONLY)
-}
-
-fn writes(fd: c_int) -> bool {
-    sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_ACCMODE != libc::O_RDONLY)
+/// Whether it can work at all, which must not be found out only when there is
+/// something to move.
+fn check_ends(request: &Request) -> Result<(), c_int> {
+    let [from, to] = [request.second.fd(), request.file.fd()];
+    let mode = |fd| sys::status_flags(fd).map(|flags| flags & (libc::O_ACCMODE | libc::O_PATH));
+    if mode(from)? & !libc::O_RDWR != 0 || !matches!(mode(to)?, libc::O_WRONLY | libc::O_RDWR) {
+        return Err(-libc::EBADF);
+    }
+    let is_pipe = |fd| sys::kind_of(fd).is_ok_and(|kind| kind.0 == libc::S_IFIFO);
+    let enough = if request.sqe.opcode == abi::IORING_OP_TEE as u8 {
+        is_pipe(from) && is_pipe(to)
+    } else {
+        is_pipe(from) || is_pipe(to)
+    };
+    if enough { Ok(()) } else { Err(-libc::EINVAL) }
 }
 
 /// Moves it.

@@ -26,7 +26,7 @@ pub(crate) fn check(request: &Request) -> Result<(), c_int> {
         || flags & !FLAGS != 0
         || flags & abi::IORING_TIMEOUT_CLOCK_MASK == abi::IORING_TIMEOUT_CLOCK_MASK
         || flags & repeated == repeated
-        || sqe.opcode == abi::IORING_OP_LINK_TIMEOUT as u8 && sqe.off != 0;
+        || sqe.opcode == abi::IORING_OP_LINK_TIMEOUT as u8 && sqe.off as u32 != 0;
     if wrong {
         return Err(-libc::EINVAL);
     }
@@ -59,11 +59,11 @@ fn clock_of(flags: u32) -> usize {
 }
 
 /// The point that a span (or a point) of a clock means now.
-fn point(span: u64, flags: u32) -> u64 {
+fn point(span: u64, clock: usize, flags: u32) -> u64 {
     if flags & abi::IORING_TIMEOUT_ABS != 0 {
         span
     } else {
-        sys::now(CLOCKS[clock_of(flags)]).saturating_add(span)
+        sys::now(CLOCKS[clock]).saturating_add(span)
     }
 }
 
@@ -88,7 +88,7 @@ fn set(request: &mut Request, count: u32) -> Result<(), c_int> {
     let counted = request.sqe.off != 0 && flags & abi::IORING_TIMEOUT_MULTISHOT == 0;
     let off = request.sqe.off as u32;
     if let Data::Timer(timer) = &mut request.data {
-        timer.at = point(timer.every, flags);
+        timer.at = point(timer.every, timer.clock, flags);
         timer.target = counted.then(|| count.wrapping_add(off));
     }
     Ok(())
@@ -210,15 +210,11 @@ pub(crate) fn check_change(request: &Request) -> Result<u64, c_int> {
     let known = if update {
         abi::IORING_TIMEOUT_UPDATE_MASK
             | abi::IORING_TIMEOUT_ABS
-            | abi::IORING_TIMEOUT_CLOCK_MASK
             | abi::IORING_TIMEOUT_IMMEDIATE_ARG
     } else {
         0
     };
-    if flags & !known != 0
-        || flags & abi::IORING_TIMEOUT_CLOCK_MASK == abi::IORING_TIMEOUT_CLOCK_MASK
-        || request.has(abi::IOSQE_BUFFER_SELECT)
-    {
+    if flags & !known != 0 || request.has(abi::IOSQE_BUFFER_SELECT) {
         return Err(-libc::EINVAL);
     }
     if update { span(sqe.off, flags) } else { Ok(0) }
@@ -252,9 +248,9 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
     let mut again = None;
     if let Some(timeout) = state.get_mut(id) {
         if let Data::Timer(timer) = &mut timeout.data {
-            timer.clock = clock_of(flags);
+            // It keeps its clock.
             timer.every = every;
-            timer.at = point(every, flags);
+            timer.at = point(every, timer.clock, flags);
             // An update ends the counting.
             timer.target = None;
             again = Some((timer.clock, timer.at));

@@ -45,14 +45,11 @@ pub(crate) fn step(request: &mut Request) -> Outcome {
             ],
         )
     };
-    if let Err(error) = looked {
-        return Outcome::Done(error);
-    }
     // SAFETY: zeroed or written by the kernel; integers only.
     let info = unsafe { info.assume_init() };
     // SAFETY: the pid stands in every siginfo of a child, and zeroes do.
     let pid = unsafe { info.si_pid() };
-    if pid != 0 || options & libc::WNOHANG != 0 {
+    if pid != 0 || options & libc::WNOHANG != 0 || looked.is_err() {
         if sqe.off != 0 {
             // SAFETY: plain bytes.
             let bytes = unsafe {
@@ -65,7 +62,7 @@ pub(crate) fn step(request: &mut Request) -> Outcome {
                 return Outcome::Done(error);
             }
         }
-        return Outcome::Done(0);
+        return Outcome::Done(looked.err().unwrap_or(0));
     }
     let by_pid = sqe.len == libc::P_PID && options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
     if by_pid && matches!(request.file, File::None) {

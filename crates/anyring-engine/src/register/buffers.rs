@@ -10,6 +10,7 @@ use crate::message;
 use crate::resources::Registered;
 use crate::ring::Ring;
 use crate::state::State;
+use crate::table;
 use crate::user;
 
 /// The most registered buffers.
@@ -21,6 +22,9 @@ type Slot = Option<(Arc<Registered>, u64)>;
 
 fn slot(vector: &libc::iovec, tag: u64) -> Result<Slot, c_int> {
     let (addr, len) = (vector.iov_base as u64, vector.iov_len);
+    if len > isize::MAX as usize {
+        return Err(-libc::EINVAL);
+    }
     if addr == 0 && len == 0 {
         return if tag == 0 {
             Ok(None)
@@ -110,13 +114,13 @@ pub(super) fn update(state: &mut State, arg: u64, size: c_uint) -> Result<c_int,
     if update.nr == 0 || update.resv != 0 || update.resv2 != 0 {
         return Err(-libc::EINVAL);
     }
-    if !state.buffers.exists() {
-        return Err(-libc::ENXIO);
-    }
     let end = update
         .offset
         .checked_add(update.nr)
         .ok_or(-libc::EOVERFLOW)?;
+    if !state.buffers.exists() {
+        return Err(-libc::ENXIO);
+    }
     if end as usize > state.buffers.len() {
         return Err(-libc::EINVAL);
     }
@@ -153,24 +157,41 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
         return Err(-libc::EINVAL);
     }
     let asked: abi::io_uring_clone_buffers = user::read(arg)?;
-    if asked.flags & !known != 0 || asked.pad.iter().any(|word| *word != 0) {
+    if asked.flags & !known != 0 {
         return Err(-libc::EINVAL);
     }
     let replaces = asked.flags & abi::IORING_REGISTER_DST_REPLACE != 0;
     if !replaces && ring.peek(|state| state.buffers.exists()) {
         return Err(-libc::EBUSY);
     }
-    let source = message::find(asked.src_fd as c_int)?;
+    if asked.pad.iter().any(|word| *word != 0) {
+        return Err(-libc::EINVAL);
+    }
+    let is_index = asked.src_fd >= table::INDEX_BASE as u32;
+    if asked.flags & abi::IORING_REGISTER_SRC_REGISTERED != 0 && !is_index {
+        return Err(if (asked.src_fd as usize) < table::INDICES {
+            -libc::EBADF
+        } else {
+            -libc::EINVAL
+        });
+    }
+    let source = message::find(asked.src_fd as c_int).map_err(|error| match error {
+        e if e == -libc::EBADFD => -libc::EOPNOTSUPP,
+        e => e,
+    })?;
+    if asked.nr == 0 && (asked.src_off != 0 || asked.dst_off != 0) {
+        return Err(-libc::EINVAL);
+    }
     let taken = source.peek(|state| -> Result<Vec<Slot>, c_int> {
         let slots = state.buffers.slots().ok_or(-libc::ENXIO)?;
         let wanted = match asked.nr {
             0 => (slots.len() as u32).saturating_sub(asked.src_off),
             wanted => wanted,
         };
-        let end = asked.src_off.checked_add(wanted).ok_or(-libc::EOVERFLOW)?;
-        if wanted == 0 {
+        if wanted == 0 || wanted as usize > slots.len() {
             return Err(-libc::EINVAL);
         }
+        let end = asked.src_off.checked_add(wanted).ok_or(-libc::EOVERFLOW)?;
         if end as usize > slots.len() {
             return Err(-libc::EOVERFLOW);
         }

@@ -17,18 +17,50 @@ const MAX: u32 = 1 << 20;
 
 type Slots = Vec<Option<(Arc<Fd>, u64)>>;
 
-/// Opens what an array of descriptors names; -1 is an empty slot.
-fn open_all(fds: &[c_int], tags: &[u64]) -> Result<Slots, c_int> {
-    let mut slots = user::room(fds.len())?;
-    for (at, fd) in fds.iter().enumerate() {
-        let tag = tags.get(at).copied().unwrap_or(0);
-        slots.push(match fd {
-            -1 if tag != 0 => return Err(-libc::EINVAL),
-            -1 => None,
-            fd => Some((open_file(*fd)?, tag)),
-        });
+/// Opens what an array of descriptors names, one after the other; -1 is an
+/// empty slot.
+fn open_all(fds: u64, nr: u32, tags: u64) -> Result<Slots, c_int> {
+    const PIECE: u32 = 256;
+    let mut slots = user::room(nr as usize)?;
+    for first in (0..nr).step_by(PIECE as usize) {
+        let count = PIECE.min(nr - first) as usize;
+        let from = fds.wrapping_add(u64::from(first) * 4);
+        let (piece, tags) = match user::read_array::<c_int>(from, count) {
+            Ok(piece) if tags == 0 => (piece, Vec::new()),
+            Ok(piece) => {
+                let from = tags.wrapping_add(u64::from(first) * 8);
+                (piece, user::read_array::<u64>(from, count)?)
+            }
+            // What can be read of it may be wrong in another way.
+            Err(_) => return open_each(fds, nr, tags, slots),
+        };
+        for (at, fd) in piece.iter().enumerate() {
+            slots.push(open_tagged(*fd, tags.get(at).copied().unwrap_or(0))?);
+        }
     }
     Ok(slots)
+}
+
+/// The same one by one, from where the slots end.
+#[cold]
+fn open_each(fds: u64, nr: u32, tags: u64, mut slots: Slots) -> Result<Slots, c_int> {
+    for at in slots.len() as u64..u64::from(nr) {
+        let tag = match tags {
+            0 => 0,
+            tags => user::read(tags.wrapping_add(at * 8))?,
+        };
+        let fd: c_int = user::read(fds.wrapping_add(at * 4))?;
+        slots.push(open_tagged(fd, tag)?);
+    }
+    Ok(slots)
+}
+
+fn open_tagged(fd: c_int, tag: u64) -> Result<Option<(Arc<Fd>, u64)>, c_int> {
+    match fd {
+        -1 if tag != 0 => Err(-libc::EINVAL),
+        -1 => Ok(None),
+        fd => Ok(Some((open_file(fd)?, tag))),
+    }
 }
 
 fn check(state: &State, nr: u32) -> Result<(), c_int> {
@@ -51,8 +83,7 @@ pub(super) fn register(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int,
         return Err(-libc::EFAULT);
     }
     check(state, nr)?;
-    let fds = user::read_array(arg, nr as usize)?;
-    let slots = open_all(&fds, &[])?;
+    let slots = open_all(arg, nr, 0)?;
     state.files.set(slots);
     Ok(0)
 }
@@ -75,8 +106,7 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
         slots.resize(reg.nr as usize, None);
         slots
     } else {
-        let fds = user::read_array(reg.data, reg.nr as usize)?;
-        open_all(&fds, &tags(reg.tags, reg.nr)?)?
+        open_all(reg.data, reg.nr, reg.tags)?
     };
     state.files.set(slots);
     Ok(0)
@@ -121,10 +151,10 @@ pub(super) fn update2(state: &mut State, arg: u64, size: c_uint) -> Result<c_int
 
 /// Replaces slots; how many, or the error of the first.
 fn replace(state: &mut State, offset: u32, fds: u64, tags: u64, nr: u32) -> Result<c_int, c_int> {
+    let end = offset.checked_add(nr).ok_or(-libc::EOVERFLOW)?;
     if !state.files.table.exists() {
         return Err(-libc::ENXIO);
     }
-    let end = offset.checked_add(nr).ok_or(-libc::EOVERFLOW)?;
     if end as usize > state.files.table.len() {
         return Err(-libc::EINVAL);
     }

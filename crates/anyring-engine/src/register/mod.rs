@@ -128,6 +128,9 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
         abi::IORING_UNREGISTER_PBUF_RING => {
             expect(1)?;
             let reg: abi::io_uring_buf_reg = user::read(arg)?;
+            if reg.flags != 0 || reg.resv.iter().any(|word| *word != 0) {
+                return Err(-libc::EINVAL);
+            }
             state.groups.unregister(reg.bgid)?;
             Ok(0)
         }

@@ -65,6 +65,9 @@ pub(super) fn query(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
             ),
             _ => Err(-libc::EOPNOTSUPP),
         };
+        if answered == Err(-libc::EFAULT) {
+            return Err(-libc::EFAULT);
+        }
         entry.result = answered.err().unwrap_or(0);
         user::write(at, &entry)?;
         at = entry.next_entry;
@@ -73,11 +76,21 @@ pub(super) fn query(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
 }
 
 fn give<T: user::Pod>(entry: &mut abi::io_uring_query_hdr, answer: &T) -> Result<(), c_int> {
+    let asked = u64::from(entry.size);
     let size = (entry.size as usize).min(size_of::<T>());
     entry.size = size as u32;
     // SAFETY: plain bytes of an answer.
     let bytes = unsafe { core::slice::from_raw_parts((&raw const *answer).cast::<u8>(), size) };
-    user::copy_out(entry.query_data, bytes)
+    user::copy_out(entry.query_data, bytes)?;
+    // What a newer program has room for beyond is nothing.
+    let mut at = size as u64;
+    while at < asked {
+        let step = (asked - at).min(256);
+        let to = entry.query_data.wrapping_add(at);
+        user::copy_out(to, &[0; 256][..step as usize])?;
+        at += step;
+    }
+    Ok(())
 }
 
 fn opcodes() -> abi::io_uring_query_opcode {

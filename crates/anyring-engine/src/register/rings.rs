@@ -112,7 +112,7 @@ pub(super) fn sync_cancel(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_in
     let deadline = if endless {
         u64::MAX
     } else {
-        sys::now(libc::CLOCK_MONOTONIC).saturating_add(nanos(asked.timeout)?)
+        sys::now(libc::CLOCK_MONOTONIC).saturating_add(nanos(asked.timeout).unwrap_or(0))
     };
     let mut first = true;
     loop {
@@ -134,9 +134,12 @@ pub(super) fn sync_cancel(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_in
 
 /// IORING_REGISTER_RESIZE_RINGS.
 pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
+    if state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0 {
+        return Err(-libc::EINVAL);
+    }
     let mut p: abi::io_uring_params = user::read(arg)?;
     let known = abi::IORING_SETUP_CQSIZE | abi::IORING_SETUP_CLAMP;
-    if state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0 || p.flags & !known != 0 {
+    if p.flags & !known != 0 {
         return Err(-libc::EINVAL);
     }
     crate::ring::set_sizes(p.sq_entries, &mut p)?;

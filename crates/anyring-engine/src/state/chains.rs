@@ -1,6 +1,9 @@
 //! What follows a request: its result, its chain, its time limit, drains.
 
-use anyring_abi::{IORING_OP_LINK_TIMEOUT, IORING_OP_TIMEOUT, IOSQE_IO_DRAIN, IOSQE_IO_HARDLINK};
+use anyring_abi::{
+    IORING_CQE_F_MORE, IORING_CQE_F_NOTIF, IORING_OP_LINK_TIMEOUT, IORING_OP_TIMEOUT,
+    IOSQE_IO_DRAIN, IOSQE_IO_HARDLINK,
+};
 
 use super::State;
 use crate::cq::Completion;
@@ -17,10 +20,12 @@ impl State {
         extra: Option<[u64; 2]>,
     ) {
         let drains = core::mem::take(&mut self.hands_drain_on);
+        let short = ops::fell_short(&request, res);
         let flags = flags | self.settle_buffer(&mut request, res);
-        let failed = res < 0 && !ops::counts_as_success(&request, res)
+        let is_notification = flags & IORING_CQE_F_NOTIF != 0;
+        let failed = res < 0 && !is_notification && !ops::counts_as_success(&request, res)
             || request.failed
-            || ops::fell_short(&request, res);
+            || short;
         let counts = request.sqe.opcode != IORING_OP_TIMEOUT as u8;
         if failed || !request.skips_success() {
             let c = Completion {
@@ -29,7 +34,11 @@ impl State {
                 flags,
                 extra,
             };
-            self.post_last(c, !counts);
+            if request.owes {
+                self.post_with_notification(&mut request, c);
+            } else {
+                self.post_last(c, !counts);
+            }
         }
         if counts {
             self.count_completion();
@@ -47,6 +56,7 @@ impl State {
                 // Finished before its time limit could start.
                 if let Some(mut limit) = self.take(next) {
                     request.next = limit.next.take();
+                    limit.started = true;
                     self.end(Some(next), limit, -libc::ECANCELED, 0, None);
                 }
                 continue;
@@ -87,7 +97,32 @@ impl State {
                     extra: None,
                 });
             }
+            self.notify(&mut request);
             self.count_completion();
+        }
+    }
+
+    /// Posts the completion of a zero-copy send that could not be begun.
+    #[cold]
+    fn post_with_notification(&mut self, request: &mut Request, c: Completion) {
+        self.release_held();
+        self.post(Completion {
+            flags: c.flags | IORING_CQE_F_MORE,
+            ..c
+        });
+        self.count_completion();
+        self.notify(request);
+    }
+
+    /// Posts the notification that a request owes.
+    pub(crate) fn notify(&mut self, request: &mut Request) {
+        if core::mem::take(&mut request.owes) {
+            self.post(Completion {
+                user_data: request.sqe.user_data,
+                res: ops::net::usage(request),
+                flags: IORING_CQE_F_NOTIF,
+                extra: None,
+            });
         }
     }
 

@@ -23,8 +23,11 @@ impl State {
 
     /// Starts a chain (or a request without one), unless a drain stands before
     /// it.
-    pub(crate) fn begin(&mut self, request: Request) {
+    pub(crate) fn begin(&mut self, mut request: Request) {
         if request.has(IOSQE_IO_DRAIN) || !self.drain.is_empty() || self.draining.is_some() {
+            if let Err(error) = ops::prepare(&mut request) {
+                return self.finish(request, error, 0, None);
+            }
             match self.store(request) {
                 Ok(id) => self.begin_stored(id),
                 Err(request) => self.finish(request, -libc::ENOMEM, 0, None),

@@ -72,6 +72,7 @@ struct Pair {
     tag: u64,
     /// This program drains; then it skips no completions, which both refuse.
     drains: bool,
+    ending: bool,
     trace: String,
 }
 
@@ -249,6 +250,14 @@ impl Pair {
     /// The completions of one world, chains apart but each in its order.
     fn sorted(&self, at: usize) -> Vec<Seen> {
         let mut all = self.seen[at].clone();
+        if self.ending {
+            // Which of those that end at the same time is gone first is open.
+            let aims = |seen: &&mut Seen| {
+                let about = self.pending.get(&seen.tag);
+                about.is_some_and(|p| p.about.target.is_some())
+            };
+            all.iter_mut().filter(aims).for_each(|seen| seen.res = 0);
+        }
         all.sort_by_key(|seen| {
             let chain = self.pending.get(&seen.tag).map_or(seen.tag, |p| p.chain);
             (seen.ring, chain)
@@ -336,6 +345,7 @@ impl Pair {
 
     /// Ends what waits.
     fn end(&mut self) -> Result<(), String> {
+        self.ending = true;
         for world in &mut self.worlds {
             let slot = world.ring(0).get_sqe().expect("room in the queue");
             // SAFETY: a fresh entry.
@@ -379,6 +389,7 @@ fn run(seed: u64) -> Result<(), (String, String)> {
         fds: Vec::new(),
         tag: 1,
         drains: random.one_in(3),
+        ending: false,
         trace: format!("setup flags {flags:#x}\n"),
     };
     let mut result = Ok(());

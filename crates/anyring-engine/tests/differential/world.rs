@@ -78,7 +78,7 @@ impl World {
         let files = (0..FILES)
             .map(|at| open(&dir.join(format!("f{at}")), libc::O_RDWR | libc::O_CREAT))
             .collect();
-        let source: Vec<u8> = (0..4096_u32).map(|at| (at * 7 >> 3) as u8).collect();
+        let source: Vec<u8> = (0..4096_u32).map(|at| ((at * 7) >> 3) as u8).collect();
         fs::write(dir.join("source"), source).expect("a file");
         let mut world = World {
             raw,
