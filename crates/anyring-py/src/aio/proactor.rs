@@ -210,12 +210,10 @@ impl Proactor {
 
     /// Has `poll` report `key` while `fd` is ready for `mask` (`EPOLL*`).
     ///
-    /// Raises OSError (EBADF) if `fd` is no open descriptor.
+    /// Raises OSError (EBADF) if `fd` is no open descriptor, PermissionError if
+    /// it is always ready, as the selectors of the standard library.
     fn watch(&mut self, fd: i32, mask: u32, key: Py<PyAny>) -> PyResult<()> {
-        // SAFETY: no memory is involved.
-        if fd < 0 || unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-            return Err(os_error(libc::EBADF));
-        }
+        can_wait(fd).map_err(os_error)?;
         if mask == 0 {
             return Err(PyValueError::new_err("no events"));
         }
@@ -290,5 +288,40 @@ impl Drop for Proactor {
         if self.ring.is_some() {
             Python::attach(|py| self.shut(py));
         }
+    }
+}
+
+/// Whether a file is one that gets ready. The kernel polls regular files, too,
+/// and says that they are.
+fn can_wait(fd: i32) -> Result<(), i32> {
+    let last = || {
+        std::io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EBADF)
+    };
+    // SAFETY: all zeroes is a valid struct stat.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct is valid for the call.
+    if fd < 0 || unsafe { libc::fstat(fd, &raw mut stat) } < 0 {
+        return Err(libc::EBADF);
+    }
+    match stat.st_mode & libc::S_IFMT {
+        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => Err(libc::EPERM),
+        libc::S_IFCHR => {
+            // Some devices can be waited for; epoll(7) knows.
+            // SAFETY: no memory is involved.
+            let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+            if epoll < 0 {
+                return Err(last());
+            }
+            let mut event = libc::epoll_event { events: 0, u64: 0 };
+            // SAFETY: the event is valid for the call.
+            let added = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) };
+            let result = if added < 0 { Err(last()) } else { Ok(()) };
+            // SAFETY: ours, and nobody else knows it.
+            unsafe { libc::close(epoll) };
+            result
+        }
+        _ => Ok(()),
     }
 }
