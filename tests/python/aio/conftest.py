@@ -25,6 +25,24 @@ def factory(kind):
     return uvloop.new_event_loop
 
 
+def on_a_loop(make, main, debug):
+    """What asyncio.Runner does, also before Python 3.11."""
+    if hasattr(asyncio, "Runner"):
+        with asyncio.Runner(loop_factory=make, debug=debug) as runner:
+            return runner.run(main)
+    loop = make()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.set_debug(bool(debug))
+        return loop.run_until_complete(main)
+    finally:
+        asyncio.runners._cancel_all_tasks(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
 @pytest.fixture(params=LOOPS)
 def loop_factory(request):
     return factory(request.param)
@@ -39,9 +57,7 @@ def run(loop_factory):
         loop_factory().close()
         gc.collect()
         before = set(os.listdir("/proc/self/fd"))
-        with asyncio.Runner(loop_factory=loop_factory, debug=debug) as runner:
-            result = runner.run(main)
-        del runner
+        result = on_a_loop(loop_factory, main, debug)
         gc.collect()
         after = set(os.listdir("/proc/self/fd"))
         assert after <= before, {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in after - before}
