@@ -119,7 +119,7 @@ fn tidy(world: &mut World<'_>, sqe: &io_uring_sqe, outcome: &mut Outcome) {
         } else if op == IORING_OP_PIPE && sqe.file_index == 0 {
             // SAFETY: two descriptors were written there.
             unsafe {
-                let fds = *(sqe.addr as *const [i32; 2]);
+                let fds = (sqe.addr as *const [i32; 2]).read_unaligned();
                 libc::close(fds[0]);
                 libc::close(fds[1]);
             }

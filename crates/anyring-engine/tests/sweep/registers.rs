@@ -188,7 +188,7 @@ pub(crate) fn run(place: &Place, call: &Call) -> Option<i32> {
                     return None;
                 }
                 // SAFETY: inside the memory just filled.
-                unsafe { (at as *mut u32).add(word).write(value) };
+                unsafe { (at as *mut u32).add(word).write_unaligned(value) };
             }
             (at, count)
         }
