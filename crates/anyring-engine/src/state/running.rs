@@ -158,7 +158,9 @@ impl State {
                 self.closing.close(own);
             }
         }
-        if request.stage == Stage::Timing || matches!(request.data, Data::Timer(_)) {
+        // A timer that was read but never started is not to be stopped.
+        let timed = request.stage == Stage::Timing || matches!(request.data, Data::Timer(_));
+        if timed && request.counted {
             if let Some(id) = id {
                 ops::timeout::disarmed(self, id);
             }
