@@ -231,6 +231,9 @@ fn places(name: &str) -> [Place; 2] {
         .map(|(kind, choice)| Place::new(choice, &base(name).join(kind)))
 }
 
+/// Cases close descriptors by number: one test at a time.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Whether this machine's kernel has rings to compare with.
 fn kernel_refuses() -> Option<i32> {
     let flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
@@ -244,6 +247,7 @@ fn sweep(name: &str, ops: impl Iterator<Item = u32>, way: Way) {
         return;
     }
     let only = variable("SWEEP_OP");
+    let _alone = ALONE.lock();
     let (stride, offset) = stride();
     let places = places(name);
     let (mut seen, mut count, mut different) = (0, 0, Vec::new());
@@ -339,6 +343,7 @@ fn compare<C: std::fmt::Debug, R: std::fmt::Debug + PartialEq>(
     if kernel_refuses().is_some() {
         return;
     }
+    let _alone = ALONE.lock();
     let (stride, offset) = stride();
     let stride = stride * share;
     let places = places(name);
