@@ -553,13 +553,7 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 }
                 // Less than all is a failure, though its count is the result.
                 request.failed = all && count < room;
-                // After a wait there rarely is more than what came, and the
-                // question costs a system call.
-                let flags = if events.is_none() {
-                    inquire(request, count, room)
-                } else {
-                    0
-                };
+                let flags = inquire(request, count, room);
                 if message {
                     if let Err(error) = give_back_header(request) {
                         return Outcome::Done(error);
