@@ -2,7 +2,7 @@
 //! a time, on the kernel and on the engine: the same results.
 //!
 //! `SWEEP_OP` sweeps one operation only; `SWEEP_STRIDE` (8) and `SWEEP_OFFSET`
-//! choose every so many cases, from a random one: 1 runs all of them.
+//! (0) choose every so many cases and the first of them: 1 runs all.
 
 #[path = "../support/random.rs"]
 mod random;
@@ -305,10 +305,10 @@ fn sweep(name: &str, ops: impl Iterator<Item = u32>, way: Way) {
     assert!(different.is_empty(), "the engine differs from the kernel");
 }
 
-/// Which cases are run: others each time, in the long run all.
+/// Which cases are run: the same each time, unless `SWEEP_OFFSET` says others.
 fn stride() -> (u32, u32) {
     let stride = variable("SWEEP_STRIDE").unwrap_or(STRIDE);
-    let offset = variable("SWEEP_OFFSET").unwrap_or_else(|| std::process::id() % stride);
+    let offset = variable("SWEEP_OFFSET").unwrap_or(0);
     println!("every {stride}. case from {offset}");
     (stride, offset)
 }

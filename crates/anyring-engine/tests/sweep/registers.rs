@@ -223,8 +223,13 @@ pub(crate) fn is_known(call: &Call) -> bool {
     ) {
         return true;
     }
-    // More than the page has: what is behind it is not the same on both.
-    if call.argument == Argument::Constant && call.count.is_some_and(|count| count > 64) {
+    // More than the page or the words have: what is behind is not the same on both.
+    // Counts above what a call allows are refused before anything is read.
+    if call.count.is_some_and(|count| match call.argument {
+        Argument::Constant => count > 64,
+        Argument::Good(_) | Argument::Zeroes => (65..1 << 17).contains(&count),
+        _ => false,
+    }) {
         return true;
     }
     // A large ring of buffers reaches into memory that the engine sees is there,
