@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
-use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait};
+use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait, io_uring_sqe};
 
 use crate::request::Request;
 use crate::ring::Ring;
@@ -151,8 +151,7 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
             break;
         };
         taken += 1;
-        let request = state.request(sqe);
-        if !accept(state, request) {
+        if !accept(state, sqe) {
             break;
         }
     }
@@ -165,48 +164,55 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
 
 /// Checks a request and starts it; false if the submission stops here.
 #[inline]
-fn accept(state: &mut State, mut request: Request) -> bool {
-    let go_on = state.flags & abi::IORING_SETUP_SUBMIT_ALL != 0;
+fn accept(state: &mut State, sqe: io_uring_sqe) -> bool {
+    let mut request = state.request(sqe);
+    let in_chain = state.chain.is_some() || request.is_linked();
+    let checked = admit(state, &mut request, in_chain);
+    if in_chain || checked.is_err() {
+        return chain_or_refuse(state, request, checked);
+    }
+    state.begin_alone(request);
+    true
+}
+
+/// Whether a request may start.
+#[inline]
+fn admit(state: &mut State, request: &mut Request, in_chain: bool) -> Result<(), c_int> {
     state.skips |= request.skips_success();
-    let checked = check(state, &request).and_then(|()| {
-        request.owes = crate::ops::net::owes_notification(&request);
-        crate::ops::check(state, &request)
-    });
-    let in_chain = state.chain.is_some();
+    let mut checked = check(state, request);
+    if checked.is_ok() {
+        request.owes = crate::ops::net::owes_notification(request);
+        checked = crate::ops::check(state, request);
+    }
     if state.has_untried() && !crate::ops::transfers(request.sqe.opcode) {
         state.try_untried();
     }
-    let checked = checked.and_then(|()| {
-        if in_chain || request.is_linked() {
-            crate::ops::prepare(&mut request)?;
-        }
-        Ok(())
-    });
-    if let Err(error) = checked {
-        // A bad request in a chain takes the chain with it.
-        if in_chain || request.is_linked() {
-            state.chain_failed = true;
-            let ends = !request.is_linked();
-            add_to_chain(state, request, Some(error));
-            if ends {
-                close_chain(state);
-            }
-            // In the middle of a chain the rest of it is taken, too.
-            return go_on || !ends;
-        }
+    checked?;
+    if in_chain {
+        crate::ops::prepare(request)?;
+    }
+    Ok(())
+}
+
+/// What becomes of a request of a chain, or one that may not start. Out of line:
+/// most are neither.
+#[inline(never)]
+fn chain_or_refuse(state: &mut State, request: Request, checked: Result<(), c_int>) -> bool {
+    let go_on = state.flags & abi::IORING_SETUP_SUBMIT_ALL != 0;
+    let ends = !request.is_linked();
+    let in_chain = !ends || state.chain.is_some();
+    if let (Err(error), false) = (checked, in_chain) {
         state.finish(request, error, 0, None);
         return go_on;
     }
-    if in_chain || request.is_linked() {
-        let ends = !request.is_linked();
-        add_to_chain(state, request, None);
-        if ends {
-            close_chain(state);
-        }
-    } else {
-        state.begin_alone(request);
+    // A bad request in a chain takes the chain with it.
+    state.chain_failed |= checked.is_err();
+    add_to_chain(state, request, checked.err());
+    if ends {
+        close_chain(state);
     }
-    true
+    // In the middle of a chain the rest of it is taken, too.
+    checked.is_ok() || go_on || !ends
 }
 
 /// What the kernel checks before it looks at the operation.

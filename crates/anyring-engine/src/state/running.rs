@@ -23,17 +23,22 @@ impl State {
 
     /// Starts a chain (or a request without one), unless a drain stands before
     /// it.
-    pub(crate) fn begin(&mut self, mut request: Request) {
+    pub(crate) fn begin(&mut self, request: Request) {
         if request.has(IOSQE_IO_DRAIN) || !self.drain.is_empty() || self.draining.is_some() {
-            if let Err(error) = ops::prepare(&mut request) {
-                return self.finish(request, error, 0, None);
-            }
-            match self.store(request) {
-                Ok(id) => self.begin_stored(id),
-                Err(request) => self.finish(request, -libc::ENOMEM, 0, None),
-            }
+            self.begin_in_line(request);
         } else {
             self.run(request);
+        }
+    }
+
+    #[inline(never)]
+    fn begin_in_line(&mut self, mut request: Request) {
+        if let Err(error) = ops::prepare(&mut request) {
+            return self.finish(request, error, 0, None);
+        }
+        match self.store(request) {
+            Ok(id) => self.begin_stored(id),
+            Err(request) => self.finish(request, -libc::ENOMEM, 0, None),
         }
     }
 
@@ -64,8 +69,10 @@ impl State {
     /// Runs a request that is not stored: most finish here.
     #[inline]
     fn run(&mut self, mut request: Request) {
-        let outcome = ops::start(self, &mut request);
-        self.settle(None, request, outcome);
+        match ops::start(self, &mut request) {
+            Outcome::Done(res) => self.end(None, request, res, 0, None),
+            outcome => self.settle(None, request, outcome),
+        }
     }
 
     /// Runs a stored request, or goes on with it.
