@@ -4,6 +4,9 @@
 //! The kernel's side is written here as io_uring(7) describes it. Each model has a
 //! twin with a weaker word, which loom must refuse: so the models can fail.
 
+#[path = "common/ordered.rs"]
+mod ordered;
+
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use anyring::abi::IORING_SQ_NEED_WAKEUP;
@@ -14,27 +17,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, fence};
 use loom::thread;
 
-/// A word with the orders of the real one.
-#[derive(Clone, Copy)]
-struct Ordered<'a>(&'a AtomicU32);
-
-impl Word for Ordered<'_> {
-    fn load(self) -> u32 {
-        self.0.load(Relaxed)
-    }
-    fn load_acquire(self) -> u32 {
-        self.0.load(Acquire)
-    }
-    fn store(self, value: u32) {
-        self.0.store(value, Relaxed);
-    }
-    fn store_release(self, value: u32) {
-        self.0.store(value, Release);
-    }
-    fn fence() {
-        fence(SeqCst);
-    }
-}
+use ordered::Ordered;
 
 /// A word without any order.
 #[derive(Clone, Copy)]

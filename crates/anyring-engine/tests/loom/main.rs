@@ -13,6 +13,8 @@
 
 extern crate alloc;
 
+#[path = "../../../anyring/tests/common/ordered.rs"]
+mod ordered;
 mod sync;
 
 /// The engine's files on top of one kind of `sync`, with the models of them.

@@ -3,11 +3,12 @@
 
 use anyring::abi::{IORING_SQ_CQ_OVERFLOW, io_uring_sqe};
 use anyring::ring::protocol::{cq_advance, cq_tail, sq_head, sq_needs_wakeup, sq_publish};
-use anyring::ring::word::Word;
 use std::sync::Arc;
-use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use loom::sync::atomic::{AtomicU32, fence};
+use loom::sync::atomic::AtomicU32;
+use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
+
+use crate::ordered::Ordered;
 
 use super::cq::{Completion, CompletionQueue};
 use super::doze::{self, Polled};
@@ -15,28 +16,6 @@ use super::lock::Mutex;
 use super::shared::Shared;
 use super::sq::SubmissionQueue;
 use super::sync::{Cell, Futex};
-
-/// A word as the program uses it.
-#[derive(Clone, Copy)]
-struct Programs<'a>(&'a AtomicU32);
-
-impl Word for Programs<'_> {
-    fn load(self) -> u32 {
-        self.0.load(Relaxed)
-    }
-    fn load_acquire(self) -> u32 {
-        self.0.load(Acquire)
-    }
-    fn store(self, value: u32) {
-        self.0.store(value, Relaxed);
-    }
-    fn store_release(self, value: u32) {
-        self.0.store(value, Release);
-    }
-    fn fence() {
-        fence(SeqCst);
-    }
-}
 
 /// The memory of a ring, with queues as small as can be: what can go wrong
 /// between neighbours does.
@@ -151,10 +130,10 @@ pub(crate) fn completions() {
     let (memory, lock) = &*ring;
     let mut taken = 0;
     while taken < ALL {
-        if cq_tail(Programs(&memory.cq_tail)) as u64 != taken {
+        if cq_tail(Ordered(&memory.cq_tail)) as u64 != taken {
             taken += 1;
             assert_eq!(Memory::read(&memory.cqe), taken);
-            cq_advance(Programs(&memory.cq_head), 1);
+            cq_advance(Ordered(&memory.cq_head), 1);
         } else if memory.sq_flags.load(Relaxed) & IORING_SQ_CQ_OVERFLOW != 0 {
             lock.lock().0.flush(memory, true);
         } else {
@@ -194,13 +173,13 @@ impl Ring {
     fn publish(&self, count: u32) {
         let entries = self.memory.sq_entries();
         for number in 1..=count {
-            while number - 1 - sq_head(Programs(&self.memory.sq_head), true) == entries {
+            while number - 1 - sq_head(Ordered(&self.memory.sq_head), true) == entries {
                 thread::yield_now();
             }
             let slot = (number - 1) % entries;
             Memory::write(&self.memory.sqes[slot as usize], number.into());
-            sq_publish(Programs(&self.memory.sq_tail), number, true);
-            if sq_needs_wakeup(Programs(&self.memory.sq_flags)) {
+            sq_publish(Ordered(&self.memory.sq_tail), number, true);
+            if sq_needs_wakeup(Ordered(&self.memory.sq_flags)) {
                 doze::wake(self);
             }
         }
