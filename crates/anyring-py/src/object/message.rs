@@ -87,6 +87,19 @@ impl Header {
         }))
     }
 
+    /// Where the kernel writes an address and its length; held as long as the
+    /// header is.
+    fn peer(&self) -> (u64, u64) {
+        let parts = self.0.get();
+        // SAFETY: addresses of places in the parts are taken, nothing is read.
+        unsafe {
+            (
+                (&raw mut (*parts).address) as u64,
+                (&raw mut (*parts).address_length) as u64,
+            )
+        }
+    }
+
     /// A header that only says how much room the address and the control data
     /// of messages in provided buffers have.
     pub(super) fn room(address: usize, control: usize) -> Self {
@@ -213,12 +226,7 @@ impl Engine {
         let target = target(fd, &mut hold)?;
         let mut sqe = blank(abi::IORING_OP_ACCEPT, target.fd, target.fixed);
         let header = Arc::new(Header::new());
-        let parts = header.0.get();
-        // SAFETY: the parts live as long as the header, which is held.
-        unsafe {
-            sqe.addr = (&raw mut (*parts).address) as u64;
-            sqe.off = (&raw mut (*parts).address_length) as u64;
-        }
+        (sqe.addr, sqe.off) = header.peer();
         sqe.op_flags = flags;
         hold.push(Hold::Header(Arc::clone(&header)));
         let mut plan = Plan::new(name, sqe, hold);
@@ -241,12 +249,7 @@ impl Engine {
         sqe.off = u64::from(abi::SOCKET_URING_OP_GETSOCKNAME);
         super::shape::on_a_socket(&sqe)?;
         let header = Arc::new(Header::new());
-        let parts = header.0.get();
-        // SAFETY: the parts live as long as the header, which is held.
-        unsafe {
-            sqe.addr = (&raw mut (*parts).address) as u64;
-            sqe.addr3 = (&raw mut (*parts).address_length) as u64;
-        }
+        (sqe.addr, sqe.addr3) = header.peer();
         sqe.file_index = u32::from(peer);
         hold.push(Hold::Header(Arc::clone(&header)));
         let mut plan = Plan::new(name, sqe, hold);
