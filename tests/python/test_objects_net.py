@@ -20,13 +20,6 @@ def ring():
 
 
 @pytest.fixture
-def pair():
-    left, right = socket.socketpair()
-    with left, right:
-        yield left, right
-
-
-@pytest.fixture
 def server():
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server

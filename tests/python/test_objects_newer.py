@@ -23,13 +23,6 @@ def ring():
         yield ring
 
 
-@pytest.fixture
-def pair():
-    left, right = socket.socketpair()
-    with left, right:
-        yield left, right
-
-
 def or_skip(call, *numbers):
     """The result; a skip with the reason where the kernel is too old for it."""
     try:
