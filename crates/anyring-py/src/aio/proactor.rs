@@ -25,8 +25,11 @@ impl Proactor {
     fn new(entries: u32, cq_entries: u32) -> PyResult<Self> {
         let plain = || Builder::new(entries).cq_entries(cq_entries);
         // No interrupts for completions of a thread that looks for them
-        // anyway (Linux 5.19).
-        let flags = abi::IORING_SETUP_COOP_TASKRUN | abi::IORING_SETUP_TASKRUN_FLAG;
+        // anyway (Linux 5.19); an entry that is refused does not keep those
+        // behind it back (Linux 5.18).
+        let flags = abi::IORING_SETUP_COOP_TASKRUN
+            | abi::IORING_SETUP_TASKRUN_FLAG
+            | abi::IORING_SETUP_SUBMIT_ALL;
         let ring = plain()
             .flags(flags)
             .build_on(crate::KERNEL)

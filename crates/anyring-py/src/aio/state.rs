@@ -80,8 +80,9 @@ pub(crate) struct Proactor {
     pub(super) watches: HashMap<i32, Watch>,
     pub(super) rearm: Vec<i32>,
     pub(super) dirty: Vec<Py<Stream>>,
-    /// Sends that complete while they are submitted and then say nothing.
-    pub(super) silent: Vec<u32>,
+    /// Tokens of sends that complete while they are submitted and then post no
+    /// completion. One that failed has ended since: its token is of no slot.
+    pub(super) silent: Vec<u64>,
     pub(super) pool: Option<Pool>,
     pub(super) eventfd: i32,
     pub(super) interrupted: bool,
@@ -118,7 +119,10 @@ impl Proactor {
         slot.hold = hold;
         let token = u64::from(slot.serial) << 32 | u64::from(index);
         sqe.user_data = token;
-        self.push(sqe)?;
+        if let Err(error) = self.push(sqe) {
+            self.release(index);
+            return Err(error);
+        }
         Ok(token)
     }
 
@@ -155,6 +159,7 @@ impl Proactor {
         self.slots
             .get_mut(token as u32 as usize)
             .filter(|slot| slot.serial == (token >> 32) as u32)
+            .filter(|slot| !matches!(slot.kind, Kind::Free))
     }
 
     /// Queues a cancellation.
@@ -183,7 +188,7 @@ impl Proactor {
 
     /// The send of `token` says nothing when it goes well.
     pub(super) fn mark_silent(&mut self, token: u64) {
-        self.silent.push(token as u32);
+        self.silent.push(token);
     }
 
     /// The buffers that receives choose from, made at first use.

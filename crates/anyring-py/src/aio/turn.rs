@@ -97,10 +97,13 @@ impl Proactor {
         if unsafe { self.ring()?.as_ring_ref() }.sq_ready() != 0 || !self.backlog.is_empty() {
             return Ok(());
         }
-        for index in std::mem::take(&mut self.silent) {
-            if let Kind::Send(_, sending) = &self.slots[index as usize].kind {
+        for token in std::mem::take(&mut self.silent) {
+            let Some(slot) = self.slot(token) else {
+                continue;
+            };
+            if let Kind::Send(_, sending) = &slot.kind {
                 let length = sending.length() as i32;
-                let (kind, hold) = self.release(index);
+                let (kind, hold) = self.release(token as u32);
                 self.events.push_back(Event::Done(kind, hold, length));
             }
         }
@@ -115,17 +118,16 @@ impl Proactor {
     /// that a signal ends is not taken up again.
     pub(super) fn enter(&mut self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<i32> {
         self.push_backlog()?;
-        let ring = self.ring()?;
         let Some(limit) = timeout else {
-            // SAFETY: the slots keep what the entries point to.
-            return Ok(unsafe { ring.as_ring_ref() }.submit());
+            return self.submit_all();
         };
+        let ring = self.ring()?;
         let limit = limit.min(LONGEST);
         let time = __kernel_timespec {
             tv_sec: limit.as_secs() as i64,
             tv_nsec: i64::from(limit.subsec_nanos()),
         };
-        Ok(crate::detach::detach(py, || {
+        let result = crate::detach::detach(py, || {
             // SAFETY: the slots keep what the entries point to; the time is
             // valid for the call.
             let waited = unsafe {
@@ -133,7 +135,28 @@ impl Proactor {
                     .submit_and_wait_timeout(1, &raw const time, 0, std::ptr::null())
             };
             waited.map_or_else(|error| error, |waited| waited.result)
-        }))
+        });
+        // SAFETY: used within this call only.
+        if result > 0 && unsafe { self.ring()?.as_ring_ref() }.sq_ready() > 0 {
+            // Entries behind one that was refused.
+            self.submit_all()?;
+        }
+        Ok(result)
+    }
+
+    /// Submits until the queue is empty: where the kernel refuses an entry
+    /// while it prepares it, a kernel without `IORING_SETUP_SUBMIT_ALL` leaves
+    /// those behind it in the queue. Of the last call the number taken.
+    fn submit_all(&mut self) -> PyResult<i32> {
+        loop {
+            // SAFETY: used within this call only; the slots keep what the
+            // entries point to.
+            let ring = unsafe { self.ring()?.as_ring_ref() };
+            let result = ring.submit();
+            if result <= 0 || ring.sq_ready() == 0 {
+                return Ok(result);
+            }
+        }
     }
 
     /// Closes the descriptors that operations have made for nobody.
