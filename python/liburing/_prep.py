@@ -223,7 +223,8 @@ def io_uring_prep_fallocate(sqe, fd, mode, offset, len, /):
 
 def io_uring_prep_madvise(sqe, addr, length, advice, /):
     """Advice on memory: a buffer, or an address for advice that leaves the
-    contents alone. Kernel 5.6."""
+    contents alone; what takes contents away is for whole pages of an mmap.
+    Kernel 5.6."""
     _n._madvise(sqe, addr, length, advice, False)
 
 

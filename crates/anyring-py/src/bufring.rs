@@ -101,6 +101,9 @@ fn _register_buf_ring(
             "the memory is never the kernel's here",
         ));
     }
+    if flags.0 & !abi::IOU_PBUF_RING_INC != 0 {
+        return Err(raise(anyring::Errno(libc::EINVAL)));
+    }
     // SAFETY: plain numbers.
     let mut reg: io_uring_buf_reg = unsafe { std::mem::zeroed() };
     reg.ring_addr = memory.place() as u64;

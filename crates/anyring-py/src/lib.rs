@@ -17,6 +17,7 @@ mod cqe;
 mod detach;
 mod engine;
 mod fork;
+mod given;
 mod handle;
 mod hot;
 mod keep;

@@ -67,13 +67,20 @@ impl Entry {
         fill: impl FnOnce(&mut io_uring_sqe),
     ) -> PyResult<()> {
         let this = self.open()?;
-        this.fill(fill);
+        let raw = this.filled(fill);
+        crate::given::permitted(&raw)?;
+        this.raw = raw;
         this.keep = keep;
         Ok(())
     }
 
     #[inline]
     pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut io_uring_sqe)) {
+        self.raw = self.filled(fill);
+    }
+
+    #[inline]
+    fn filled(&self, fill: impl FnOnce(&mut io_uring_sqe)) -> io_uring_sqe {
         // SAFETY: all zeroes is a NOP.
         let mut raw: io_uring_sqe = unsafe { std::mem::zeroed() };
         raw.user_data = self.raw.user_data;
@@ -81,7 +88,7 @@ impl Entry {
         raw.buf_index = self.raw.buf_index;
         raw.personality = self.raw.personality;
         fill(&mut raw);
-        self.raw = raw;
+        raw
     }
 }
 

@@ -7,6 +7,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod flags;
 pub mod functions;
 pub mod prep;
 pub mod register;

@@ -117,3 +117,62 @@ fn operations_are_numbered_without_a_gap() {
         );
     }
 }
+
+#[test]
+fn every_flag_word_has_its_row() {
+    use anyring_spec::flags::{FLAG_WORDS, Word};
+    use anyring_spec::{Field, Value as Written};
+    let mut found = Vec::new();
+    for (_, row) in rows() {
+        let Some(opcode) = row.opcode() else { continue };
+        for set in row.set {
+            let argument = match set.value {
+                Written::Arg(name) | Written::Unsigned(name) | Written::ArgOr(name, _) => name,
+                Written::OrInto(_) => "flags",
+                _ => continue,
+            };
+            let flags = argument.ends_with("flags") || argument.ends_with("advice");
+            let word = match set.field {
+                Field::OpFlags(_) => Word::OpFlags,
+                Field::Ioprio => Word::Ioprio,
+                Field::Fd if flags => Word::Fd,
+                Field::Len if flags => Word::Len,
+                Field::FileIndex if flags => Word::FileIndex,
+                Field::Flags | Field::Opcode => continue,
+                _ if flags => panic!("{}: flags in {:?}", row.name, set.field),
+                _ => continue,
+            };
+            found.push((row.name, opcode, word));
+        }
+    }
+    assert!(found.len() > 60, "{}", found.len());
+    let numbers: BTreeMap<_, _> = operations()
+        .map(|constant| (constant.name, constant.value as u32))
+        .collect();
+    for (name, opcode, word) in found {
+        let known = |row: &&anyring_spec::flags::FlagWord| {
+            row.opcode == numbers[opcode] && row.word == word
+        };
+        assert_eq!(
+            FLAG_WORDS.iter().filter(known).count(),
+            1,
+            "{name}: {word:?}"
+        );
+    }
+}
+
+#[test]
+fn the_documentation_has_every_restricted_word() {
+    use anyring_spec::flags::{Allowed, FLAG_WORDS};
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/safety.md");
+    let text = std::fs::read_to_string(path).expect("docs/safety.md");
+    for row in FLAG_WORDS {
+        let name = operations().find(|constant| constant.value == u64::from(row.opcode));
+        let name = name.expect("an operation").name;
+        let name = name.trim_start_matches("IORING_OP_");
+        let named = text
+            .lines()
+            .any(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
+        assert!(row.allowed == Allowed::All || named, "{name}");
+    }
+}

@@ -133,8 +133,10 @@ class FileOperations(Native):
         )  # fmt: skip
 
     def madvise(self, memory: Buffer, advice: int, **options: Unpack[Options]) -> Operation[int]:
-        """Tells how memory will be used, mmap.MADV_*. The memory is writable
-        and made of whole pages (an mmap): ValueError otherwise. Kernel 5.6."""
+        """Tells how memory will be used, mmap.MADV_*. The memory is writable and
+        made of whole pages. Advice that takes contents away needs an mmap;
+        advice that makes other memory of pages (guards, other contents in
+        children) is a ValueError. Kernel 5.6."""
         return self._native.start(
             "madvise", OP["MADVISE"], -1, memory, 0, None, advice, None, 0, 0, None, None, options
         )

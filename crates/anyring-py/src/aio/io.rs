@@ -25,6 +25,7 @@ pub(super) fn start(
     sqe: io_uring_sqe,
 ) -> PyResult<()> {
     let py = proactor.py();
+    crate::given::permitted(&sqe)?;
     let kind = Kind::Future {
         future: future.clone_ref(py),
         convert,
@@ -122,6 +123,11 @@ pub(super) fn recv(
     flags: i32,
 ) -> PyResult<()> {
     let (hold, address, size) = fresh(py, size)?;
+    if flags & libc::MSG_TRUNC != 0 {
+        // Counted, and on a stream not written.
+        // SAFETY: a new object of that size, which is ours alone.
+        unsafe { address.write_bytes(0, size) };
+    }
     let mut sqe = blank();
     prep::prep_recv(&mut sqe, fd, address.cast(), size, flags);
     start(proactor, future, "recv", Convert::Bytes, hold, sqe)

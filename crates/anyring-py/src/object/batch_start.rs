@@ -52,6 +52,7 @@ impl Engine {
         if count >= LIMIT {
             return Err(PyValueError::new_err("at most 1048575 operations"));
         }
+        crate::given::permitted(&template)?;
         let mut engine = slf.try_borrow_mut()?;
         engine.ring()?;
         let results = PyBytes::new_with(py, count * 4, |bytes| {

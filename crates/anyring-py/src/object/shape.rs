@@ -167,7 +167,7 @@ pub(super) fn futex(address: u64, length: usize, flags: u32) -> PyResult<()> {
     if flags & 3 != 2 || length < 4 || address % 4 != 0 {
         return Err(PyValueError::new_err("a futex is 32 bits, aligned"));
     }
-    Ok(())
+    crate::given::futex(flags)
 }
 
 /// Fills `addr`, `off`, `addr3` and the lengths that belong to them.
@@ -208,7 +208,10 @@ pub(super) fn place(
             futex(sqe.addr, addr_size, sqe.fd as u32)?;
             sqe.len = 0;
         }
-        abi::IORING_OP_MADVISE => whole_pages(sqe.addr, addr_size)?,
+        abi::IORING_OP_MADVISE => {
+            whole_pages(sqe.addr, addr_size)?;
+            crate::given::advice(addr, sqe.addr, addr_size as u64, sqe.op_flags as i32)?;
+        }
         abi::IORING_OP_URING_CMD => socket_command(sqe)?,
         abi::IORING_OP_POLL_REMOVE if sqe.len & abi::IORING_POLL_UPDATE_USER_DATA != 0 => {
             return Err(PyValueError::new_err("tags are not for programs to change"));
@@ -220,8 +223,7 @@ pub(super) fn place(
 
 /// The kernel rounds up: what it advises on must end where a page ends.
 fn whole_pages(address: u64, length: usize) -> PyResult<()> {
-    // SAFETY: no memory is involved.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    let page = crate::given::page_size();
     if address % page != 0 || length as u64 % page != 0 {
         return Err(PyValueError::new_err(
             "the buffer is not made of whole pages",

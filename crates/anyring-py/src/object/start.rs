@@ -49,6 +49,7 @@ impl Engine {
         options: Options,
     ) -> PyResult<Py<Operation>> {
         let py = slf.py();
+        crate::given::permitted(&plan.sqe)?;
         let mut engine = slf.try_borrow_mut()?;
         engine.ring()?;
         let mut sqe = plan.sqe;

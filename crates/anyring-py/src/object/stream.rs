@@ -285,6 +285,7 @@ impl Stream {
         hold: Vec<Hold>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Stream>> {
+        crate::given::permitted(&entry)?;
         let options = Options::read(Some(options))?;
         if options.timeout.is_some() {
             return Err(PyValueError::new_err(

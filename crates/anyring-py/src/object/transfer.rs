@@ -76,6 +76,11 @@ impl Engine {
         if inward && buffer.is_exact_instance_of::<PyInt>() {
             length = buffer.extract::<usize>()?;
             let (bytes, place) = unfilled(py, length)?;
+            if op == abi::IORING_OP_RECV && op_flags & libc::MSG_TRUNC as u32 != 0 {
+                // Counted, and on a stream not written.
+                // SAFETY: a new object of that length, which is ours alone.
+                unsafe { (place as *mut u8).write_bytes(0, length) };
+            }
             sqe.addr = place;
             hold.push(Hold::Object(bytes.clone_ref(py).into_any()));
             finish = Finish::Bytes(bytes);

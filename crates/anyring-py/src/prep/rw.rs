@@ -10,6 +10,7 @@ use pyo3::types::PyInt;
 
 use super::vectors;
 use crate::args::{I32, U32, U64, fit, length, or_zero};
+use crate::given;
 use crate::keep::{Keep, pin_block, pinned};
 use crate::sqe::{OldSqe, Sqe, entry};
 
@@ -176,27 +177,9 @@ vectored! {
     _writev_fixed(writable: false, buf_index: I32) => prep_writev_fixed;
 }
 
-/// Advice that leaves memory as it is, whoever's it is.
-const HARMLESS: &[i32] = &[
-    libc::MADV_NORMAL,
-    libc::MADV_RANDOM,
-    libc::MADV_SEQUENTIAL,
-    libc::MADV_WILLNEED,
-    libc::MADV_COLD,
-    libc::MADV_PAGEOUT,
-    libc::MADV_HUGEPAGE,
-    libc::MADV_NOHUGEPAGE,
-    libc::MADV_DODUMP,
-    libc::MADV_DONTDUMP,
-    libc::MADV_MERGEABLE,
-    libc::MADV_UNMERGEABLE,
-    libc::MADV_POPULATE_READ,
-    libc::MADV_POPULATE_WRITE,
-];
-
-/// `(addr, length, advice, long)`: advice on memory. `addr` is a buffer, and
-/// any advice is possible for whole pages inside it; or a number, and only
-/// advice that leaves the contents as they are.
+/// `(addr, length, advice, long)`: advice on memory. `addr` is a buffer, or a
+/// number. Advice that leaves memory as it is may be given on any; what takes
+/// contents away on whole pages of an mmap.
 ///
 /// Raises ValueError for anything else.
 #[pyfunction]
@@ -207,7 +190,7 @@ fn _madvise(
     advice: I32,
     long: bool,
 ) -> PyResult<()> {
-    let harmless = HARMLESS.contains(&advice.0);
+    let harmless = given::is_harmless(advice.0);
     let (place, keep) = if addr.is_instance_of::<PyInt>() {
         if !harmless {
             return Err(PyValueError::new_err(
@@ -219,13 +202,7 @@ fn _madvise(
         let size = fit::<_, usize>(length.0)?;
         let pinned = pin_block(addr, size, !harmless)?;
         let place = pinned.address();
-        // SAFETY: asks for a number.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
-        if !harmless && (place % page != 0 || length.0 % page != 0) {
-            return Err(PyValueError::new_err(
-                "this advice changes memory: give whole pages",
-            ));
-        }
+        given::advice(addr, place, length.0, advice.0)?;
         (place, Keep::Pinned(pinned).into())
     };
     let place = place as *mut c_void;

@@ -135,6 +135,9 @@ fn _futex_waitv(
     waits: Vec<(u64, u32)>,
     flags: U32,
 ) -> PyResult<()> {
+    for &(_, flags) in &waits {
+        crate::given::futex(flags)?;
+    }
     let pinned = pin_block(futexes, waits.len() * size_of::<u32>(), true)?;
     let word = size_of::<u32>() as u64;
     let address = pinned.address();
