@@ -34,6 +34,8 @@ struct BufRing {
     entries: u32,
     head: u16,
     incremental: bool,
+    /// Bytes that must be left of a buffer for it to be used further.
+    min_left: u32,
     /// Bytes that we mapped for it.
     mapped: usize,
 }
@@ -85,16 +87,24 @@ impl BufRing {
             let first = self.read(self.head);
             let entry = self.entry(self.head);
             let used = bytes.min(first.len);
-            bytes -= used;
+            let left = first.len - used;
+            // Nothing uses nothing up. An entry whose length was made 0 meanwhile
+            // stays the first: without an end here it would be asked for ever.
+            let stays = used == 0 || left >= self.min_left.max(1);
             // SAFETY: as in `read`; between head and tail entries are ours.
             unsafe {
-                ptr::write_volatile(&raw mut (*entry).addr, first.addr + u64::from(used));
-                ptr::write_volatile(&raw mut (*entry).len, first.len - used);
+                if stays {
+                    let addr = first.addr.wrapping_add(u64::from(used));
+                    ptr::write_volatile(&raw mut (*entry).addr, addr);
+                }
+                let left = if stays { left } else { 0 };
+                ptr::write_volatile(&raw mut (*entry).len, left);
             }
-            if used < first.len {
+            if stays {
                 return true;
             }
             self.head = self.head.wrapping_add(1);
+            bytes -= used;
             if bytes == 0 {
                 return false;
             }
@@ -145,7 +155,36 @@ impl Groups {
             bid: buffer.bid,
             group: id,
             ring,
+            more: false,
         })
+    }
+
+    /// Takes at once a buffer of a ring that a request has selected, since what
+    /// comes next may run while others look at the ring.
+    pub(crate) fn commit(&mut self, selected: &mut Selected) {
+        if core::mem::take(&mut selected.ring) {
+            if let Some(Group {
+                kind: Kind::Ring(ring),
+                ..
+            }) = self.find(selected.group)
+            {
+                selected.more = ring.consume(selected.len, 1);
+            }
+        }
+    }
+
+    /// Whether buffers of a group are used piece by piece.
+    pub(crate) fn is_incremental(&mut self, id: u16) -> bool {
+        matches!(
+            self.find(id),
+            Some(Group {
+                kind: Kind::Ring(BufRing {
+                    incremental: true,
+                    ..
+                }),
+                ..
+            })
+        )
     }
 
     /// Takes a buffer to send from: a classic one as a whole.
@@ -231,16 +270,18 @@ impl Groups {
     pub(crate) fn used(&mut self, selected: Selected, bytes: u32, buffers: u16) -> u32 {
         let mut flags =
             abi::IORING_CQE_F_BUFFER | u32::from(selected.bid) << abi::IORING_CQE_BUFFER_SHIFT;
+        let mut more = selected.more;
         if selected.ring {
             if let Some(Group {
                 kind: Kind::Ring(ring),
                 ..
             }) = self.find(selected.group)
             {
-                if ring.consume(bytes, buffers) {
-                    flags |= abi::IORING_CQE_F_BUF_MORE;
-                }
+                more = ring.consume(bytes, buffers);
             }
+        }
+        if more {
+            flags |= abi::IORING_CQE_F_BUF_MORE;
         }
         flags
     }
@@ -300,9 +341,9 @@ impl Groups {
     /// IORING_REGISTER_PBUF_RING.
     pub(crate) fn register(&mut self, reg: &io_uring_buf_reg) -> Result<(), c_int> {
         const FLAGS: u32 = abi::IOU_PBUF_RING_MMAP | abi::IOU_PBUF_RING_INC;
-        // A minimum of bytes left is newer than the kernels the engine follows.
+        let incremental = u32::from(reg.flags) & abi::IOU_PBUF_RING_INC != 0;
         if reg.resv.iter().any(|word| *word != 0)
-            || reg.min_left != 0
+            || reg.min_left != 0 && !incremental
             || u32::from(reg.flags) & !FLAGS != 0
             || !reg.ring_entries.is_power_of_two()
             || reg.ring_entries >= 65536
@@ -343,7 +384,8 @@ impl Groups {
                 at: at.cast(),
                 entries: reg.ring_entries,
                 head: 0,
-                incremental: u32::from(reg.flags) & abi::IOU_PBUF_RING_INC != 0,
+                incremental,
+                min_left: reg.min_left,
                 mapped: if mapped { bytes } else { 0 },
             }),
         });

@@ -387,14 +387,18 @@ fn registered_limits(ring: &Ring, offset: u64, size: usize) -> Result<Limits, c_
     })
 }
 
-/// Nanoseconds of a time span; a point beyond counting never comes.
-pub(crate) fn nanos(t: __kernel_timespec) -> Result<u64, c_int> {
-    if t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= 1_000_000_000 {
-        return Err(-libc::EINVAL);
-    }
-    Ok((t.tv_sec as u64)
+/// Nanoseconds of a time span. The kernel neither checks nor normalises the two parts,
+/// it adds them up: nanoseconds may be a second and more, and either part negative.
+pub(crate) fn nanos(t: __kernel_timespec) -> i64 {
+    t.tv_sec
         .saturating_mul(1_000_000_000)
-        .saturating_add(t.tv_nsec as u64))
+        .saturating_add(t.tv_nsec)
+}
+
+/// The point of a clock that lies a span after another one; one beyond counting
+/// never comes.
+pub(crate) fn after(start: u64, span: i64) -> u64 {
+    start.saturating_add_signed(span)
 }
 
 /// Waits until the queue holds `min_complete` CQEs.
@@ -404,6 +408,8 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
     let mut already = false;
     ring.with(true, |state| -> Result<(), c_int> {
         target = state.target(min_complete);
+        // A timeout that was over before is not one that ends this wait.
+        crate::ops::timeout::expire_due(state);
         clock = state.clock;
         bring(state, ring);
         already = state.reached(target);
@@ -411,7 +417,11 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
             return Ok(());
         }
         state.waiters.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
-        state.waiters.push(Waiter { id: me, target });
+        state.waiters.push(Waiter {
+            id: me,
+            target,
+            timeouts: state.timeouts,
+        });
         state.waits += 1;
         Ok(())
     })?;
@@ -419,23 +429,17 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
         return Ok(());
     }
     let start = sys::now(clock);
-    let deadline = match limits.timeout.map(nanos) {
-        None => None,
-        Some(Err(_)) => Some(start),
-        Some(Ok(nanos)) if flags & abi::IORING_ENTER_ABS_TIMER != 0 => Some(nanos),
-        Some(Ok(nanos)) => Some(start.saturating_add(nanos)),
+    let origin = if flags & abi::IORING_ENTER_ABS_TIMER != 0 {
+        0
+    } else {
+        start
     };
+    let deadline = limits.timeout.map(|span| after(origin, nanos(span)));
     let result = Sleep {
         ring,
         me,
-        target,
-        // After the minimum wait one completion is enough.
-        patience: (limits.min_wait_usec != 0).then(|| {
-            (
-                start.saturating_add(u64::from(limits.min_wait_usec) * 1000),
-                target.wrapping_sub(min_complete).wrapping_add(1),
-            )
-        }),
+        patience: (limits.min_wait_usec != 0)
+            .then(|| start.saturating_add(u64::from(limits.min_wait_usec) * 1000)),
         mask: limits.mask,
         clock,
         deadline,
@@ -458,13 +462,12 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
 }
 
 /// A sleep on the ring's epoll, which goes on with what becomes ready there,
-/// until the target is reached.
+/// until the waiter may go.
 struct Sleep<'a> {
     ring: &'a Arc<Ring>,
     me: u64,
-    target: u32,
-    /// When the target becomes a lower one.
-    patience: Option<(u64, u32)>,
+    /// When the minimum wait ends; the deadline counts from then on only.
+    patience: Option<u64>,
     mask: (usize, usize),
     clock: c_int,
     deadline: Option<u64>,
@@ -473,40 +476,40 @@ struct Sleep<'a> {
 impl Sleep<'_> {
     fn run(mut self) -> Result<(), c_int> {
         loop {
-            let until = match (self.deadline, self.patience) {
-                (Some(deadline), Some((end, _))) => Some(deadline.min(end)),
-                (deadline, patience) => deadline.or(patience.map(|(end, _)| end)),
-            };
+            let until = self.patience.or(self.deadline);
             let timeout =
                 until.map(|until| sys::timespec(until.saturating_sub(sys::now(self.clock))));
             let mut events = [sys::NO_EVENT; EVENTS];
             let count = sys::epoll_wait(self.ring.epoll.get(), &mut events, timeout, self.mask);
             let now = until.map_or(0, |_| sys::now(self.clock));
-            if let Some((end, lower)) = self.patience {
-                if now >= end {
-                    self.target = lower;
-                    self.patience = None;
-                }
+            let minimum_over = self.patience.is_some_and(|end| now >= end);
+            if minimum_over {
+                self.patience = None;
             }
-            let done = self.ring.with_as(true, self.me, |state| {
+            let (done, nothing) = self.ring.with_as(true, self.me, |state| {
                 if let Ok(count) = count {
                     state.handle(&mut events[..count], self.ring.kick.get());
                     state.advance();
                 }
                 state.flush();
-                if let Some(waiter) = state.waiters.iter_mut().find(|w| w.id == self.me) {
-                    waiter.target = self.target;
+                let nothing = state.cq_ready() == 0;
+                if minimum_over {
+                    // Whatever came is enough then, or the next that comes.
+                    state.lower_target(self.me);
                 }
                 if state.other_satisfied(self.me) {
                     sys::eventfd_add(self.ring.kick.get());
                 }
-                state.gone || state.reached(self.target)
+                (state.gone || state.may_go(self.me), nothing)
             });
             if done {
                 return Ok(());
             }
             count?;
-            if self.deadline.is_some_and(|deadline| now >= deadline) {
+            if minimum_over && nothing && self.deadline.is_none() {
+                return Err(-libc::ETIME);
+            }
+            if self.patience.is_none() && self.deadline.is_some_and(|deadline| now >= deadline) {
                 return Err(-libc::ETIME);
             }
         }

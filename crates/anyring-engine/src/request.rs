@@ -53,6 +53,8 @@ pub(crate) enum Stage {
     Timing,
     /// Waits for a message to be delivered to another ring.
     Messaging,
+    /// Was stopped; ends when what stopped it has its completion.
+    Stopped,
 }
 
 /// The file a request works on.
@@ -125,6 +127,8 @@ pub(crate) struct Selected {
     pub(crate) group: u16,
     /// From a buffer ring, where it is taken only when the request completes.
     pub(crate) ring: bool,
+    /// It was taken from a buffer ring before, which left something of it.
+    pub(crate) more: bool,
 }
 
 /// What an operation keeps between its steps. Addresses in it stay valid when

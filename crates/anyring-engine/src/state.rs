@@ -40,6 +40,8 @@ pub(crate) struct Waiter {
     pub(crate) id: u64,
     /// The CQ tail it waits for.
     pub(crate) target: u32,
+    /// Timeouts that had ended when it began: one more ends the wait.
+    pub(crate) timeouts: u32,
 }
 
 /// An eventfd that the program registered.
@@ -67,10 +69,14 @@ pub(crate) struct State {
     pub(crate) inside: bool,
     /// Completions so far that count for timeouts.
     pub(crate) count: u32,
+    /// Timeouts so far that fired, or ended by their count.
+    pub(crate) timeouts: u32,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Chains that can go on.
     ready: VecDeque<u32>,
+    /// Requests that were stopped, with their results.
+    stopped: VecDeque<(Id, i32)>,
     /// Requests that wait for a drain, in order, with what follows them.
     drain: VecDeque<u32>,
     /// Started and not finished, other than multishot ones.
@@ -166,9 +172,11 @@ impl State {
             sq: SubmissionQueue::default(),
             inside: false,
             count: 0,
+            timeouts: 0,
             slots,
             free,
             ready: VecDeque::new(),
+            stopped: VecDeque::new(),
             drain: VecDeque::new(),
             running: 0,
             draining: None,

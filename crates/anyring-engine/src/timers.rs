@@ -72,6 +72,12 @@ impl Timers {
         found
     }
 
+    /// Whether a point is reached.
+    pub(crate) fn is_due(&self, clock: usize) -> bool {
+        let earliest = self.clocks[clock].queue.last();
+        earliest.is_some_and(|(at, _)| *at <= sys::now(CLOCKS[clock]))
+    }
+
     /// Takes a point that is reached.
     pub(crate) fn due(&mut self, clock: usize) -> Option<Id> {
         let (at, id) = *self.clocks[clock].queue.last()?;

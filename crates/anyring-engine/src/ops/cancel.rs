@@ -108,6 +108,9 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
         return Err(-libc::EBADF);
     }
     let all = query.flags & (abi::IORING_ASYNC_CANCEL_ALL | abi::IORING_ASYNC_CANCEL_ANY) != 0;
+    // Of these the kernel stops all at once, which counts as one.
+    let together = query.flags & abi::IORING_ASYNC_CANCEL_ALL != 0;
+    let mut counted = [false; 2];
     // Time limits end with what they guard. What has not started is not found,
     // as in the kernel: it goes with what it waits for.
     let found = state.find_all(|request| {
@@ -118,9 +121,17 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     let mut count = 0;
     let mut problem = -libc::ENOENT;
     for id in found {
+        let group = state.get(id).and_then(group_of);
         match one(state, id) {
-            Ok(()) if !all => return Ok(0),
-            Ok(()) => count += 1,
+            Ok(result) if !all => return Ok(result),
+            Ok(_) => match group {
+                Some(group) if together => {
+                    count += i32::from(!core::mem::replace(&mut counted[group], true));
+                }
+                _ => count += 1,
+            },
+            // That one had ended already.
+            Err(error) if error == -libc::ENOENT => {}
             Err(error) if !all => return Err(error),
             Err(error) if error == -libc::EALREADY => {
                 // On its way: counted, as it was found.
@@ -133,40 +144,57 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     if all { Ok(count) } else { Err(problem) }
 }
 
-/// Cancels one request; -EALREADY if it cannot be stopped any more.
-pub(crate) fn one(state: &mut State, id: Id) -> Result<(), c_int> {
+/// Requests of which the kernel answers how many it stopped, not 0.
+fn group_of(request: &Request) -> Option<usize> {
+    match u32::from(request.sqe.opcode) {
+        abi::IORING_OP_FUTEX_WAIT | abi::IORING_OP_FUTEX_WAITV => Some(0),
+        abi::IORING_OP_WAITID => Some(1),
+        _ => None,
+    }
+}
+
+/// Cancels one request; what the kernel answers to who asks for it, or -EALREADY
+/// if it cannot be stopped any more.
+pub(crate) fn one(state: &mut State, id: Id) -> Result<i32, c_int> {
     let Some(request) = state.get_mut(id) else {
         return Err(-libc::ENOENT);
     };
+    let stopped = i32::from(group_of(request).is_some());
     match request.stage {
         Stage::Polling | Stage::Timing => {
-            state.fail(id, -libc::ECANCELED);
-            Ok(())
+            state.stop(id, -libc::ECANCELED);
+            Ok(stopped)
         }
         Stage::Linked => {
             state.cancel_linked(id);
-            Ok(())
+            Ok(0)
         }
         Stage::Deferred => {
             state.leave_drain(id);
             state.fail(id, -libc::ECANCELED);
-            Ok(())
+            Ok(0)
         }
         Stage::Working => {
             if let Data::Futex(wait) = &request.data {
+                if request.cancelled {
+                    return Err(-libc::ENOENT);
+                }
                 let wait = alloc::sync::Arc::clone(wait);
                 request.cancelled = true;
                 wait.stop();
-                return Ok(());
+                return Ok(stopped);
             }
             let serial = state.serial;
             if pool::cancel(serial, id) {
-                state.fail(id, -libc::ECANCELED);
-                Ok(())
+                state.stop(id, -libc::ECANCELED);
+                Ok(stopped)
             } else {
                 Err(-libc::EALREADY)
             }
         }
+        // A wait for a file is found until it ends, other waits are not.
+        Stage::Stopped if stopped == 0 && request.watch.is_some() => Ok(0),
+        Stage::Stopped => Err(-libc::ENOENT),
         Stage::Running | Stage::Messaging => Err(-libc::EALREADY),
     }
 }

@@ -508,8 +508,8 @@ pub(crate) fn counts_as_success(request: &Request, res: i32) -> bool {
         return request.started && res == -libc::ECANCELED;
     }
     if op == abi::IORING_OP_LINK_TIMEOUT {
-        // What it guards was faster.
-        return request.started && res == -libc::ECANCELED;
+        // Once started it is no failure, whichever was faster.
+        return request.started;
     }
     op == abi::IORING_OP_TIMEOUT
         && res == -libc::ETIME

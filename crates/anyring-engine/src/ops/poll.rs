@@ -114,7 +114,7 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
     })?;
     let id = *found.first().ok_or(-libc::ENOENT)?;
     if !events && !user_data {
-        super::cancel::one(state, id)?;
+        state.stop(id, -libc::ECANCELED);
         return Ok(0);
     }
     let (mask, multishot, data) = (sqe.op_flags, sqe.len & abi::IORING_POLL_ADD_MULTI, sqe.off);

@@ -201,7 +201,17 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
             } else {
                 sqe.len
             };
-            request.selected = Some(state.groups.select(sqe.buf_index, wanted)?);
+            let mut selected = state.groups.select(sqe.buf_index, wanted)?;
+            // As the kernel has it: a worker takes the buffer when it begins, and
+            // what is asked for of a file that cannot be polled is used up,
+            // however much there is to read.
+            let fd = request.file.fd();
+            let at_once = request.has(abi::IOSQE_ASYNC)
+                || state.groups.is_incremental(sqe.buf_index) && !sys::is_pollable(fd);
+            if at_once && sys::is_open(fd) {
+                state.groups.commit(&mut selected);
+            }
+            request.selected = Some(selected);
         }
         _ if vectored(request) && sqe.len > MAX_VECTORS => return Err(-libc::EINVAL),
         _ => {}
@@ -468,11 +478,8 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
         return partial(request, error);
     }
     if let Some(selected) = &mut request.selected {
-        if selected.ring {
-            // Another request must not get it meanwhile.
-            state.groups.used(*selected, selected.len, 1);
-            selected.ring = false;
-        }
+        // Another request must not get it meanwhile.
+        state.groups.commit(selected);
     }
     let held = if request.sqe.off == CURRENT {
         request.hold()

@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
-use crate::enter::nanos;
+use crate::enter::{after, nanos};
 use crate::request::{Data, Id, Outcome, Request, Stage, Timer};
 use crate::ring::CLOCKS;
 use crate::state::State;
@@ -42,10 +42,7 @@ fn span(at: u64, flags: u32) -> Result<u64, c_int> {
     if time.tv_sec < 0 || time.tv_nsec < 0 {
         return Err(-libc::EINVAL);
     }
-    nanos(abi::__kernel_timespec {
-        tv_sec: time.tv_sec.saturating_add(time.tv_nsec / 1_000_000_000),
-        tv_nsec: time.tv_nsec % 1_000_000_000,
-    })
+    Ok(after(0, nanos(time)))
 }
 
 fn clock_of(flags: u32) -> usize {
@@ -144,7 +141,20 @@ pub(crate) fn expire(state: &mut State, clock: usize) {
     state.timers.set(clock);
 }
 
+/// Ends what is over already, before its timer is heard of.
+pub(crate) fn expire_due(state: &mut State) {
+    for clock in 0..CLOCKS.len() {
+        if state.timers.is_due(clock) {
+            expire(state, clock);
+        }
+    }
+}
+
 fn expired(state: &mut State, id: Id) {
+    // One that was stopped meanwhile ends anyway.
+    if state.get(id).is_none_or(|r| r.stage != Stage::Timing) {
+        return;
+    }
     let Some(mut request) = state.take(id) else {
         return;
     };
@@ -155,6 +165,10 @@ fn expired(state: &mut State, id: Id) {
         request.stage = Stage::Running;
         let outcome = super::waitid::step(&mut request);
         return state.settle(Some(id), request, outcome);
+    }
+    if request.sqe.opcode == abi::IORING_OP_TIMEOUT as u8 {
+        // Whoever waits in an enter returns, however many completions are missing.
+        state.timeouts = state.timeouts.wrapping_add(1);
     }
     if let Some(guarded) = request.guarded.take() {
         state.put(id, request);
@@ -184,7 +198,8 @@ fn expire_guarded(state: &mut State, guarded: Id) -> i32 {
         request.guard = None;
     }
     match super::cancel::one(state, guarded) {
-        Ok(()) => -libc::ETIME,
+        Ok(0) => -libc::ETIME,
+        Ok(count) => count,
         Err(error) => error,
     }
 }
@@ -193,7 +208,10 @@ fn expire_guarded(state: &mut State, guarded: Id) -> i32 {
 pub(crate) fn counted(state: &mut State) {
     let count = state.count;
     while let Some(id) = state.timers.reached(count) {
-        state.fail(id, 0);
+        if state.get(id).is_some_and(|r| r.stage == Stage::Timing) {
+            state.timeouts = state.timeouts.wrapping_add(1);
+            state.fail(id, 0);
+        }
     }
 }
 
@@ -238,7 +256,7 @@ fn change(state: &mut State, request: &Request) -> Result<i32, c_int> {
     })?;
     let id = *found.first().ok_or(-libc::ENOENT)?;
     if !update {
-        state.fail(id, -libc::ECANCELED);
+        state.stop(id, -libc::ECANCELED);
         return Ok(0);
     }
     // First what can fail: a timeout that cannot get its new time keeps the old.

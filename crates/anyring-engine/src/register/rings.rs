@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
 
-use crate::enter::nanos;
+use crate::enter::{after, nanos};
 use crate::memory::Memory;
 use crate::message;
 use crate::ops::{cancel, msg_ring};
@@ -112,7 +112,7 @@ pub(super) fn sync_cancel(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_in
     let deadline = if endless {
         u64::MAX
     } else {
-        sys::now(libc::CLOCK_MONOTONIC).saturating_add(nanos(asked.timeout).unwrap_or(0))
+        after(sys::now(libc::CLOCK_MONOTONIC), nanos(asked.timeout))
     };
     let mut first = true;
     loop {

@@ -144,9 +144,11 @@ impl State {
     /// Goes on with everything that can: chains, drains.
     pub(crate) fn advance(&mut self) {
         loop {
+            self.end_stopped();
             while let Some(slot) = self.ready.pop_front() {
                 let id = self.id_of(slot);
                 self.run_stored(id);
+                self.end_stopped();
             }
             if self.drain.is_empty() {
                 return;

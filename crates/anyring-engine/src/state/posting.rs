@@ -8,7 +8,7 @@ use anyring_abi::{
     IORING_SETUP_TASKRUN_FLAG, IORING_SQ_TASKRUN,
 };
 
-use super::State;
+use super::{State, Waiter};
 use crate::cq::{Completion, News};
 use crate::request::Request;
 use crate::shared::Shared;
@@ -149,7 +149,26 @@ impl State {
     pub(crate) fn other_satisfied(&self, me: u64) -> bool {
         self.waiters
             .iter()
-            .any(|waiter| waiter.id != me && self.reached(waiter.target))
+            .any(|waiter| waiter.id != me && self.releases(waiter))
+    }
+
+    /// Whether this waiter could go.
+    pub(crate) fn may_go(&self, me: u64) -> bool {
+        self.waiters
+            .iter()
+            .any(|waiter| waiter.id == me && self.releases(waiter))
+    }
+
+    fn releases(&self, waiter: &Waiter) -> bool {
+        self.reached(waiter.target) || self.timeouts != waiter.timeouts
+    }
+
+    /// The minimum wait is over: one completion is enough from now on.
+    pub(crate) fn lower_target(&mut self, me: u64) {
+        let target = self.target(1);
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.id == me) {
+            waiter.target = target;
+        }
     }
 
     /// On a DEFER_TASKRUN ring nobody looks at files and timers but an enter:

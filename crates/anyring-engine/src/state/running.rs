@@ -139,6 +139,27 @@ impl State {
         self.guard(id);
     }
 
+    /// Stops a stored request: it ends with this result when the request that is
+    /// at work now has posted its own, as in the kernel, where the one that
+    /// cancels completes first.
+    pub(crate) fn stop(&mut self, id: Id, res: i32) {
+        if self.stopped.try_reserve(1).is_err() {
+            return self.fail(id, res);
+        }
+        if let Some(request) = self.get_mut(id) {
+            request.stage = Stage::Stopped;
+            self.stopped.push_back((id, res));
+        }
+    }
+
+    /// Ends what was stopped.
+    #[inline]
+    pub(super) fn end_stopped(&mut self) {
+        while let Some((id, res)) = self.stopped.pop_front() {
+            self.fail(id, res);
+        }
+    }
+
     /// Ends a stored request with an error; what it moved already counts.
     pub(crate) fn fail(&mut self, id: Id, mut res: i32) {
         if let Some(mut request) = self.take(id) {
