@@ -608,11 +608,11 @@ enum zcrx_ctrl_op { liburing_zcrx_ctrl_op_ };
 #undef IORING_TIMESTAMP_TYPE_SHIFT
 #define IORING_TIMESTAMP_TYPE_SHIFT (IORING_TIMESTAMP_HW_SHIFT + 1)
 #undef IORING_CQE_F_TSTAMP_HW
-#define IORING_CQE_F_TSTAMP_HW ((__u32) 1 << IORING_TIMESTAMP_HW_SHIFT)
+#define IORING_CQE_F_TSTAMP_HW (1U << IORING_TIMESTAMP_HW_SHIFT)
 #undef IORING_ZCRX_AREA_SHIFT
 #define IORING_ZCRX_AREA_SHIFT 48
 #undef IORING_ZCRX_AREA_MASK
-#define IORING_ZCRX_AREA_MASK (~(((__u64) 1 << IORING_ZCRX_AREA_SHIFT) - 1))
+#define IORING_ZCRX_AREA_MASK (~((1ULL << IORING_ZCRX_AREA_SHIFT) - 1))
 #else
 #define LINUX_IO_URING_H
 /* Bit numbers of the SQE flags. */
@@ -1259,7 +1259,7 @@ __extension__ enum zcrx_ctrl_op {
 
 /* Time stamp entries. */
 /* The time stamp was made by hardware. */
-#define IORING_CQE_F_TSTAMP_HW ((__u32) 1 << IORING_TIMESTAMP_HW_SHIFT)
+#define IORING_CQE_F_TSTAMP_HW (1U << IORING_TIMESTAMP_HW_SHIFT)
 
 /* Zero-copy receive offsets. */
 /* Position of the area in a zero-copy receive offset. */
@@ -1267,7 +1267,7 @@ __extension__ enum zcrx_ctrl_op {
 
 /* Zero-copy receive offsets. */
 /* The area part of a zero-copy receive offset. */
-#define IORING_ZCRX_AREA_MASK (~(((__u64) 1 << IORING_ZCRX_AREA_SHIFT) - 1))
+#define IORING_ZCRX_AREA_MASK (~((1ULL << IORING_ZCRX_AREA_SHIFT) - 1))
 #endif
 
 /* A submission queue entry. 128-byte entries continue behind it. */

@@ -16,6 +16,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
 NOBODY = 65534
+ENGINE = "libanyring-engine.so.0"
 
 
 class Cases:
@@ -37,15 +38,17 @@ class Cases:
                         "-Werror", str(source), "-o", str(program), *options], check=True)
 
     def run(self, *, deny: str = "", program: pathlib.Path = None, libdir: pathlib.Path = None,
-            user: int = None, **environment: str) -> tuple:
+            user: int = None, words: tuple = (), cwd: pathlib.Path = None,
+            **environment: str) -> tuple:
         command = [str(self.deny), deny] if deny else []
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith(("ANYRING_", "LD_LIBRARY_PATH"))}
         kept.update(environment)
         if libdir:
             kept["LD_LIBRARY_PATH"] = str(libdir)
-        done = subprocess.run([*command, str(program or self.program)], env=kept, text=True,
-                              capture_output=True, timeout=60, check=False, user=user)
+        done = subprocess.run([*command, str(program or self.program), *map(str, words)], env=kept,
+                              text=True, capture_output=True, timeout=60, check=False, user=user,
+                              cwd=cwd)
         if done.returncode:
             return f"ended with {done.returncode}", done.stderr
         return done.stdout.strip(), done.stderr.strip()
@@ -117,6 +120,66 @@ class Cases:
                        f"error {getattr(errno, error)}")
         _, log = self.run(program=program, ANYRING_ENGINE="userspace", ANYRING_LOG="stderr")
         self.check("the log tells it", "cannot be loaded" in log, True)
+        for place in (alone / ENGINE, ENGINE):
+            self.check(f"the log names {place}", f"anyring: no userspace engine in {place}: " in log, True)
+
+    def reached_by_detours(self) -> None:
+        """liburing.so.2 is not reached by the name of its own folder."""
+        real = self.folder / "root/usr/lib"
+        real.mkdir(parents=True)
+        for library in (*self.libdir.glob("liburing.so*"), self.libdir / ENGINE):
+            shutil.copy2(library, real, follow_symlinks=False)
+        moved = self.folder / "chdir-relative"
+        self.compile(HERE / "programs/chdir-relative.c", moved, f"-I{self.include}", f"-L{real}", "-luring")
+        opened = self.folder / "opened"
+        self.compile(HERE / "programs/opened.c", opened, f"-I{self.include}", "-ldl")
+        environment = {"ANYRING_ENGINE": "userspace", "ANYRING_LOG": "stderr"}
+
+        link = self.folder / "link"
+        link.mkdir()
+        (link / "liburing.so.2").symlink_to(real / "liburing.so.2")
+        renamed = self.folder / "wheel.libs"
+        renamed.mkdir()
+        shutil.copy2(real / "liburing.so.2", renamed / "liburing-1a2b3c4d.so.2.15")
+        shutil.copy2(real / ENGINE, renamed)
+        store = self.folder / "store/engine"
+        store.mkdir(parents=True)
+        shutil.copy2(real / ENGINE, store)
+        farm = self.folder / "farm"
+        farm.mkdir()
+        (farm / "liburing.so.2").symlink_to(self.folder / "alone" / "liburing.so.2")
+        (farm / ENGINE).symlink_to(store / ENGINE)
+        cases = {
+            "a symbolic link": self.run(program=self.program, libdir=link, **environment),
+            "a link to the folder": self.run(program=self.program, libdir=self.linked(real), **environment),
+            "links to two folders": self.run(program=self.program, libdir=farm, **environment),
+            "a relative path, then chdir": self.run(
+                program=moved, libdir=real.relative_to(self.folder), cwd=self.folder, **environment),
+            "dlopen of a full path": self.run(program=opened, words=(real / "liburing.so.2",), **environment),
+            "dlopen of a link": self.run(program=opened, words=(link / "liburing.so.2",), **environment),
+            "dlopen of a renamed copy": self.run(
+                program=opened, words=(renamed / "liburing-1a2b3c4d.so.2.15",), **environment),
+            "dlopen of a relative path": self.run(
+                program=opened, words=("./root/usr/lib/liburing.so.2", "/"), cwd=self.folder, **environment),
+        }
+        for name, (got, log) in cases.items():
+            self.check(f"reached by {name}", (got, "as chosen" in log), ("userspace 0", True))
+
+    def linked(self, folder: pathlib.Path) -> pathlib.Path:
+        link = self.folder / "lib64"
+        link.symlink_to(folder)
+        return link
+
+    def static(self) -> None:
+        """A static program has the engine inside."""
+        program = self.folder / "choice-static"
+        try:
+            self.compile(HERE / "programs/choice.c", program, f"-I{self.include}", "-static",
+                         str(self.libdir / "liburing.a"), "-pthread")
+        except subprocess.CalledProcessError:
+            return self.skip("a static program", "the C library has no static archive here")
+        self.check("a static program", self.run(program=program, ANYRING_ENGINE="userspace")[0], "userspace 0")
+        return None
 
     def setuid(self) -> None:
         """A program with more rights than its user ignores the environment."""
@@ -145,7 +208,7 @@ def main() -> int:
         os.chmod(folder, 0o755)
         cases = Cases(arguments.include.resolve(), arguments.libdir.resolve(), pathlib.Path(folder))
         for case in (cases.by_environment, cases.unknown_value, cases.log, cases.without_library,
-                     cases.setuid):
+                     cases.reached_by_detours, cases.static, cases.setuid):
             case()
     print(", ".join(f"{count} {what}" for what, count in cases.counts.items()))
     return 1 if cases.counts["failed"] or not cases.counts["passed"] else 0

@@ -40,8 +40,9 @@ pub unsafe extern "C" fn io_uring_queue_init_params(
 }
 
 /// Sets up a ring in `buf` (page-aligned, `buf_size` bytes, stays the
-/// caller's). Returns the bytes used, -ENOMEM if they do not fit, or another
-/// -errno. Linux 6.5.
+/// caller's) or, when that is NULL, in memory of its own, for which `buf_size`
+/// means nothing. Returns the bytes used, -ENOMEM if they do not fit, or
+/// another -errno. Linux 6.5.
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_queue_init_mem(
     entries: c_uint,

@@ -40,8 +40,9 @@ pub struct Api {
     pub mmap: unsafe extern "C" fn(c_int, u64, usize, *mut *mut c_void) -> c_int,
     /// Memory is given up; [`NOT_OURS`] if the caller has to unmap it.
     pub munmap: unsafe extern "C" fn(*mut c_void) -> c_int,
-    /// A descriptor is about to be closed.
-    pub closing: extern "C" fn(c_int),
+    /// A descriptor is about to be closed. A ring behind it is taken down, its
+    /// memory with it: unsafe while that is still used.
+    pub closing: unsafe extern "C" fn(c_int),
     /// Why the engine serves a descriptor (an errno, or 0), [`INHERITED`] or
     /// [`NOT_OURS`].
     pub served: extern "C" fn(c_int) -> c_int,

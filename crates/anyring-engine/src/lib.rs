@@ -52,7 +52,7 @@ mod watches;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION};
 pub use select::{
-    BuiltIn, Choice, Selected, Served, Source, bare_setup, choice, choose, served, set_default,
+    BuiltIn, Choice, Selected, Served, Source, bare_setup, choice, choose, log, served, set_default,
 };
 
 /// The one symbol of the engine's own shared library.

@@ -150,8 +150,9 @@ pub(crate) fn seed() -> u64 {
     if seed == 1 { 0 } else { seed }
 }
 
-/// A line for whoever asked by `ANYRING_LOG=stderr`.
-pub(crate) fn log(parts: &[&[u8]]) {
+/// A line on standard error if `ANYRING_LOG=stderr` asks for it: `parts`, of
+/// which at most six are written, behind the project's name.
+pub fn log(parts: &[&[u8]]) {
     const PARTS: usize = 8;
     if variable(c"ANYRING_LOG") != Some(b"stderr") {
         return;
@@ -179,7 +180,11 @@ pub(crate) fn log(parts: &[&[u8]]) {
 }
 
 /// Where the engine's code comes from when it is needed.
-pub trait Source: Copy {
+///
+/// # Safety
+/// The functions of the table uphold the contracts that [`Api`] states: rings
+/// of this kernel trust them with their memory.
+pub unsafe trait Source: Copy {
     /// The engine, or `None` if it cannot be had.
     fn load() -> Option<&'static Api>;
 }
@@ -188,7 +193,8 @@ pub trait Source: Copy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BuiltIn;
 
-impl Source for BuiltIn {
+// SAFETY: the engine's own table.
+unsafe impl Source for BuiltIn {
     fn load() -> Option<&'static Api> {
         Some(&API)
     }
@@ -396,7 +402,8 @@ unsafe impl<S: Source> Kernel for Selected<S> {
 
     unsafe fn close(self, fd: c_int) -> c_int {
         if let Some(api) = engine() {
-            (api.closing)(fd);
+            // SAFETY: handed on from the caller, who owns the descriptor.
+            unsafe { (api.closing)(fd) };
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.close(fd) }

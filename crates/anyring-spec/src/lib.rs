@@ -21,7 +21,8 @@ pub use register::{REGISTER_CALLS, RegisterCall};
 pub enum Node {
     /// Exported under this version node.
     V(&'static str),
-    /// Defined in the static ffi archive; the reference exports it nowhere.
+    /// Defined in the static ffi archive of the reference, which exports it
+    /// nowhere; the shared ffi library has it under [`ADDITIONS_NODE`].
     Archive,
     /// Inline in the header only.
     Local,
@@ -64,5 +65,8 @@ pub static FFI_NODES: &[&str] = &[
     "LIBURING_2.16",
 ];
 
-/// The node under which the ffi library exports what the reference left out.
-pub const ADDITIONS_NODE: &str = "LIBURING_2.16";
+/// The node of the ffi library that has what the reference exports nowhere: one
+/// of our own, so that a program that uses such a function says so, instead of
+/// asking for a version of liburing that does not have it. It inherits the
+/// nodes of the reference.
+pub const ADDITIONS_NODE: &str = "ANYRING_1.0";

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anyring_spec::{FUNCTIONS, Node, Prep, REGISTER_CALLS, Value, operations, rows};
+use anyring_spec::{
+    ADDITIONS_NODE, FUNCTIONS, Node, Prep, REGISTER_CALLS, Value, operations, rows,
+};
 
 use crate::{Output, banner};
 
@@ -17,7 +19,7 @@ fn kernel(version: (u8, u8)) -> String {
 fn node(node: Node) -> &'static str {
     match node {
         Node::V(name) => name.strip_prefix("LIBURING_").unwrap_or(name),
-        Node::Archive => "2.16 (ours)",
+        Node::Archive => ADDITIONS_NODE,
         Node::Local => "header only",
     }
 }

@@ -19,10 +19,11 @@ fn value(constant: &Constant, form: Form) -> String {
         Form::Enum(_) | Form::Int => "",
     };
     match constant.name {
-        // These two widen before they shift.
-        "IORING_CQE_F_TSTAMP_HW" => return "((__u32) 1 << IORING_TIMESTAMP_HW_SHIFT)".into(),
+        // These two are of the width of what they are used on; a cast would be
+        // one of C in C++ programs.
+        "IORING_CQE_F_TSTAMP_HW" => return "(1U << IORING_TIMESTAMP_HW_SHIFT)".into(),
         "IORING_ZCRX_AREA_MASK" => {
-            return "(~(((__u64) 1 << IORING_ZCRX_AREA_SHIFT) - 1))".into();
+            return "(~((1ULL << IORING_ZCRX_AREA_SHIFT) - 1))".into();
         }
         "IORING_REGISTER_USE_REGISTERED_RING" => return "1U << 31".into(),
         _ => {}

@@ -81,7 +81,7 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
         ),
         (
             format!("{folder}/liburing-ffi.map").into(),
-            script(FFI_NODES, &ffi)?,
+            script(&[FFI_NODES, &[ADDITIONS_NODE]].concat(), &ffi)?,
         ),
         (format!("{folder}/liburing.symbols").into(), list(&so)),
         (format!("{folder}/liburing-ffi.symbols").into(), list(&ffi)),

@@ -63,6 +63,11 @@
 /* A function and a struct share the name io_uring_clone_buffers. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
+/* This is C. g++ allows it in extern "C", clang++ only when asked. */
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#if defined(__clang__)
+#pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#endif
 extern "C" {
 #else
 #define LIBURING_NOEXCEPT
@@ -101,7 +106,7 @@ extern "C" {
 /* The setters and getters of 64-bit user_data exist. */
 #define LIBURING_HAVE_DATA64
 /* user_data of the library's own timeouts on kernels before 5.11. */
-#define LIBURING_UDATA_TIMEOUT ((__u64) -1)
+#define LIBURING_UDATA_TIMEOUT (~0ULL)
 /* Whether these headers are older than major.minor; works in #if. */
 #define IO_URING_CHECK_VERSION(major, minor)				\
 	((major) > IO_URING_VERSION_MAJOR ||				\

@@ -7,10 +7,8 @@ STRICT = ["-Wpedantic", "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wcast
           "-Wpointer-arith", "-Wundef", "-Wmissing-declarations", "-Wredundant-decls", "-Wfloat-equal"]
 ONLY = {
     False: ["-Wstrict-prototypes", "-Wmissing-prototypes", "-Wbad-function-cast"],
-    True: ["-Wextra-semi"],
+    True: ["-Wextra-semi", "-Wold-style-cast", "-Wzero-as-null-pointer-constant"],
 }
-# g++ lets C headers (extern "C") have C casts and NULL; clang++ does not.
-ONLY_GXX = ["-Wold-style-cast", "-Wzero-as-null-pointer-constant"]
 STANDARDS = {
     False: ["gnu89", "c99", "gnu99", "c11", "gnu11", "c17", "c23"],
     True: ["c++11", "c++14", "c++17", "gnu++17", "c++20", "c++23"],
@@ -59,8 +57,7 @@ def every_function() -> str:
 def warnings(compiler: Compiler, standard: str) -> list:
     if standard in LENIENT:
         return BASE
-    extra = ONLY_GXX if compiler.cxx and "clang" not in compiler.command else []
-    return BASE + STRICT + ONLY[compiler.cxx] + extra
+    return BASE + STRICT + ONLY[compiler.cxx]
 
 
 def one(context: Context, compiler: Compiler, standard: str, flag: str) -> None:

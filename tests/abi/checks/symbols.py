@@ -10,17 +10,22 @@ LIBRARIES = (
     ("liburing", "symbol_version", "liburing_version_nodes"),
     ("ffi", "ffi_symbol_version", "ffi_version_nodes"),
 )
+# The node of what is ours alone; it inherits the reference's.
+OWN_NODE = "ANYRING_1.0"
 # What the library needs of the C library; more would be a change to think about.
 # The second line is for choosing the engine and loading it on demand.
 IMPORTS = {"calloc", "free", "sysconf", "memcpy", "memset", "strlen",
-           "getenv", "getauxval", "dladdr", "dlopen", "dlsym"}
+           "getenv", "getauxval", "dladdr", "dlopen", "dlsym", "dlerror"}
 
 
 def additions() -> dict:
     """Symbols of the ffi library alone; a line without a reason is an error."""
     lines = (HERE / "additions.txt").read_text().splitlines()
     words = [line.split(maxsplit=2) for line in lines if line and not line.startswith("#")]
-    return {name: node for name, node, _reason in words}
+    table = {name: node for name, node, _reason in words}
+    if set(table.values()) != {OWN_NODE}:
+        raise ValueError(f"an addition is not at {OWN_NODE}")
+    return table
 
 
 def dynamic_symbols(path: pathlib.Path) -> list:
@@ -83,6 +88,9 @@ def shared(context: Context, key: str, version_key: str, nodes_key: str) -> None
         context.check("additions are none of the reference's own", ", ".join(twice))
         wanted.update(additions())
     nodes = table[nodes_key]
+    if key == "ffi":
+        own = {"node": OWN_NODE, "parent": nodes[-1]["node"], "verdef_flag": "none", "count": 0}
+        nodes = [*nodes, own]
     names(context, path, wanted, [n["node"] for n in nodes])
 
     base, found = version_nodes(path)
@@ -113,6 +121,19 @@ def shared(context: Context, key: str, version_key: str, nodes_key: str) -> None
     context.check(f"{soname} leads to {file_name}", "" if path.resolve().name == file_name else str(path.resolve()))
 
 
+def against_debian(context: Context, soname: str) -> None:
+    """What a distribution's package exports is here at the same nodes, and nothing
+    else is at the reference's: a program linked here runs there or asks for a node of
+    ours. The one function newer than that package is at a node that it lacks."""
+    debian = set(facts("debian-symbols")["libraries"][soname])
+    ours = {f"{n}{v}".replace("@@", "@") for n, v, *rest in dynamic_symbols(context.libdir / soname) if not rest[-1]}
+    context.check(f"{soname} has Debian's symbols", ", ".join(sorted(debian - ours)))
+    nodes = {symbol.partition("@")[2] for symbol in debian}
+    context.check(f"{soname} adds nothing to Debian's nodes",
+                  ", ".join(sorted(s for s in ours - debian if s.partition("@")[2] in nodes)))
+
+
 def run(context: Context) -> None:
     for library in LIBRARIES:
         shared(context, *library)
+        against_debian(context, facts("symbols")["soname"][library[0]])

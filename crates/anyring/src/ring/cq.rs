@@ -115,14 +115,15 @@ impl<K: Kernel> RingRef<K> {
     }
 
     /// Pointers to up to `count` ready entries; returns how many. Consumes
-    /// nothing but filler entries at the head.
+    /// nothing but filler entries at the head. When the queue is empty, also for
+    /// a `count` of 0, what overflowed is fetched.
     ///
     /// # Safety
     /// `cqes` has room for `count` pointers.
     pub unsafe fn peek_batch(self, cqes: *mut *mut io_uring_cqe, count: u32) -> u32 {
         // SAFETY: handed on from the caller.
         let mut found = unsafe { self.fill_batch(cqes, count) };
-        if found == 0 && count != 0 && self.cq_needs_flush() {
+        if found == 0 && self.cq_needs_flush() && (count != 0 || self.cq_ready() == 0) {
             self.get_events();
             // SAFETY: handed on from the caller.
             found = unsafe { self.fill_batch(cqes, count) };

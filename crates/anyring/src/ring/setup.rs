@@ -237,12 +237,12 @@ pub unsafe fn queue_init_params<K: Kernel>(
     result.min(0)
 }
 
-/// io_uring_queue_init_mem(3): the same in caller memory; bytes used or
-/// `-errno`.
+/// io_uring_queue_init_mem(3): the same in caller memory, or with a NULL
+/// buffer in memory of its own, whatever `size` says; bytes used or `-errno`.
 ///
 /// # Safety
-/// As [`queue_init_params`]; `buffer` has `size` bytes, is page-aligned and
-/// outlives the ring.
+/// As [`queue_init_params`]; `buffer` is NULL, or has `size` bytes, is
+/// page-aligned and outlives the ring.
 pub unsafe fn queue_init_mem<K: Kernel>(
     kernel: K,
     entries: c_uint,
@@ -251,10 +251,15 @@ pub unsafe fn queue_init_mem<K: Kernel>(
     buffer: *mut c_void,
     size: usize,
 ) -> c_int {
+    let memory = if buffer.is_null() {
+        Memory::Mapped
+    } else {
+        Memory::Caller(buffer, size)
+    };
     // SAFETY: handed on from the caller.
     unsafe {
         (*p).flags |= IORING_SETUP_NO_MMAP;
-        init_with_fallback(kernel, entries, ring, p, Memory::Caller(buffer, size))
+        init_with_fallback(kernel, entries, ring, p, memory)
     }
 }
 
@@ -283,8 +288,8 @@ unsafe fn init_with_fallback<K: Kernel>(
     }
 }
 
-/// Sets a ring up with exactly the flags in `p`; bytes of caller memory used,
-/// 0, or `-errno`.
+/// Sets a ring up with exactly the flags in `p`; bytes of memory used if the
+/// kernel did not make it, 0, or `-errno`.
 ///
 /// # Safety
 /// `ring` and `p` are valid for reads and writes, caller memory as
@@ -335,12 +340,12 @@ unsafe fn init<K: Kernel>(
             (*ring).cq.ring_ptr = user.rings;
             (*ring).sq.sqes = user.sqes.cast();
             (*ring).sq.sqes_sz = user.sqes_size as c_uint;
+            // One mapping: its size stands once, as in the reference.
             (*ring).sq.ring_sz = user.rings_size;
-            (*ring).cq.ring_sz = user.rings_size;
             set_pointers(ring, &*p);
+            used = user.used as c_int;
             if let Memory::Caller(..) = memory {
                 (*ring).int_flags |= int_flags::APP_MEMORY;
-                used = user.used as c_int;
             }
         } else if let Err(error) = map_rings(kernel, fd, &*p, ring) {
             kernel.close(fd);

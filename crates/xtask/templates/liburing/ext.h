@@ -11,6 +11,12 @@
 #include "../liburing.h"
 
 #ifdef __cplusplus
+#pragma GCC diagnostic push
+/* This is C. g++ allows it in extern "C", clang++ only when asked. */
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#if defined(__clang__)
+#pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#endif
 extern "C" {
 #endif
 
@@ -54,5 +60,6 @@ static inline int anyring_ring_engine(const struct io_uring *ring, int *reason)
 
 #ifdef __cplusplus
 }
+#pragma GCC diagnostic pop
 #endif
 #endif
