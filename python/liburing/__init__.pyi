@@ -800,8 +800,9 @@ class Cqe(Window):
 
 
 class CqeIter:
-    """Walks the completions that are ready now: moves cqe[0] to each, and counts
-    on from `index`. Gives none of them back.
+    """Walks the completions that were ready when it was made: moves cqe[0] to each,
+    and counts on from `index`. Gives none of them back; one that was given back
+    before its turn is left out.
     """
     def __init__(self, ring: Ring, cqe: Cqe, index: int | None = None, /) -> None: ...
 
@@ -852,7 +853,8 @@ class FileIndex:
 
 class Futex(FUTEX):
     """1 to 128 words of 32 bits in memory shared with forked children
-    (private with FUTEX2_PRIVATE); itself word 0.
+    (private with FUTEX2_PRIVATE); itself word 0. With `vector` each word has
+    `val` and `flags` (by default FUTEX2_SIZE_U32) for a wait on several.
     """
     def __bool__(self) -> bool: ...
 
@@ -1029,8 +1031,9 @@ class SigsetT(_Block):
 
 
 class Sockaddr:
-    """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port); without a
-    family room for one that the kernel writes.
+    """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port), where an IPv6
+    address may end in a scope (`fe80::1%eth0`, `fe80::1%3`); without a family
+    room for one that the kernel writes. ValueError for what is no address.
     """
     def __init__(self, family: int | None = None, addr: str | os.PathLike[str] | None = None, port: int | None = None, /) -> None: ...
 

@@ -8,6 +8,8 @@ import struct
 
 from . import _liburing
 
+IOV_MAX = os.sysconf("SC_IOV_MAX")
+FUTEX2_SIZE_U32 = 2
 AF_UNIX, AF_INET, AF_INET6 = socket.AF_UNIX, socket.AF_INET, socket.AF_INET6
 
 
@@ -89,32 +91,35 @@ class Cqe(_liburing.Window):
 
 
 class CqeIter:
-    """Walks the completions that are ready now: moves cqe[0] to each, and counts
-    on from `index`. Gives none of them back."""
+    """Walks the completions that were ready when it was made: moves cqe[0] to each,
+    and counts on from `index`. Gives none of them back; one that was given back
+    before its turn is left out."""
 
-    __slots__ = ("_ring", "_cqe", "_index", "_place", "_end")
+    __slots__ = ("_ring", "_cqe", "_index", "_first", "_place", "_end")
 
     def __init__(self, ring, cqe, index=None, /):
         if not isinstance(cqe, Cqe):
             raise TypeError(f"a Cqe is required, not {type(cqe).__name__}")
         self._index = integer(0 if index is None else index, 0, 2**64 - 1)
-        self._place, self._end = 0, core(ring).peek()
+        # Completions are numbered from the ring's first one on: giving some back
+        # moves the head, not their numbers.
+        self._first, self._end = core(ring).walk()
+        self._place = self._first
         self._ring, self._cqe = ring, cqe
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        index = self._index
         if not self._step(self._cqe):
             raise StopIteration
-        self._index = index + 1
-        return index
+        return (self._index + self._place - 1 - self._first) % 2**64
 
     def _step(self, cqe):
-        if self._place >= self._end or not cqe._fill_from(core(self._ring), self._place):
+        place = cqe._fill_at(core(self._ring), self._place, self._end)
+        if place is None:
             return False
-        self._place += 1
+        self._place = place + 1
         return True
 
 
@@ -290,8 +295,10 @@ class Iovec:
     def __init__(self, items, /):
         if not isinstance(items, list):
             raise TypeError("a list is required")
-        if not 1 <= len(items) <= 1024:
-            raise ValueError("1 to 1024 buffers")
+        if not items:
+            raise ValueError("Iovec() takes 1 to 1024 buffers: received 0")
+        if len(items) > IOV_MAX:
+            raise ValueError(f"Iovec(): {len(items)} buffers: exceeds `IOV_MAX` limit of {IOV_MAX}")
         for item in items:
             try:
                 with memoryview(item) as view:
@@ -312,9 +319,25 @@ class Iovec:
         return f"{type(self).__name__}({self._items!r})"
 
 
+def _inet(family, addr):
+    """The number of an address, and its scope: 0 without one. RFC 4007 has the
+    scope behind a percent sign, as the index or the name of an interface."""
+    bare, mark, zone = addr.partition("%") if family == AF_INET6 else (addr, "", "")
+    try:
+        number = socket.inet_pton(family, bare)
+        if not mark:
+            return number, 0
+        if zone.isascii() and zone.isdigit():
+            return number, integer(int(zone), 0, 2**32 - 1)
+        return number, socket.if_nametoindex(zone)
+    except (OSError, OverflowError, ValueError):
+        raise ValueError(f"not an address: {addr!r}") from None
+
+
 class Sockaddr:
-    """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port); without a
-    family room for one that the kernel writes."""
+    """An address: AF_UNIX(path), AF_INET or AF_INET6(addr, port), where an IPv6
+    address may end in a scope (`fe80::1%eth0`, `fe80::1%3`); without a family
+    room for one that the kernel writes. ValueError for what is no address."""
 
     __slots__ = ("_memory", "_length")
 
@@ -334,12 +357,12 @@ class Sockaddr:
         elif family in (AF_INET, AF_INET6):
             if not isinstance(addr, str):
                 raise TypeError(f"an address is a str, not {type(addr).__name__}")
-            try:
-                number = socket.inet_pton(family, addr)
-            except OSError:
-                raise ValueError(f"not an address: {addr!r}") from None
+            number, scope = _inet(family, addr)
             packed = struct.pack("=HH", family, socket.htons(port))
-            packed += number + bytes(8) if family == AF_INET else bytes(4) + number + bytes(4)
+            if family == AF_INET:
+                packed += number + bytes(8)
+            else:
+                packed += bytes(4) + number + struct.pack("=I", scope)
         elif family:
             raise NotImplementedError(f"address family {family}")
         else:
@@ -472,15 +495,16 @@ class FUTEX:
 
 class Futex(FUTEX):
     """1 to 128 words of 32 bits in memory shared with forked children
-    (private with FUTEX2_PRIVATE); itself word 0."""
+    (private with FUTEX2_PRIVATE); itself word 0. With `vector` each word has
+    `val` and `flags` (by default FUTEX2_SIZE_U32) for a wait on several."""
 
     __slots__ = ("_words", "_waits", "_private", "_no")
 
     def __init__(self, no=None, flags=None, vector=None, /):
         no = integer(1 if no is None else no, 0, 255)
-        flags = integer(flags or 0, 0, 2**32 - 1)
+        flags = integer(FUTEX2_SIZE_U32 if flags is None else flags, 0, 2**32 - 1)
         if not 1 <= no <= 128:
-            raise ValueError("1 to 128 words")
+            raise ValueError(f"Futex() has 1 to 128 words, not {no}")
         self._private = bool(flags & 128)
         kind = mmap.MAP_PRIVATE if self._private else mmap.MAP_SHARED
         self._words = mmap.mmap(-1, 4 * no, flags=kind | mmap.MAP_ANONYMOUS)

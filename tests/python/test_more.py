@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import struct
+import tempfile
 
 import liburing as u
 import pytest
@@ -211,3 +213,46 @@ def test_iowait(ring):
         assert u.io_uring_set_iowait(ring, False) == 0
     except OSError as error:
         assert error.errno in (errno.EINVAL, errno.EOPNOTSUPP)
+
+
+def test_addresses_with_a_scope():
+    """RFC 4007: behind a percent sign the index or the name of an interface."""
+    index, name = socket.if_nameindex()[0]
+    for addr, scope in (
+        ("fe80::1", 0), ("fe80::1%3", 3), (f"fe80::1%{name}", index), ("fe80::1%4294967295", 2**32 - 1),
+        (f"2001:db8::1%{name}", index),
+    ):
+        made = u.Sockaddr(socket.AF_INET6, addr, 80)
+        raw = bytes(made._memory[: made._length])
+        assert len(raw) == 28 and raw[8:24] == socket.inet_pton(socket.AF_INET6, addr.split("%")[0])
+        assert struct.unpack("=I", raw[24:]) == (scope,)
+        assert made.port == 80
+    for addr in ("fe80::1%no-such-if", "fe80::1%-1", "fe80::1%4294967296", "%3", "fe80::%1%2", "fe80::1% 1"):
+        with pytest.raises(ValueError, match="not an address"):
+            u.Sockaddr(socket.AF_INET6, addr, 80)
+    with pytest.raises(ValueError):
+        u.Sockaddr(socket.AF_INET, f"127.0.0.1%{name}", 80)
+
+
+def test_too_many_vectors_are_named():
+    """Programs look for the limit's name in the message."""
+    with u.Ring(4) as ring, tempfile.TemporaryFile() as file:
+        many = [bytearray(1)] * 1025
+        fixed = ring.register_buffers([bytearray(1)])
+        for call in (
+            lambda: u.Iovec(many), lambda: u.iovec(*many), lambda: ring.readv(file.fileno(), many),
+            lambda: ring.writev(file.fileno(), many),
+            lambda: ring.sendmsg(file.fileno(), many), lambda: ring.writev(file.fileno(), [fixed[0]] * 1025),
+        ):
+            with pytest.raises(ValueError, match="exceeds `IOV_MAX` limit"):
+                call()
+        assert len(u.Iovec(many[:1024])) == 1024
+
+
+def test_flags_of_a_futex():
+    """32 bits wide unless flags say otherwise, private or not."""
+    for given, flags in (((), 2), ((1,), 2), ((3, None), 2), ((2, 0), 0), ((1, 130), 130)):
+        no = given[0] if given else None
+        made = u.Futex(no, *(given[1:] or (None,)), True)
+        assert [made[index].flags for index in range(len(made))] == [flags] * (no or 1)
+        assert made.private == bool(flags & 128)

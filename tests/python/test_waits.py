@@ -341,3 +341,35 @@ def test_other_threads_run_while_one_waits(ring):
         threading.Timer(0.05, two.send, (b"x",)).start()
         buf = bytearray(1)
         assert run(ring, u.io_uring_prep_recv, one.fileno(), buf) == 1
+
+
+@pytest.mark.parametrize("back", [1, 2])
+def test_completions_given_back_during_a_walk(ring, back):
+    """Each is shown once, whatever was given back meanwhile."""
+    nops(ring, 1, 2, 3, 4)
+    u.io_uring_submit(ring)
+    cqe = u.Cqe()
+    found = []
+    for index in u.CqeIter(ring, cqe, 10):
+        found.append((index, cqe[0].user_data))
+        if back == 1:
+            u.io_uring_cqe_seen(ring, cqe[0])
+        elif u.io_uring_cq_ready(ring) >= back:
+            u.io_uring_cq_advance(ring, back)
+    if back == 1:
+        assert found == [(10, 1), (11, 2), (12, 3), (13, 4)]
+    else:
+        assert found == [(10, 1), (12, 3)]
+    assert u.io_uring_cq_ready(ring) == 0
+    nops(ring, 5, 6, 7)
+    u.io_uring_submit(ring)
+    walk = u.io_uring_cqe_iter_init(ring)
+    # What comes later is for another walk.
+    nops(ring, 8)
+    u.io_uring_submit(ring)
+    found = []
+    while u.io_uring_cqe_iter_next(walk, cqe):
+        found.append(cqe[0].user_data)
+        u.io_uring_cqe_seen(ring, cqe[0])
+    assert found == [5, 6, 7] and u.io_uring_cq_ready(ring) == 1
+    assert not u.io_uring_cqe_iter_next(walk, cqe)

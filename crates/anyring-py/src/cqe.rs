@@ -197,6 +197,20 @@ impl Found {
             .open(core, &state, number, entry);
         Ok(true)
     }
+
+    /// Takes over the completion of a number, or the first behind it that was not
+    /// given back: its number; None if there is none before `end`.
+    fn _fill_at(&self, core: &Bound<'_, Core>, number: u64, end: u64) -> PyResult<Option<u64>> {
+        let state = core.get().lock(core.py())?;
+        let number = number.max(state.head);
+        let Some(entry) = state.entry(number).filter(|_| number < end) else {
+            return Ok(None);
+        };
+        self.window
+            .lock(core.py())?
+            .open(core, &state, number, entry);
+        Ok(Some(number))
+    }
 }
 
 #[cold]

@@ -25,6 +25,24 @@ struct View {
     internal: *mut c_void,
 }
 
+/// The most vectors of one operation: IOV_MAX of Linux.
+const IOV_MAX: usize = 1024;
+
+/// Whether that many buffers fit one operation; ValueError otherwise.
+pub(crate) fn vectors_fit(count: usize, least: usize) -> PyResult<()> {
+    if count > IOV_MAX {
+        return Err(PyValueError::new_err(format!(
+            "{count} buffers: exceeds `IOV_MAX` limit of {IOV_MAX}"
+        )));
+    }
+    if count < least {
+        return Err(PyValueError::new_err(format!(
+            "{least} to {IOV_MAX} buffers are required, not {count}"
+        )));
+    }
+    Ok(())
+}
+
 /// One contiguous run of bytes, writable if need be.
 const SIMPLE: c_int = 0;
 const WRITABLE: c_int = 1;

@@ -158,6 +158,14 @@ impl Core {
         self.lock(py)?.peek()
     }
 
+    /// The numbers of the completions that are ready: of the first, and one past
+    /// the last. Never waits.
+    fn walk(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        let mut state = self.lock(py)?;
+        let count = state.peek()? as u64;
+        Ok((state.head, state.head + count))
+    }
+
     /// The completion `index` places behind the first, None past the end.
     fn entry(&self, py: Python<'_>, index: u64) -> PyResult<Option<Completed>> {
         let state = self.lock(py)?;

@@ -13,8 +13,9 @@ started during one turn of the loop is submitted together.
 
 Cancelling a task that awaits an operation cancels the operation and waits
 until the kernel has let go of its memory; CancelledError is raised then.
-Errors are OSErrors of the right subclass, with `errno` and the name of the
-operation in the message and in the attribute `operation`.
+Errors are OSErrors of the right subclass, with `errno` and `strerror` as os has
+them, and the operation's name in the attribute `operation` and, from Python 3.11
+on, in a note.
 """
 
 from ._files import File, open

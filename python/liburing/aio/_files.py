@@ -1,12 +1,16 @@
 """Files: `open` and what binary modes give."""
 
 import asyncio
+import copy
+import errno
 import io
 import os
 import stat as _stat
 import warnings
+from operator import index
 
 from . import _ops
+from ._answers import Number, answer
 from ._ring import make_descriptor, native, start, start_for_good
 from ._text import TextFile
 
@@ -16,6 +20,9 @@ _AT_EMPTY_PATH = 0x1000
 AHEAD = 64 << 10
 # What read() to the end fetches at a time when the size says nothing, bytes.
 PIECE = 256 << 10
+# From that many bytes on a read asks for the file's size first, so that the result
+# need not be copied to become shorter.
+LARGE = 256 << 10
 
 
 def open(
@@ -26,8 +33,11 @@ def open(
     errors=None,
     newline=None,
     closefd=True,
+    opener=None,
     *,
     perm=0o666,
+    loop=None,
+    executor=None,
 ):
     """Opens a file, with the arguments of the built-in open:
 
@@ -37,20 +47,45 @@ def open(
     Await it or use it in `async with`: a `File` in binary modes, a `TextFile`
     in text modes. `file` is a path or a descriptor, which `closefd` says
     whether to close with the file; `perm` is the mode of a file that is made.
-    Writes go to the kernel as they are made, so `buffering` is accepted and
-    changes nothing. Raises OSError as openat(2), with `filename`; ValueError
-    as open does. Linux 5.6.
+    Writes go to the kernel as they are made, so `buffering` is checked and
+    changes nothing. An `opener` is called in the loop's executor. `executor` and
+    `loop` are for programs that had them for aiofiles: no thread takes part, and
+    a `loop` other than the running one is a RuntimeError. Raises OSError as
+    openat(2), with `filename`; ValueError and TypeError as open does. Linux 5.6.
     """
     flags, binary = parse_mode(mode)
-    if binary and (encoding is not None or errors is not None or newline is not None):
-        raise ValueError("binary mode doesn't take an encoding, errors or newline argument")
-    if buffering == 0 and not binary:
+    check_text(binary, buffering, encoding, errors, newline)
+    if isinstance(file, int):
+        if file < 0:
+            raise ValueError("negative file descriptor")
+    else:
+        os.fspath(file)
+        if not closefd:
+            raise ValueError("Cannot use closefd=False with file name")
+    text = None if binary else (encoding, errors, newline)
+    return _Opening(_open(file, mode, flags, text, closefd, perm, opener, loop, executor))
+
+
+def check_text(binary, buffering, encoding, errors, newline):
+    """What the built-in open says to such arguments."""
+    for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise TypeError(f"open() argument '{name}' must be str or None, not {kind}")
+        if binary:
+            raise ValueError(f"binary mode doesn't take an {name} argument")
+    if index(buffering) == 0 and not binary:
         raise ValueError("can't have unbuffered text I/O")
     if newline not in (None, "", "\n", "\r", "\r\n"):
         raise ValueError(f"illegal newline value: {newline!r}")
-    if not closefd and not isinstance(file, int):
-        raise ValueError("Cannot use closefd=False with file name")
-    return _Opening(_open(file, mode, flags, binary, (encoding, errors, newline), closefd, perm))
+
+
+def check_loop(loop):
+    """A loop that a program names has to be the running one."""
+    if loop is not None and loop is not asyncio.get_running_loop():
+        raise RuntimeError("loop: an operation runs on the running loop")
 
 
 def parse_mode(mode):
@@ -96,9 +131,19 @@ class _Opening:
         await self._file.close()
 
 
-async def _open(file, mode, flags, binary, text, closefd, perm):
+async def _open(file, mode, flags, text, closefd, perm, opener, loop, executor):
+    check_loop(loop)
     if isinstance(file, int):
         fd, name = file, file
+    elif opener is not None:
+        name = os.fspath(file)
+        running = asyncio.get_running_loop()
+        fd = await running.run_in_executor(executor, opener, name, flags | os.O_CLOEXEC)
+        if not isinstance(fd, int):
+            raise TypeError("expected integer from opener")
+        if fd < 0:
+            raise ValueError(f"opener returned {fd}")
+        os.set_inheritable(fd, False)
     else:
         name = os.fspath(file)
         try:
@@ -108,32 +153,38 @@ async def _open(file, mode, flags, binary, text, closefd, perm):
         except OSError as error:
             error.filename = name
             raise
+    return await adopt(fd, name, mode, flags, text, closefd, not isinstance(file, int))
+
+
+async def adopt(fd, name, mode, flags, text, closefd=True, made=True):
+    """A file on a descriptor, which is closed on failure if it was made for that."""
     try:
         status = await start(native.statx, fd, b"", _AT_EMPTY_PATH)
         kind = status[0][0]
         if _stat.S_ISDIR(kind):
-            folder = IsADirectoryError(21, "open: Is a directory", name)
+            folder = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
             folder.operation = "open"  # type: ignore[attr-defined]
             raise folder
-        seekable = _stat.S_ISREG(kind) or _stat.S_ISBLK(kind)
-        position = 0
-        if seekable and isinstance(file, int):
-            position = os.lseek(fd, 0, os.SEEK_CUR)
+        position, seekable, sized = 0, True, _stat.S_ISREG(kind)
+        if not sized or not made:
+            try:
+                position = os.lseek(fd, 0, os.SEEK_CUR)
+            except OSError:
+                seekable = False
         if seekable and flags & os.O_APPEND:
-            position = status[1][3]
+            position = status[1][3] if sized else os.lseek(fd, 0, os.SEEK_END)
+        opened = File(fd, name, mode, flags, seekable, position, closefd)
+        opened._sized = sized
+        if text is None:
+            return opened
+        try:
+            return TextFile(opened, *text)
+        except BaseException:
+            # An unknown encoding. The descriptor is closed once, and below.
+            opened._fd = None
+            raise
     except BaseException:
-        if not isinstance(file, int):
-            os.close(fd)
-        raise
-    opened = File(fd, name, mode, flags, seekable, position, closefd)
-    if binary:
-        return opened
-    try:
-        return TextFile(opened, *text)
-    except BaseException:
-        # An unknown encoding. The descriptor is closed once, and here.
-        opened._fd = None
-        if not isinstance(file, int):
+        if made:
             os.close(fd)
         raise
 
@@ -154,8 +205,11 @@ class File:
         self._writable = access != os.O_RDONLY
         self._append = bool(flags & os.O_APPEND)
         self._seekable, self._position, self._closefd = seekable, position, closefd
-        # Read and not yet asked for; what follows `_position`.
-        self._ahead = b""
+        # Whether stat(2) has its size: a block device's it has not.
+        self._sized = True
+        # Read ahead, and how many bytes of it were asked for: the rest follows
+        # `_position`.
+        self._ahead, self._used = b"", 0
         self._turn = asyncio.Lock()
 
     # ---- state
@@ -165,48 +219,64 @@ class File:
         """Whether it was closed."""
         return self._fd is None
 
-    def fileno(self):
-        """The descriptor."""
+    def _open_still(self):
+        """The descriptor; ValueError without one."""
         if self._fd is None:
             raise ValueError("I/O operation on closed file.")
         return self._fd
 
+    def fileno(self):
+        """The descriptor. May be awaited."""
+        return Number(self._open_still())
+
     def readable(self):
-        """Whether the mode allows reading."""
-        self.fileno()
-        return self._readable
+        """Whether the mode allows reading. May be awaited."""
+        self._open_still()
+        return answer(self._readable)
 
     def writable(self):
-        """Whether the mode allows writing."""
-        self.fileno()
-        return self._writable
+        """Whether the mode allows writing. May be awaited."""
+        self._open_still()
+        return answer(self._writable)
 
     def seekable(self):
-        """Whether it has a position."""
-        self.fileno()
-        return self._seekable
+        """Whether it has a position. May be awaited."""
+        self._open_still()
+        return answer(self._seekable)
 
     def isatty(self):
-        """Whether it is a terminal."""
-        return os.isatty(self.fileno())
+        """Whether it is a terminal. May be awaited."""
+        return answer(os.isatty(self._open_still()))
+
+    @property
+    def raw(self):
+        """The file itself: nothing lies between it and the kernel."""
+        return self
+
+    def detach(self):
+        """Another `File` with the descriptor and the position; this one has no more
+        to do with it, and every further call raises ValueError."""
+        self._open_still()
+        other = copy.copy(self)
+        other._turn = asyncio.Lock()
+        self._fd = None
+        return other
 
     def _for_reading(self):
-        fd = self.fileno()
         if not self._readable:
             raise io.UnsupportedOperation("not readable")
-        return fd
+        return self._open_still()
 
     def _for_writing(self):
-        fd = self.fileno()
         if not self._writable:
             raise io.UnsupportedOperation("not writable")
-        return fd
+        return self._open_still()
 
     def _for_seeking(self):
-        fd = self.fileno()
+        self._open_still()
         if not self._seekable:
             raise io.UnsupportedOperation("underlying stream is not seekable")
-        return fd
+        return self._fd
 
     # ---- reading
 
@@ -217,7 +287,7 @@ class File:
         Fewer bytes than `n` come only before the end of the file, or of what a
         pipe has.
         """
-        if offset is not None and offset >= 0 and n is not None and n >= 0 and self._seekable:
+        if offset is not None and offset >= 0 and n is not None and 0 <= n < LARGE and self._seekable:
             # What is called a thousand times at once.
             fd = self._fd if self._readable and self._fd is not None else self._for_reading()
             data = await start(native.read, fd, n, offset)
@@ -225,29 +295,43 @@ class File:
                 return data
             return data + await self._exactly(fd, n - len(data), offset + len(data))
         fd = self._for_reading()
-        n = -1 if n is None else n
+        n = -1 if n is None else index(n)
         if offset is not None:
             if offset < 0:
                 raise ValueError("offset must not be negative")
             return await (self._rest(fd, offset) if n < 0 else self._exactly(fd, n, offset))
+        if n < -1:
+            raise ValueError("read length must be non-negative or -1")
         async with self._turn:
-            ahead = self._ahead
-            if 0 <= n <= len(ahead):
-                self._ahead = ahead[n:]
-                self._move(n)
-                return ahead[:n]
-            place = self._position + len(ahead) if self._seekable else -1
+            left = len(self._ahead) - self._used
+            if 0 <= n <= left:
+                return self._take(n)
+            if left and self._seekable and not 0 <= n < LARGE:
+                # What is large is not copied to stand behind a little.
+                self._ahead, self._used, left = b"", 0, 0
+            place = self._position + left if self._seekable else -1
             if n < 0:
                 data = await self._rest(fd, place)
-            elif ahead and not self._seekable:
+            elif left and not self._seekable:
                 data = b""
             else:
-                data = await self._exactly(fd, n - len(ahead), place)
-            if ahead:
-                data = ahead + data
-                self._ahead = b""
+                data = await self._exactly(fd, n - left, place)
+            if left:
+                data = self._ahead[self._used :] + data
+            self._ahead, self._used = b"", 0
             self._move(len(data))
             return data
+
+    def _take(self, count):
+        """That many bytes of what was read ahead."""
+        end = self._used + count
+        data = self._ahead[self._used : end]
+        if end >= len(self._ahead):
+            self._ahead, self._used = b"", 0
+        else:
+            self._used = end
+        self._move(count)
+        return data
 
     def _move(self, count):
         if self._seekable:
@@ -255,6 +339,8 @@ class File:
 
     async def _exactly(self, fd, n, place):
         """`n` bytes, fewer at the end; a pipe's as they come."""
+        if n >= LARGE and place >= 0:
+            return await self._large(fd, n, place)
         try:
             data = await start(native.read, fd, n, place)
         except BlockingIOError:
@@ -273,54 +359,115 @@ class File:
         """All there is from a place on."""
         size = PIECE
         if place >= 0:
-            status = await start(native.statx, fd, b"", _AT_EMPTY_PATH)
-            # One byte more sees the end with the same read.
-            size = max(status[1][3] - place, 0) + 1
+            left = await self._size(fd) - place
+            if left >= LARGE:
+                return await self._large(fd, None, place, left)
+            if left > 0:
+                # One byte more sees the end with the same read.
+                size = left + 1
         pieces = []
         while data := await _ops.read(fd, size, place):
             pieces.append(data)
             if place >= 0:
-                place += len(data)
-                if len(data) < size:
-                    # Before its size: the end, unless it is still written to.
-                    size = PIECE
-        return b"".join(pieces)
+                # Past its size now, or it has become shorter.
+                place, size = place + len(data), PIECE
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _large(self, fd, n, place, left=None):
+        """`n` bytes from a place on, or all there are: read into one object, which
+        has the size they have by the file's, and is not copied."""
+        if left is None:
+            left = await self._size(fd) - place
+        count = left if n is None else min(n, left)
+        if count <= 0:
+            # A file whose size says nothing.
+            count = PIECE if n is None else min(n, PIECE)
+        whole, done = native.Whole(count), 0
+        while done < count:
+            got = await start(native.read_part, fd, whole, place + done)
+            if not got:
+                return whole.take()
+            done += got
+        data = whole.take()
+        del whole
+        pieces = [data]
+        while n is None or done < n:
+            more = await _ops.read(fd, PIECE if n is None else min(PIECE, n - done), place + done)
+            if not more:
+                break
+            pieces.append(more)
+            done += len(more)
+        return data if len(pieces) == 1 else b"".join(pieces)
 
     async def read1(self, n=-1):
         """What one read gives, at most `n` bytes."""
         self._for_reading()
-        if self._ahead:
-            return await self.read(len(self._ahead) if n < 0 else min(n, len(self._ahead)))
+        n = index(n)
         async with self._turn:
+            if left := len(self._ahead) - self._used:
+                return self._take(left if n < 0 else min(n, left))
             place = self._position if self._seekable else -1
             data = await _ops.read(self._for_reading(), AHEAD if n < 0 else n, place)
             self._move(len(data))
             return data
+
+    async def _piece(self, size):
+        """At most `size` bytes, from those read ahead, of which there are more then."""
+        self._for_reading()
+        async with self._turn:
+            if not self._ahead:
+                await self._fetch(size)
+            return self._take(min(size, len(self._ahead) - self._used))
 
     async def readall(self):
         """All there is from the position on."""
         return await self.read()
 
     async def readinto(self, buffer, offset=None):
-        """Reads into a writable buffer: the number of bytes, 0 at the end.
+        """Reads into a writable buffer until it is full or the file ends: the number
+        of bytes; 0 at the end. From a pipe what there is.
 
         The buffer can be neither resized nor freed meanwhile. Raises TypeError
         for a read-only one.
         """
         fd = self._for_reading()
         if offset is not None:
-            return await _ops.readinto(fd, buffer, offset)
+            return await self._fill(fd, buffer, 0, offset)
         async with self._turn:
-            if self._ahead:
+            count = 0
+            if left := len(self._ahead) - self._used:
                 with memoryview(buffer) as whole, whole.cast("B") as view:
-                    count = min(len(view), len(self._ahead))
-                    view[:count] = self._ahead[:count]
-                self._ahead = self._ahead[count:]
-            else:
-                place = self._position if self._seekable else -1
-                count = await _ops.readinto(fd, buffer, place)
-            self._move(count)
-            return count
+                    if view.readonly:
+                        raise TypeError("a writable buffer is required")
+                    count = min(len(view), left)
+                    view[:count] = self._take(count)
+                if not self._seekable:
+                    return count
+            place = self._position if self._seekable else -1
+            more = await self._fill(fd, buffer, count, place)
+            self._move(more)
+            return count + more
+
+    async def _fill(self, fd, buffer, done, place):
+        """Reads into a buffer from `done` on: the number of bytes."""
+        first = done
+        if not first:
+            done = await _ops.readinto(fd, buffer, place)
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            while done < len(view) and place >= 0 and (done or first):
+                with view[done:] as rest:
+                    got = await _ops.readinto(fd, rest, place + done - first)
+                if not got:
+                    break
+                done += got
+        return done - first
+
+    async def readinto1(self, buffer):
+        """Reads into a writable buffer what one read gives: the number of bytes."""
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            data = await self.read1(len(view))
+            view[: len(data)] = data
+        return len(data)
 
     async def peek(self, n=0):
         """What follows the position, without moving it; at least one byte
@@ -329,34 +476,33 @@ class File:
         async with self._turn:
             if not self._ahead:
                 await self._fetch()
-            return self._ahead
+            return self._ahead[self._used :]
 
-    async def _fetch(self):
+    async def _fetch(self, size=0):
         """Reads ahead; False at the end."""
-        place = self._position + len(self._ahead) if self._seekable else -1
-        data = await _ops.read(self._for_reading(), AHEAD, place)
-        self._ahead += data
+        ahead = self._ahead[self._used :]
+        place = self._position + len(ahead) if self._seekable else -1
+        data = await _ops.read(self._for_reading(), max(AHEAD, size), place)
+        self._ahead, self._used = ahead + data if ahead else data, 0
         return bool(data)
 
     async def readline(self, size=-1):
         """The next line with its end, at most `size` bytes; b"" at the end."""
+        size = -1 if size is None else index(size)
         self._for_reading()
-        size = -1 if size is None else size
         async with self._turn:
-            seen = 0
+            seen = self._used
             while True:
                 end = self._ahead.find(b"\n", seen) + 1
-                if end or (0 <= size <= len(self._ahead)):
+                left = len(self._ahead) - self._used
+                if end or 0 <= size <= left:
                     break
-                seen = len(self._ahead)
                 if not await self._fetch():
                     end = len(self._ahead)
                     break
-            if size >= 0:
-                end = min(end or size, size)
-            line, self._ahead = self._ahead[:end], self._ahead[end:]
-            self._move(len(line))
-            return line
+                seen = left
+            count = end - self._used if end else left
+            return self._take(min(count, size) if size >= 0 else count)
 
     async def readlines(self, hint=-1):
         """The lines from the position on; no more once they have more than `hint` bytes."""
@@ -394,13 +540,22 @@ class File:
                 raise ValueError("offset must not be negative")
             return await self._write_all(fd, data, offset)
         async with self._turn:
-            self._ahead = b""
+            if not isinstance(data, bytes):
+                with memoryview(data) as view:
+                    nothing = not view.nbytes
+            else:
+                nothing = not data
+            if nothing:
+                # Not even the position of a file opened for appending moves.
+                return 0
+            self._ahead, self._used = b"", 0
             place = -1
             if self._seekable and not self._append:
                 place = self._position
             count = await self._write_all(fd, data, place)
             if self._append and self._seekable:
-                self._position = await self._size(fd)
+                # Behind what was written, wherever the end is by now.
+                self._position = os.lseek(fd, 0, os.SEEK_CUR)
             else:
                 self._move(count)
             return count
@@ -416,8 +571,22 @@ class File:
         return done
 
     async def writelines(self, lines):
-        """Writes one after the other."""
-        await self.write(b"".join(lines))
+        """Writes one after the other; those before one that cannot be written too."""
+        self._open_still()
+        parts, failure = [], None
+        try:
+            for line in lines:
+                self._for_writing()
+                if not isinstance(line, bytes):
+                    with memoryview(line) as view:
+                        line = bytes(view)
+                parts.append(line)
+        except Exception as error:
+            failure = error
+        if parts:
+            await self.write(b"".join(parts))
+        if failure is not None:
+            raise failure
 
     # ---- position, size, the disk
 
@@ -426,21 +595,24 @@ class File:
         return status[1][3]
 
     async def seek(self, offset, whence=os.SEEK_SET):
-        """Moves the position: the new one. `whence` as for io objects."""
+        """Moves the position: the new one. `whence` as for io objects, os.SEEK_DATA
+        and os.SEEK_HOLE too. Raises OSError (EINVAL) before the beginning."""
         fd = self._for_seeking()
+        offset = index(offset)
         async with self._turn:
-            if whence == os.SEEK_SET:
-                if offset < 0:
-                    raise ValueError(f"negative seek value {offset}")
-            elif whence == os.SEEK_CUR:
+            if whence == os.SEEK_CUR:
                 offset += self._position
             elif whence == os.SEEK_END:
-                offset += await self._size(fd)
-            else:
-                raise ValueError(f"invalid whence value: {whence}")
+                offset += await self._size(fd) if self._sized else os.lseek(fd, 0, whence)
+            elif whence in (os.SEEK_DATA, os.SEEK_HOLE):
+                offset = os.lseek(fd, offset, whence)
+            elif whence != os.SEEK_SET:
+                raise ValueError(f"whence value {whence} unsupported")
             if offset < 0:
-                raise OSError(22, "seek: Invalid argument")
-            self._position, self._ahead = offset, b""
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            if offset >= 2**63:
+                raise ValueError("cannot fit 'int' into an offset-sized integer")
+            self._position, self._ahead, self._used = offset, b"", 0
             return offset
 
     async def tell(self):
@@ -452,25 +624,26 @@ class File:
         """Makes the file `size` bytes long, by default up to the position: the
         size. Uses a thread before Linux 6.9."""
         fd = self._for_writing()
-        size = self._position if size is None else size
-        try:
-            await start(native.ftruncate, fd, size)
-        except OSError as error:
-            if error.errno != 22 or size < 0 or not self._seekable:
-                raise
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, os.ftruncate, fd, size)
-        self._ahead = b""
-        return size
+        async with self._turn:
+            size = self._position if size is None else index(size)
+            try:
+                await start(native.ftruncate, fd, size)
+            except OSError as error:
+                if error.errno != errno.EINVAL or size < 0 or not self._seekable:
+                    raise
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(None, os.ftruncate, fd, size)
+            self._ahead, self._used = b"", 0
+            return size
 
     async def flush(self):
         """Does nothing: written data is the kernel's already."""
-        self.fileno()
+        self._open_still()
 
     async def fsync(self, *, data_only=False):
         """Waits until the file is on its disk; with `data_only` as
         fdatasync(2)."""
-        await _ops.fsync(self.fileno(), data_only=data_only)
+        await _ops.fsync(self._open_still(), data_only=data_only)
 
     async def close(self):
         """Closes the file; again does nothing."""
@@ -480,7 +653,7 @@ class File:
             await start_for_good(native.close, fd)
 
     async def __aenter__(self):
-        self.fileno()
+        self._open_still()
         return self
 
     async def __aexit__(self, *exc_info):

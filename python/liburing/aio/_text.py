@@ -1,10 +1,38 @@
 """Text files: characters over a binary file."""
 
+import asyncio
 import codecs
 import io
 import os
+from operator import index
 
-PIECE = 64 << 10
+# The bytes decoded at a time, as in io.TextIOWrapper: a write goes to where reading
+# got to, so programs see the size.
+CHUNK = 8192
+
+# What tell() gives where a plain position does not say all: where in the file decoding
+# starts, the decoder's flags there, how many bytes to give it, how many characters of
+# them were used, whether the file ended with them. The bits of each, from the lowest
+# on, are io.TextIOWrapper's.
+_BITS = (64, 32, 32, 32, 8)
+
+
+def _pack(*parts):
+    cookie, shift = 0, 0
+    for part, bits in zip(parts, _BITS):
+        cookie |= int(part) << shift
+        shift += bits
+    return cookie
+
+
+def _unpack(cookie):
+    parts = []
+    for bits in _BITS:
+        parts.append(cookie & ((1 << bits) - 1))
+        cookie >>= bits
+    if cookie or parts[0] >> 63:
+        raise OverflowError("not a position that tell() gave")
+    return parts
 
 
 class TextFile:
@@ -15,36 +43,53 @@ class TextFile:
     """
 
     def __init__(self, file, encoding=None, errors=None, newline=None):
-        self.buffer = file
+        self._buffer = file
         self.encoding = io.text_encoding(encoding)
         if self.encoding == "locale":
             import locale
 
             self.encoding = locale.getpreferredencoding(False)
         self.errors = errors or "strict"
+        self.line_buffering = False
         self._newline = newline
         self._line_end = {"": "\n", None: os.linesep}.get(newline, newline)
         info = codecs.lookup(self.encoding)
-        # Encoding gives back the bytes that were decoded.
-        self._plain = info.name in ("utf-8", "ascii", "iso8859-1") and self.errors == "strict"
-        self._encoder = info.incrementalencoder(self.errors)
-        if file._append and file._position > 0:
+        if not getattr(info, "_is_text_encoding", True):
+            raise LookupError(
+                f"{self.encoding!r} is not a text encoding; "
+                "use codecs.open() to handle arbitrary codecs"
+            )
+        if errors is not None:
+            codecs.lookup_error(errors)
+        self._encoder = info.incrementalencoder(self.errors) if file._writable else None
+        if self._encoder is not None and file._seekable and file._position > 0:
             # No second mark at the beginning.
             self._encoder.setstate(0)
-        self._make_decoder = lambda: io.IncrementalNewlineDecoder(
-            info.incrementaldecoder(self.errors), newline is None
-        )
-        self._restart(file._position)
 
-    def _restart(self, position):
-        self._decoder = self._make_decoder()
-        # Decoded and not yet asked for, and from where: the bytes after
-        # `_place` that gave it, the decoder's state there, characters used.
-        self._text, self._used = "", 0
-        self._place, self._bytes, self._state = position, b"", self._decoder.getstate()
-        self._ended = False
+        def make():
+            decoder = info.incrementaldecoder(self.errors)
+            if newline:
+                return decoder
+            return io.IncrementalNewlineDecoder(decoder, newline is None)
+
+        self._make_decoder = make
+        self._decoder = self._make_decoder() if file._readable else None
+        # Decoded, how many characters of it were asked for, and the decoder's flags
+        # and bytes that gave it (None: nothing is known of them).
+        self._text, self._used, self._start = "", 0, None
+        # Bytes a character, as the last piece had them.
+        self._ratio = 0.0
+        # Calls that use the position take turns.
+        self._turn = asyncio.Lock()
 
     # ---- state
+
+    @property
+    def buffer(self):
+        """The binary `File` below."""
+        if self._buffer is None:
+            raise ValueError("underlying buffer has been detached")
+        return self._buffer
 
     name = property(lambda self: self.buffer.name, doc="The path or descriptor.")
     mode = property(lambda self: self.buffer.mode, doc="The mode it was opened with.")
@@ -53,118 +98,141 @@ class TextFile:
     @property
     def newlines(self):
         """The line ends seen so far, as for io.TextIOWrapper."""
-        return self._decoder.newlines if self._newline is None else None
+        return getattr(self._decoder, "newlines", None)
 
     def fileno(self):
-        """The descriptor."""
+        """The descriptor. May be awaited."""
         return self.buffer.fileno()
 
     def readable(self):
-        """Whether the mode allows reading."""
+        """Whether the mode allows reading. May be awaited."""
         return self.buffer.readable()
 
     def writable(self):
-        """Whether the mode allows writing."""
+        """Whether the mode allows writing. May be awaited."""
         return self.buffer.writable()
 
     def seekable(self):
-        """Whether it has a position."""
+        """Whether it has a position. May be awaited."""
         return self.buffer.seekable()
 
     def isatty(self):
-        """Whether it is a terminal."""
+        """Whether it is a terminal. May be awaited."""
         return self.buffer.isatty()
+
+    def detach(self):
+        """The binary `File` below, which this object has no more to do with:
+        every further call raises ValueError."""
+        file, self._buffer = self.buffer, None
+        return file
 
     # ---- reading
 
-    async def _fetch(self):
-        """Decodes one more piece; False at the end."""
-        if self._ended:
-            return False
-        rest = self._text[self._used :]
-        if not rest:
-            self._place += len(self._bytes)
-            self._bytes, self._state = b"", self._decoder.getstate()
-        data = await self.buffer.read1(PIECE)
-        self._bytes += data
-        self._ended = not data
-        text = self._decoder.decode(data, final=not data)
-        if rest:
-            self._text += text
-        else:
-            self._text, self._used = text, 0
-        return not self._ended or bool(text)
+    def _forget(self):
+        self._text, self._used, self._start = "", 0, None
 
-    def _take(self, end):
-        text = self._text[self._used : end]
-        self._used = end
-        if self._ended and end == len(self._text):
-            # More may be written behind the end.
-            self._ended = False
-        return text
+    def _for_reading(self):
+        file = self.buffer
+        if file._fd is None:
+            file.fileno()
+        if self._decoder is None:
+            raise io.UnsupportedOperation("not readable")
+
+    async def _fetch(self, hint=0):
+        """Decodes one more piece in place of the last one; False at the end.
+        `hint` is how many characters are wanted."""
+        pending, flags = self._decoder.getstate()
+        size = max(CHUNK, int(max(self._ratio, 1.0) * hint))
+        data = await self.buffer._piece(size)
+        text = self._decoder.decode(data, not data)
+        self._ratio = len(data) / len(text) if text else 0.0
+        self._text, self._used, self._start = text, 0, (flags, pending + data)
+        return bool(data or text)
 
     async def read(self, n=-1, offset=None):
         """At most `n` characters, to the end if -1: str, "" at the end. With an
         `offset` in bytes from there, whatever the position, which stays.
         """
-        self.buffer._for_reading()
-        n = -1 if n is None else n
+        n = -1 if n is None else index(n)
+        self._for_reading()
         if offset is not None:
             return await self._read_at(n, offset)
-        while n < 0 or len(self._text) - self._used < n:
-            if not await self._fetch():
-                break
-        end = len(self._text) if n < 0 else min(self._used + n, len(self._text))
-        return self._take(end)
+        async with self._turn:
+            if n < 0:
+                data = await self.buffer.read()
+                text = self._text[self._used :] + self._decoder.decode(data, True)
+                self._forget()
+                return text
+            parts, wanted = [], n
+            while True:
+                parts.append(self._text[self._used : self._used + wanted])
+                self._used += len(parts[-1])
+                wanted -= len(parts[-1])
+                if not wanted or not await self._fetch(wanted):
+                    return parts[0] if len(parts) == 1 else "".join(parts)
 
     async def _read_at(self, n, offset):
         decoder = self._make_decoder()
         if n < 0:
-            return decoder.decode(await self.buffer.read(-1, offset), final=True)
+            return decoder.decode(await self.buffer.read(-1, offset), True)
         text = ""
         while len(text) < n:
             data = await self.buffer.read(max(n - len(text), 16), offset)
-            text += decoder.decode(data, final=not data)
+            text += decoder.decode(data, not data)
             offset += len(data)
             if not data:
                 break
         return text[:n]
 
-    def _line_stop(self, seen):
-        """The end of the first line from `_used` on, or 0; `seen` characters
-        have none."""
-        ends = ("\n",) if self._newline in (None, "\n") else ("\r\n", "\n", "\r")
-        if self._newline in ("\r", "\r\n"):
-            ends = (self._newline,)
-        start = max(self._used, seen - 1)
-        places = [
-            (place, -len(end)) for end in ends if (place := self._text.find(end, start)) >= 0
-        ]
-        if not places:
-            return 0
-        place, length = min(places)
-        return place - length
+    def _line_stop(self):
+        """The end of the first line from `_used` on, or 0."""
+        find, start = self._text.find, self._used
+        if self._newline in (None, "\n"):
+            return find("\n", start) + 1
+        if self._newline:
+            place = find(self._newline, start)
+            return place + len(self._newline) if place >= 0 else 0
+        # The decoder never parts "\r\n".
+        feed, back = find("\n", start), find("\r", start)
+        if back < 0 or 0 <= feed < back:
+            return feed + 1
+        return back + 2 if feed == back + 1 else back + 1
 
     async def readline(self, size=-1):
         """The next line, at most `size` characters; "" at the end."""
-        self.buffer._for_reading()
-        size = -1 if size is None else size
-        seen = self._used
-        while True:
-            stop = self._line_stop(seen)
-            if stop or 0 <= size <= len(self._text) - self._used:
-                break
-            # What is left over stays in front of what comes.
-            seen = len(self._text) if self._used < len(self._text) else 0
-            if not await self._fetch():
-                stop = len(self._text)
-                break
-        if size >= 0:
-            stop = min(stop or self._used + size, self._used + size)
-        return self._take(stop)
+        size = -1 if size is None else index(size)
+        self._for_reading()
+        if size < 0 and (stop := self._line_stop()):
+            # What is called most.
+            start, self._used = self._used, stop
+            return self._text[start:stop]
+        async with self._turn:
+            parts, got = [], 0
+            while True:
+                if self._used == len(self._text) and not await self._fetch():
+                    self._forget()
+                    break
+                start = self._used
+                if parts and self._newline == "\r\n" and parts[-1][-1:] == "\r":
+                    # A line end between two pieces.
+                    stop = 1 if self._text[:1] == "\n" else self._line_stop()
+                else:
+                    stop = self._line_stop()
+                whole = stop or len(self._text)
+                if 0 <= size <= got + whole - start:
+                    stop = whole = start + size - got
+                    self._used = stop
+                    parts.append(self._text[start:stop])
+                    break
+                self._used = whole
+                parts.append(self._text[start:whole])
+                got += whole - start
+                if stop:
+                    break
+            return "".join(parts)
 
     async def readlines(self, hint=-1):
-        """The lines from the position on; no more once they have `hint`
+        """The lines from the position on; no more once they have more than `hint`
         characters."""
         lines, total = [], 0
         while line := await self.readline():
@@ -175,7 +243,7 @@ class TextFile:
         return lines
 
     def __aiter__(self):
-        self.buffer._for_reading()
+        self._for_reading()
         return self
 
     async def __anext__(self):
@@ -185,70 +253,160 @@ class TextFile:
 
     # ---- writing
 
-    async def write(self, text):
-        """Writes all of `text`: its number of characters."""
-        self.buffer._for_writing()
+    def _for_writing(self):
+        self.buffer.fileno()
+        if self._encoder is None:
+            raise io.UnsupportedOperation("not writable")
+
+    def _encode(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        translated = text
         if self._line_end != "\n" and "\n" in text:
-            translated = text.replace("\n", self._line_end)
-        if self._bytes or self._text:
-            await self.seek(await self.tell())
-        await self.buffer.write(self._encoder.encode(translated))
-        self._place = self.buffer._position
-        return len(text)
+            text = text.replace("\n", self._line_end)
+        return self._encoder.encode(text)
+
+    async def _put(self, data):
+        """Writes where reading got to, and forgets what was decoded."""
+        await self.buffer.write(data)
+        self._forget()
+        if self._decoder is not None:
+            self._decoder.reset()
+
+    async def write(self, text):
+        """Writes all of `text`: its number of characters.
+
+        After a read it goes, as for the built-in open, behind the piece of 8 KiB
+        that was read from the file, not behind the last character: `seek(await
+        tell())` comes between the two.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._for_writing()
+        async with self._turn:
+            await self._put(self._encode(text))
+            return len(text)
 
     async def writelines(self, lines):
-        """Writes one after the other."""
-        await self.write("".join(lines))
+        """Writes one after the other; those before one that cannot be written too."""
+        self.buffer.fileno()
+        async with self._turn:
+            parts, failure = [], None
+            try:
+                for line in lines:
+                    if not isinstance(line, str):
+                        self._encode(line)
+                    self._for_writing()
+                    parts.append(self._encode(line))
+            except Exception as error:
+                failure = error
+            if parts:
+                await self._put(b"".join(parts))
+            if failure is not None:
+                raise failure
 
     # ---- position, size, the disk
 
     async def tell(self):
-        """The position, in bytes.
+        """The position, for `seek`: in bytes where that says all, otherwise with the
+        state of the decoder in its higher bits.
 
-        Raises OSError in the middle of what an encoding with state makes of
-        one sequence.
+        Raises OSError where no position gives the same characters again.
         """
-        self.buffer._for_seeking()
-        pending, flag = self._state
-        if self._used == 0:
-            return self._place - len(pending) - (flag & 1)
-        end_pending, end_flag = self._decoder.getstate()
-        if self._used == len(self._text) and not end_flag & 1:
-            return self._place + len(self._bytes) - len(end_pending)
-        if self._plain and not pending and b"\r" not in self._bytes:
-            used = self._text[: self._used]
-            return self._place + len(used.encode(self.encoding, self.errors))
-        decoder = self._make_decoder()
-        decoder.setstate(self._state)
-        count = 0
-        for index in range(len(self._bytes)):
-            count += len(decoder.decode(self._bytes[index : index + 1]))
-            if count >= self._used and not decoder.getstate()[0]:
-                return self._place + index + 1
-        raise OSError("can't reconstruct logical file position")
+        file = self.buffer
+        position = await file.tell()
+        if self._start is None:
+            return position
+        flags, data = self._start
+        position -= len(data)
+        if not self._used:
+            return _pack(position, flags)
+        decoder, used = self._make_decoder(), self._used
+
+        def decoded(count):
+            decoder.setstate((b"", flags))
+            return len(decoder.decode(data[:count]))
+
+        # The fewest bytes that give what was used.
+        low, high = 0, len(data)
+        while low < high:
+            middle = (low + high) // 2
+            if decoded(middle) >= used:
+                high = middle
+            else:
+                low = middle + 1
+        got = decoded(low)
+        pending, after = decoder.getstate()
+        if got == used and not pending:
+            return _pack(position + low, after)
+        # From the last place before that the decoder can start from.
+        decoder.setstate((b"", flags))
+        start, state, skipped, count = 0, flags, 0, 0
+        for place in range(low):
+            count += len(decoder.decode(data[place : place + 1]))
+            pending, after = decoder.getstate()
+            if not pending and count <= used:
+                start, state, skipped = place + 1, after, count
+        ended = count < used
+        if ended:
+            count += len(decoder.decode(b"", True))
+        if count < used:
+            raise OSError("can't reconstruct logical file position")
+        return _pack(position + start, state, low - start, used - skipped, ended)
 
     async def seek(self, offset, whence=os.SEEK_SET):
         """Moves to a position that `tell` gave, or with `whence` 2 and offset 0
         to the end: the new one."""
-        if whence == os.SEEK_CUR and offset == 0:
-            offset, whence = await self.tell(), os.SEEK_SET
-        if whence == os.SEEK_CUR:
-            raise io.UnsupportedOperation("can't do nonzero cur-relative seeks")
-        if whence == os.SEEK_END and offset:
-            raise io.UnsupportedOperation("can't do nonzero end-relative seeks")
-        position = await self.buffer.seek(offset, whence)
-        self._restart(position)
-        self._encoder.reset()
-        if position:
-            self._encoder.setstate(0)
-        return position
+        file = self.buffer
+        offset = index(offset)
+        file._for_seeking()
+        async with self._turn:
+            if whence == os.SEEK_CUR:
+                if offset:
+                    raise io.UnsupportedOperation("can't do nonzero cur-relative seeks")
+                offset = await self.tell()
+            elif whence == os.SEEK_END:
+                if offset:
+                    raise io.UnsupportedOperation("can't do nonzero end-relative seeks")
+                position = await file.seek(0, os.SEEK_END)
+                self._forget()
+                if self._decoder is not None:
+                    self._decoder.reset()
+                self._begin(position == 0)
+                return position
+            elif whence != os.SEEK_SET:
+                raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+            if offset < 0:
+                raise ValueError(f"negative seek position {offset}")
+            start, flags, count, used, ended = _unpack(offset)
+            await file.seek(start)
+            self._forget()
+            if self._decoder is not None:
+                if start or flags:
+                    self._decoder.setstate((b"", flags))
+                else:
+                    self._decoder.reset()
+                if offset:
+                    self._start = flags, b""
+                if used:
+                    data = await file.read(count)
+                    text = self._decoder.decode(data, bool(ended))
+                    if len(text) < used:
+                        raise OSError("can't restore logical file position")
+                    self._text, self._used, self._start = text, used, (flags, data)
+            self._begin(offset == 0)
+            return offset
+
+    def _begin(self, mark):
+        """Whether an encoding with a byte order mark writes it next."""
+        if self._encoder is not None:
+            if mark:
+                self._encoder.reset()
+            else:
+                self._encoder.setstate(0)
 
     async def truncate(self, size=None):
-        """Makes the file `size` bytes long, by default up to the position."""
-        size = await self.tell() if size is None else size
+        """Makes the file `size` bytes long, by default up to where reading got to (as
+        the built-in open: behind the piece that was read from the file)."""
         return await self.buffer.truncate(size)
 
     async def flush(self):
@@ -261,14 +419,17 @@ class TextFile:
 
     async def close(self):
         """Closes the file; again does nothing."""
-        await self.buffer.close()
+        if self._buffer is not None:
+            await self._buffer.close()
 
     async def __aenter__(self):
-        self.fileno()
+        self.buffer._open_still()
         return self
 
     async def __aexit__(self, *exc_info):
         await self.close()
 
     def __repr__(self):
+        if self._buffer is None:
+            return f"<liburing.aio.TextFile detached encoding={self.encoding!r}>"
         return f"<liburing.aio.TextFile {self.name!r} encoding={self.encoding!r}>"

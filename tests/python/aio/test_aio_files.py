@@ -160,7 +160,11 @@ def test_modes_and_errors(run, tmp_path, path):
             await f.read()
         with pytest.raises(OSError) as caught:
             await aio.read(9999, 1)
-        assert caught.value.errno == 9 and "read" in str(caught.value)
+        error = caught.value
+        assert error.errno == 9 and error.operation == "read"
+        assert error.strerror == os.strerror(error.errno)
+        if sys.version_info >= (3, 11):
+            assert error.__notes__ == ["io_uring operation: read"]
 
     run(main())
 
@@ -316,5 +320,166 @@ def test_a_forgotten_file_is_closed_when_warnings_are_errors(run, path):
                 sys.unraisablehook = hook
         with pytest.raises(OSError):
             os.fstat(fd)
+
+    run(main())
+
+
+def test_a_write_of_nothing_moves_nothing(run, path):
+    path.write_bytes(b"line\n")
+
+    async def main():
+        async with aio.open(path, "a+b") as f:
+            await f.seek(0)
+            for nothing in (b"", bytearray(), memoryview(b"")):
+                assert await f.write(nothing) == 0
+            assert await f.readline() == b"line\n"
+
+    run(main())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_places_of_text_with_a_byte_order_mark(run, tmp_path, encoding):
+    """tell() after each character, and seek() to each; text written from there."""
+    text = "first\nzwölf\n€\n"
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+
+    async def main():
+        for path in (ours, theirs):
+            path.write_text(text, encoding=encoding)
+        async with aio.open(ours, encoding=encoding) as f:
+            places = []
+            for _ in range(len(text) + 1):
+                places.append(await f.tell())
+                await f.read(1)
+            for count, place in enumerate(places):
+                assert await f.seek(place) == place
+                assert await f.read() == text[count:]
+        for count, place in enumerate(places):
+            new = text[count:].swapcase()
+            for path in (ours, theirs):
+                path.write_text(text, encoding=encoding)
+            async with aio.open(ours, "r+", encoding=encoding) as f:
+                await f.seek(place)
+                await f.write(new)
+                await f.seek(0)
+                got = await f.read()
+            with open(theirs, "r+", encoding=encoding) as f:
+                f.read(count)
+                f.seek(f.tell())
+                f.write(new)
+                f.seek(0)
+                assert f.read() == got
+            assert ours.read_bytes() == theirs.read_bytes()
+
+    run(main())
+
+
+def test_a_large_read_is_not_copied(run, path):
+    """The memory of a whole file is had once, and what comes before and behind the
+    size the file said is there too."""
+    size = 64 << 20
+    data = random.Random(5).randbytes(1 << 20) * (size >> 20)
+    path.write_bytes(data)
+
+    def grown():
+        with open("/proc/self/status") as status:
+            fields = dict(line.split(":", 1) for line in status)
+        return int(fields["VmHWM"].split()[0]) << 10
+
+    def forget():
+        with open("/proc/self/clear_refs", "w") as refs:
+            refs.write("5")
+
+    async def main():
+        async with aio.open(path, "r+b") as f:
+            assert await f.readline(3) == data[:3]
+            try:
+                forget()
+            except OSError as error:
+                pytest.skip(f"the peak of memory cannot be reset: {error}")
+            before = grown()
+            found = await f.read()
+            more = grown() - before
+            assert found == data[3:]
+            assert more < size * 1.25, more
+            del found
+            for call, expected in (
+                (f.read(size, 5), data[5:]), (f.read(1 << 40, 7), data[7:]),
+                (f.read(size - 9, 9), data[9:]), (f.read(1 << 20, size - 2), data[-2:]),
+            ):
+                forget()
+                before = grown()
+                found = await call
+                more = grown() - before
+                assert found == expected
+                assert more < size * 1.25, more
+                del found
+
+    run(main())
+
+
+def test_reads_of_files_that_change_size(run, path, monkeypatch):
+    """A file that is longer or shorter than its size was a moment ago."""
+    path.write_bytes(b"0123456789" * 100_000)
+    size_of = aio.File._size
+
+    async def main():
+        for change in (-300_000, 0, 400_000):
+
+            async def size(self, fd, change=change):
+                return await size_of(self, fd) + change
+
+            monkeypatch.setattr(aio.File, "_size", size)
+            async with aio.open(path, "rb") as f:
+                assert await f.read() == path.read_bytes()
+                assert await f.read(900_000, 5) == path.read_bytes()[5:900_005]
+                assert await f.read(2_000_000, 5) == path.read_bytes()[5:]
+
+    run(main())
+
+
+def test_a_file_without_a_size(run):
+    async def main():
+        async with aio.open("/proc/self/status") as f:
+            assert (await f.read()).startswith("Name:")
+        async with aio.open("/dev/zero", "rb") as f:
+            assert f.seekable()
+            assert await f.read(300_000) == bytes(300_000)
+
+    run(main())
+
+
+def test_readers_of_one_text_file_take_turns(run, path):
+    lines = [f"{number} {'x' * (number % 90)}\n" for number in range(3000)]
+    path.write_text("".join(lines))
+
+    async def main():
+        async with aio.open(path) as f:
+
+            async def reader():
+                return [line async for line in f]
+
+            found = await asyncio.gather(*(reader() for _ in range(5)))
+        assert sorted(sum(found, []), key=lambda line: int(line.split()[0])) == lines
+
+    run(main())
+
+
+def test_readinto_fills_the_buffer(run, path):
+    path.write_bytes(b"line\n" + b"0123456789" * 10)
+
+    async def main():
+        async with aio.open(path, "rb") as f:
+            assert await f.readline() == b"line\n"
+            buffer = bytearray(95)
+            assert await f.readinto(buffer) == 95 and buffer.startswith(b"0123")
+            assert await f.tell() == 100
+            assert await f.readinto(buffer) == 5 and buffer[:5] == b"56789"
+            assert await f.readinto(buffer) == 0
+            await f.seek(0)
+            await f.peek()
+            with pytest.raises(TypeError):
+                await f.readinto(b"12345")
+            assert await f.tell() == 0
 
     run(main())

@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use pyo3::{PyErr, intern};
 
 use super::operation::{Operation, Outcome, end};
+use super::whole::Part;
 use crate::keep::Keep;
 
 /// Memory the kernel may use until an operation ends.
@@ -17,6 +18,8 @@ pub(super) enum Hold {
     Nothing,
     /// A bytes object: written by the kernel only while nobody else has it.
     Bytes(Py<PyBytes>),
+    /// What is left to fill of a bytes object.
+    Part(Part),
     /// Buffers of the program.
     Pinned {
         /// Held, never read.
@@ -81,14 +84,18 @@ pub(super) enum Convert {
     Status,
 }
 
-/// An OSError of the right subclass that names the operation, also as its
-/// attribute `operation`.
+/// An OSError of the right subclass, with the operation's name as its attribute
+/// `operation` and from Python 3.11 on in a note. `strerror` is as os.strerror has it:
+/// programs compare the two.
 pub(super) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr {
     let message = std::io::Error::from_raw_os_error(number).to_string();
     let message = message.split(" (os error").next().unwrap_or_default();
-    let error = PyOSError::new_err((number, format!("{name}: {message}")));
-    // An exception without the attribute still says it.
-    let _ = error.value(py).setattr(intern!(py, "operation"), name);
+    let error = PyOSError::new_err((number, message.to_owned()));
+    // The exception is raised with or without what explains it.
+    let value = error.value(py);
+    let _ = value.setattr(intern!(py, "operation"), name);
+    let note = format!("io_uring operation: {name}");
+    let _ = value.call_method1(intern!(py, "add_note"), (note,));
     error
 }
 
@@ -140,6 +147,10 @@ fn value<'py>(
     let length = result.max(0) as usize;
     Ok(match (convert, hold) {
         (Convert::Nothing | Convert::Time, _) => py.None().into_bound(py),
+        (Convert::Number, Hold::Part(part)) => {
+            part.filled(length);
+            number(py, result)
+        }
         (Convert::Bytes, Hold::Bytes(whole)) => bytes(py, whole, length),
         (Convert::Message, Hold::Message(message)) => {
             let Message {

@@ -14,7 +14,7 @@ use super::state::{Kind, Proactor, blank};
 use crate::keep::pin;
 
 /// The most bytes of one transfer, as the kernel has it.
-const MOST: usize = 0x7fff_f000;
+pub(super) const MOST: usize = 0x7fff_f000;
 
 pub(super) fn start(
     proactor: &Bound<'_, Proactor>,

@@ -11,6 +11,7 @@ mod receive;
 mod state;
 mod stream;
 mod turn;
+mod whole;
 
 use pyo3::prelude::*;
 
@@ -20,9 +21,11 @@ pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::Proactor>()?;
     module.add_class::<operation::Operation>()?;
     module.add_class::<stream::Stream>()?;
+    module.add_class::<whole::Whole>()?;
     for function in [
         wrap_pyfunction!(io::read, &module)?,
         wrap_pyfunction!(io::read_into, &module)?,
+        wrap_pyfunction!(whole::read_part, &module)?,
         wrap_pyfunction!(io::write, &module)?,
         wrap_pyfunction!(io::recv, &module)?,
         wrap_pyfunction!(io::recv_into, &module)?,

@@ -15,7 +15,7 @@ use super::hold::Hold;
 use super::operation::{Finish, Operation};
 use super::options::Options;
 use super::start::Plan;
-use crate::keep::{Keep, pin_all};
+use crate::keep::{Keep, pin_all, vectors_fit};
 
 /// A completion that another ring posted here with `msg_ring`.
 #[pyclass(module = "liburing", name = "RingMessage", frozen, get_all)]
@@ -283,9 +283,7 @@ fn header_plan<'py>(
     if address.len() > ADDRESS {
         return Err(PyValueError::new_err("the address is too long"));
     }
-    if buffers.len() > 1024 {
-        return Err(PyValueError::new_err("at most 1024 buffers"));
-    }
+    vectors_fit(buffers.len(), 0)?;
     let mut hold = Vec::new();
     let target = target(fd, &mut hold)?;
     let mut keep: Vec<Keep> = Vec::new();

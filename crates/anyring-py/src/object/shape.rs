@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList};
 
 use super::hold::Hold;
-use crate::keep::{pin, pin_all};
+use crate::keep::{pin, pin_all, vectors_fit};
 
 /// What an operation has in one field.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,9 +147,7 @@ fn field(kind: Field, object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResu
         }
         _ => {
             let list: Vec<_> = object.cast::<PyList>()?.iter().collect();
-            if list.is_empty() || list.len() > 1024 {
-                return Err(PyValueError::new_err("1 to 1024 buffers"));
-            }
+            vectors_fit(list.len(), 1)?;
             let mut keep = Vec::with_capacity(list.len() + 1);
             let found = pin_all(&list, kind == Sinks, &mut keep)?;
             hold.push(Hold::Buffers(keep));

@@ -12,7 +12,7 @@ use super::message::blank;
 use super::operation::Operation;
 use super::options::Options;
 use super::start::Plan;
-use crate::keep::Keep;
+use crate::keep::{Keep, vectors_fit};
 
 impl Engine {
     /// Vectors of parts of one registered buffer, what keeps them, and the
@@ -22,10 +22,8 @@ impl Engine {
         parts: &[Bound<'_, FixedBuffer>],
         hold: &mut Vec<Hold>,
     ) -> PyResult<(Box<[libc::iovec]>, u16)> {
-        let first = match parts.first() {
-            Some(first) if parts.len() <= 1024 => index_of(first.get()),
-            _ => return Err(PyValueError::new_err("1 to 1024 buffers")),
-        };
+        vectors_fit(parts.len(), 1)?;
+        let first = index_of(parts[0].get());
         let mut vectors = Vec::with_capacity(parts.len());
         for part in parts {
             if index_of(part.get()) != first {
