@@ -110,6 +110,15 @@ unsafe extern "C" fn own_enter(
     }
 }
 
+/// A number that no other ring of the engine has had, for the ring that a
+/// descriptor is of, duplicate or not; `None` for any other descriptor.
+pub fn serial(fd: c_int) -> Option<u64> {
+    if fd < 0 || !table::any() {
+        return None;
+    }
+    find(fd).ok().map(|ring| ring.serial)
+}
+
 /// The ring of a descriptor or index; otherwise what to answer.
 fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
     match table::find(fd) {

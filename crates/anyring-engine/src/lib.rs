@@ -50,7 +50,7 @@ mod timers;
 mod user;
 mod watches;
 
-pub use api::{API, Api, INHERITED, NOT_OURS, VERSION};
+pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
 pub use select::{
     BuiltIn, Choice, Selected, Served, Source, bare_setup, choice, choose, log, served, set_default,
 };

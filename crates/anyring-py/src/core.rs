@@ -265,7 +265,7 @@ impl State {
             return;
         }
         let end = Instant::now() + PATIENCE;
-        while self.in_flight() > 0 && Instant::now() < end {
+        while self.in_flight() > 0 && Instant::now() < end && queue.is_intact() {
             // SAFETY: all zeroes is a NOP.
             let mut cancel: io_uring_sqe = unsafe { std::mem::zeroed() };
             cancel.opcode = abi::IORING_OP_ASYNC_CANCEL as u8;
@@ -286,8 +286,9 @@ impl State {
                 self.complete(entry);
             }
         }
+        let intact = queue.is_intact();
         drop(queue);
-        if self.in_flight() > 0 {
+        if self.in_flight() > 0 || !intact {
             self.give_up_registered();
         }
         self.slots.give_up();

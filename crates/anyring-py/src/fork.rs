@@ -7,6 +7,7 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    crate::owner::forked();
 }
 
 /// Counts forks from now on; called when the module is loaded, before there is
@@ -14,7 +15,7 @@ extern "C" fn in_child() {
 pub(crate) fn watch() {
     static WATCH: std::sync::Once = std::sync::Once::new();
     WATCH.call_once(|| {
-        // SAFETY: the handler only adds to an atomic.
+        // SAFETY: the handler only loads and stores atomics.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }

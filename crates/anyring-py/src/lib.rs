@@ -23,6 +23,7 @@ mod hot;
 mod keep;
 mod msg;
 mod object;
+mod owner;
 mod prep;
 mod pycore;
 mod query;
@@ -34,12 +35,24 @@ mod sqe;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
-/// What serves rings: the kernel or, where that refuses and nobody said
-/// otherwise, the userspace engine.
-type Serving = anyring_engine::Selected;
-const KERNEL: Serving = Serving::new();
+/// What serves rings: the kernel or, where that refuses and no other choice was
+/// made, the userspace engine.
+use owner::{KERNEL, Serving};
 /// A ring of the upper tiers.
 type OwnRing = anyring::Ring<Serving>;
+
+/// Makes a ring.
+fn open(builder: anyring::Builder) -> Result<OwnRing, anyring::Errno> {
+    let serving = Serving::fresh();
+    builder.build_on(serving).inspect_err(|_| serving.unused())
+}
+
+/// Whether the ring's descriptor still is the ring: what was registered is gone
+/// with it.
+fn is_intact(ring: &mut OwnRing) -> bool {
+    // SAFETY: used within this call only.
+    unsafe { ring.as_ring_ref() }.kernel().intact()
+}
 
 /// An `OSError` of the right subclass.
 #[cold]

@@ -4,11 +4,12 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 use anyring::ring::setup;
-use anyring::{Errno, RingRef, check};
+use anyring::{Errno, Kernel, RingRef, check};
 use anyring_abi as abi;
 use anyring_abi::{io_uring, io_uring_params};
 
 use crate::cqe::Completed;
+use crate::owner::Serving;
 
 /// Private memory for a ring that maps none of its own.
 pub(crate) struct Mapping {
@@ -58,6 +59,7 @@ unsafe impl Send for Mapping {}
 /// A ring that is set up, taken down when it is dropped.
 pub(crate) struct Queue {
     raw: Box<io_uring>,
+    serving: Serving,
     /// After the ring: given back when that is down.
     memory: Option<Mapping>,
 }
@@ -73,9 +75,15 @@ impl Queue {
             return Err(Errno(libc::EINVAL));
         }
         let mut raw = Box::new(setup::empty());
+        let serving = Serving::fresh();
         // SAFETY: both are valid for reads and writes.
-        check(unsafe { setup::queue_init_params(crate::KERNEL, entries, &raw mut *raw, params) })?;
-        Ok(Queue { raw, memory: None })
+        check(unsafe { setup::queue_init_params(serving, entries, &raw mut *raw, params) })
+            .inspect_err(|_| serving.unused())?;
+        Ok(Queue {
+            raw,
+            serving,
+            memory: None,
+        })
     }
 
     /// A ring in `memory`; the bytes used of it.
@@ -88,40 +96,79 @@ impl Queue {
             return Err(Errno(libc::EINVAL));
         }
         let mut raw = Box::new(setup::empty());
+        let serving = Serving::fresh();
         // SAFETY: both are valid; the mapping is page-aligned and outlives
         // the ring, which is dropped first.
         let used = check(unsafe {
             let (place, size) = (memory.address(), memory.size());
-            setup::queue_init_mem(crate::KERNEL, entries, &raw mut *raw, params, place, size)
-        })?;
-        let memory = Some(memory);
-        Ok((Queue { raw, memory }, used))
+            setup::queue_init_mem(serving, entries, &raw mut *raw, params, place, size)
+        })
+        .inspect_err(|_| serving.unused())?;
+        let queue = Queue {
+            raw,
+            serving,
+            memory: Some(memory),
+        };
+        Ok((queue, used))
     }
 
-    /// The ring of a descriptor that io_uring_setup gave.
-    ///
-    /// # Safety
-    /// The kernel filled `params` for `maps`, which is the ring of `fd`.
-    pub(crate) unsafe fn map(maps: i32, fd: i32, params: &io_uring_params) -> Result<Self, Errno> {
+    /// The ring of a bare io_uring_setup(2), with exactly these flags, made and
+    /// mapped in one. The descriptor stays the program's until
+    /// [`adopt`](Queue::adopt).
+    pub(crate) fn bare(entries: u32, params: &mut io_uring_params) -> Result<Self, Errno> {
         let mut raw = Box::new(setup::empty());
-        // SAFETY: the caller vouches for the parameters.
-        check(unsafe { setup::queue_mmap(crate::KERNEL, maps, params, &raw mut *raw) })?;
-        raw.ring_fd = fd;
-        raw.enter_ring_fd = fd;
+        let serving = Serving::fresh();
+        // SAFETY: valid for reads and writes.
+        let fd = check(unsafe { serving.setup(entries, params) })
+            .inspect_err(|_| serving.unused())? as i32;
+        // SAFETY: what was just filled for this descriptor.
+        let mapped = check(unsafe { setup::queue_mmap(serving, fd, params, &raw mut *raw) });
+        if let Err(error) = mapped {
+            // SAFETY: just opened, and given to nobody.
+            unsafe { serving.close(fd) };
+            return Err(error);
+        }
         if params.flags & abi::IORING_SETUP_NO_SQARRAY == 0 {
             for index in 0..raw.sq.ring_entries {
                 // SAFETY: the array has that many entries.
                 unsafe { *raw.sq.array.add(index as usize) = index };
             }
         }
-        Ok(Queue { raw, memory: None })
+        Ok(Queue {
+            raw,
+            serving,
+            memory: None,
+        })
+    }
+
+    /// The descriptor is the ring's from now on: its own or a duplicate. False
+    /// when it is none of either.
+    pub(crate) fn adopt(&mut self, fd: i32) -> bool {
+        if !self.serving.is(fd) {
+            return false;
+        }
+        self.serving.move_to(fd);
+        self.raw.ring_fd = fd;
+        self.raw.enter_ring_fd = fd;
+        true
+    }
+
+    /// Lets the mappings go and leaves the descriptor to the program.
+    pub(crate) fn give_away(mut self) {
+        self.raw.ring_fd = -1;
+        self.serving.give_away();
+    }
+
+    /// Whether its descriptor still is the ring.
+    pub(crate) fn is_intact(&self) -> bool {
+        self.serving.intact()
     }
 
     /// For calls of the core, within one borrow.
     #[inline]
     pub(crate) fn ring(&mut self) -> RingRef<crate::Serving> {
         // SAFETY: set up and not yet down; the box does not move.
-        unsafe { RingRef::new(&raw mut *self.raw, crate::KERNEL) }
+        unsafe { RingRef::new(&raw mut *self.raw, self.serving) }
     }
 
     pub(crate) fn raw(&self) -> &io_uring {

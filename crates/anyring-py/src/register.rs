@@ -5,13 +5,14 @@ use std::ffi::c_void;
 use anyring::Kernel;
 use anyring::register::{CloneRange, register_without_ring};
 use anyring_abi as abi;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::args::{I32, Truth, U32};
-use crate::core::checked;
+use crate::core::{checked, raise};
 use crate::handle::{Handle, native};
 use crate::keep::pinned;
+use crate::owner::Named;
 use crate::pycore::tags_for;
 use crate::sqe::{Sqe, entry};
 
@@ -177,6 +178,9 @@ fn _clone_buffers(
     }
     let mut other = src.get().lock(py)?;
     let source = other.queue()?.ring();
+    if !source.kernel().is_named_here() {
+        return Err(raise(anyring::Errno(libc::EBADF)));
+    }
     let result = checked(target.clone_buffers(source, range, flags))?;
     // Either ring may outlive the other.
     state.registered.extend(other.registered.iter().cloned());
@@ -380,8 +384,21 @@ fn _bpf_filter(
 /// Raises OSError as the call does, EFAULT where it needs an argument.
 #[pyfunction]
 fn _register(fd: U32, opcode: U32, nr_args: U32) -> PyResult<u32> {
+    let by_index = opcode.0 & abi::IORING_REGISTER_USE_REGISTERED_RING != 0;
+    ours(fd.0, by_index)?;
     // SAFETY: the argument is NULL.
     checked(unsafe { crate::KERNEL.register(fd.0 as i32, opcode.0, std::ptr::null(), nr_args.0) })
+}
+
+/// RuntimeError for a ring that this process did not make here: what is in its
+/// queue refers to memory of another one.
+fn ours(fd: u32, by_index: bool) -> PyResult<()> {
+    match crate::owner::named(fd as i32, by_index) {
+        Named::Ours => Ok(()),
+        Named::Foreign => Err(PyRuntimeError::new_err(
+            "this ring belongs to the process that made it",
+        )),
+    }
 }
 
 /// `(fd, to_submit, min_complete, flags, mask)`: io_uring_enter(2).
@@ -400,6 +417,7 @@ fn _enter(
     if flags.0 & abi::IORING_ENTER_EXT_ARG != 0 && mask.is_some() {
         return Err(PyValueError::new_err("a mask is not an extended argument"));
     }
+    ours(fd.0, flags.0 & abi::IORING_ENTER_REGISTERED_RING != 0)?;
     let result = crate::detach::detach(py, || {
         let place = mask
             .as_ref()

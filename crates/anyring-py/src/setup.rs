@@ -1,8 +1,6 @@
 //! Making rings with parameters, in other memory, or in steps; put_sqe, and
 //! waits by registered blocks.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-
 use anyring_abi as abi;
 use anyring_abi::{io_uring_params, io_uring_reg_wait};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -21,8 +19,17 @@ use crate::sqe::SqeArray;
 struct Given {
     raw: io_uring_params,
     known: bool,
-    /// The ring that io_uring_setup made, and what the kernel said of it.
-    ring: Option<(OwnedFd, io_uring_params)>,
+    /// The ring that io_uring_setup made, until io_uring_queue_mmap hands it over.
+    ring: Option<Queue>,
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if let Some(ring) = self.ring.take() {
+            // The descriptor is the program's.
+            ring.give_away();
+        }
+    }
 }
 
 /// Parameters of a ring: what is asked for, then what the kernel gave.
@@ -140,21 +147,21 @@ fn io_uring_setup(py: Python<'_>, entries: U32, p: &Bound<'_, Param>) -> PyResul
     if raw.flags & own != 0 {
         return Err(raise(anyring::Errno(libc::EINVAL)));
     }
-    // SAFETY: valid for reads and writes.
-    let fd = checked(unsafe { anyring_engine::bare_setup(entries.0, &raw mut raw) })?;
-    // SAFETY: just opened, and the program's from now on.
-    let twin = unsafe { BorrowedFd::borrow_raw(fd as i32) }.try_clone_to_owned();
-    match twin {
-        Ok(twin) => given.ring = Some((twin, raw)),
-        Err(error) => {
-            // SAFETY: just opened, and given to nobody.
-            drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
-            return Err(error.into());
-        }
+    if anyring_engine::choice() == anyring_engine::Choice::Userspace {
+        // The bare call is the kernel's alone.
+        return Err(raise(anyring::Errno(libc::ENOSYS)));
+    }
+    let queue = Queue::bare(entries.0, &mut raw).map_err(raise)?;
+    let fd = queue.raw().ring_fd;
+    if let anyring_engine::Served::Userspace(reason) = anyring_engine::served(fd) {
+        return Err(raise(anyring::Errno(reason)));
+    }
+    if let Some(ring) = given.ring.replace(queue) {
+        ring.give_away();
     }
     given.raw = raw;
     given.known = true;
-    Ok(fd)
+    Ok(fd as u32)
 }
 
 /// `(fd, param, old)`: the ring of a descriptor that io_uring_setup made with
@@ -164,15 +171,18 @@ fn io_uring_setup(py: Python<'_>, entries: U32, p: &Bound<'_, Param>) -> PyResul
 #[pyfunction]
 fn _mmap(py: Python<'_>, fd: I32, param: &Bound<'_, Param>, old: bool) -> PyResult<Core> {
     let mut given = param.get().given.lock(py)?;
-    let Some((ring, mapped)) = given.ring.take() else {
+    let Some(mut queue) = given.ring.take() else {
         return Err(PyValueError::new_err(
             "io_uring_setup() made no ring with these parameters",
         ));
     };
-    // Sizes and offsets are those the kernel gave, whatever was set since.
-    // SAFETY: `ring` is what the kernel filled `mapped` for.
-    let queue = unsafe { Queue::map(ring.as_raw_fd(), fd.0, &mapped) };
-    Core::of(queue.map_err(raise)?, old)
+    if !queue.adopt(fd.0) {
+        given.ring = Some(queue);
+        return Err(PyValueError::new_err(
+            "not the descriptor of the ring that io_uring_setup() made with these parameters",
+        ));
+    }
+    Core::of(queue, old)
 }
 
 /// Other sizes for a ring in use, as the parameters say; 0. Kernel 6.13, with

@@ -30,11 +30,9 @@ impl Proactor {
         let flags = abi::IORING_SETUP_COOP_TASKRUN
             | abi::IORING_SETUP_TASKRUN_FLAG
             | abi::IORING_SETUP_SUBMIT_ALL;
-        let ring = plain()
-            .flags(flags)
-            .build_on(crate::KERNEL)
+        let ring = crate::open(plain().flags(flags))
             .or_else(|error| match error.0 {
-                libc::EINVAL => plain().build_on(crate::KERNEL),
+                libc::EINVAL => crate::open(plain()),
                 _ => Err(error),
             })
             .map_err(raise)?;

@@ -203,7 +203,11 @@ impl Proactor {
         if !foreign {
             self.close_made();
         }
-        let ring = self.ring.take();
+        let mut ring = self.ring.take();
+        let intact = match &mut ring {
+            Some(ring) if !foreign => crate::is_intact(&mut ring.0),
+            _ => false,
+        };
         if foreign {
             // The parent's: its memory and descriptor are left alone.
             std::mem::forget(ring);
@@ -211,7 +215,7 @@ impl Proactor {
             std::mem::forget(self.pool.take());
         } else {
             drop(ring);
-            if self.in_flight() > 0 {
+            if self.in_flight() > 0 || !intact {
                 std::mem::forget(self.pool.take());
             }
             for slot in self.slots.drain(..) {

@@ -92,7 +92,11 @@ impl Engine {
         }
         let end = Instant::now() + PATIENCE;
         while self.slots.in_use() > 0 && Instant::now() < end && self.cancel_everything(py) {}
-        let idle = self.slots.in_use() == 0;
+        let intact = self
+            .ring
+            .as_mut()
+            .is_some_and(|owned| crate::is_intact(&mut owned.0));
+        let idle = self.slots.in_use() == 0 && intact;
         for pool in std::mem::take(&mut self.pools) {
             if let Some(Owned(ring)) = self.ring.as_mut() {
                 pool.detach(ring);

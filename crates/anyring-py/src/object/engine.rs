@@ -20,9 +20,9 @@ use super::operation::Operation;
 use super::pool::Shared;
 use super::slots::{Owner, Slots};
 use super::stream::Stream;
+use crate::OwnRing;
 use crate::core::raise;
 use crate::fork::generation;
-use crate::{KERNEL, OwnRing};
 
 /// The ring. Python reaches it through `&mut Engine` only.
 pub(super) struct Owned(pub(super) OwnRing);
@@ -132,7 +132,7 @@ impl Engine {
             return Err(std::io::Error::last_os_error().into());
         }
         Ok(Engine {
-            ring: Some(Owned(builder.build_on(KERNEL).map_err(raise)?)),
+            ring: Some(Owned(crate::open(builder).map_err(raise)?)),
             process: generation(),
             slots: Slots::new(u64::from_ne_bytes(secret)),
             pending: Vec::new(),
