@@ -1,39 +1,83 @@
-# A thin front door over cargo, the C compiler and the test runners.
+# A thin front door over cargo, the C compiler and the test runner.
+#
+# What a packager sets: prefix, exec_prefix, libdir, includedir, bindir, DESTDIR;
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, LD, AR, OBJCOPY, STRIP_PROGRAM, INSTALL, CARGO, RUSTFLAGS;
+# DEFAULT_ENGINE (kernel, auto, userspace), DEBUG=1, STRIP=1, RUST_TARGET, CROSS_COMPILE.
+
+# Names below are relative to this folder, so that it may lie under any path.
+ifeq ($(wildcard include/liburing.h),)
+$(error run make in the folder of its Makefile, or with -C)
+endif
 
 prefix ?= /usr/local
 exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
 libdir ?= $(exec_prefix)/lib
 includedir ?= $(prefix)/include
 DESTDIR ?=
+
+# The Rust target to build the C libraries for, and the beginning of the names of the
+# C tools for it (aarch64-linux-gnu-); nothing is this machine.
+RUST_TARGET ?=
+ifneq ($(RUST_TARGET),)
+CROSS_COMPILE ?= $(subst -unknown,,$(RUST_TARGET))-
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+ifeq ($(origin LD),default)
+LD := $(CROSS_COMPILE)ld
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS_COMPILE)ar
+endif
+endif
 
 CARGO ?= cargo
 CC ?= cc
 AR ?= ar
 LD ?= ld
-OBJCOPY ?= objcopy
+OBJCOPY ?= $(CROSS_COMPILE)objcopy
+STRIP_PROGRAM ?= $(CROSS_COMPILE)strip
 INSTALL ?= install
 PYTHON ?= python3
 
-VERSION := 2.15
-TARGET := $(CURDIR)/target
-LIBDIR := $(TARGET)/lib
+# The version is that of the header, generated from the tables.
+VERSION := $(shell sed -n 's/^.define IO_URING_VERSION_M.*OR \([0-9]*\)$$/\1/p' \
+	include/liburing/io_uring_version.h | paste -sd . -)
+TARGET := target
+# Where the libraries for RUST_TARGET lie, and where cargo puts them.
+LIBDIR := $(TARGET)$(RUST_TARGET:%=/%)/lib
+CARGO_OUT := $(RUST_TARGET:%=%/)capi
 # Whatever the environment says: the archive has to be where it is looked for.
-export CARGO_TARGET_DIR := $(TARGET)
+export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
 unexport CARGO_BUILD_TARGET
-ARCHIVE := $(TARGET)/capi/libanyring_capi.a
+ARCHIVE := $(TARGET)/$(CARGO_OUT)/libanyring_capi.a
 # The same with the userspace engine inside, for the static archives, and the
 # engine alone, for the shared library that the shared ones load on demand.
-STATIC_ARCHIVE := $(TARGET)/static/capi/libanyring_capi.a
-ENGINE_ARCHIVE := $(TARGET)/engine/capi/libanyring_engine.a
+STATIC_ARCHIVE := $(TARGET)/static/$(CARGO_OUT)/libanyring_capi.a
+ENGINE_ARCHIVE := $(TARGET)/engine/$(CARGO_OUT)/libanyring_engine.a
 ENGINE := libanyring-engine.so.0
 MAPS := crates/anyring-capi/maps
 RUST_SOURCES := $(shell find crates/anyring-abi crates/anyring crates/anyring-capi crates/anyring-engine -name '*.rs' -o -name Cargo.toml) \
 	Cargo.toml Cargo.lock
 LIBS := $(foreach lib,liburing liburing-ffi,$(LIBDIR)/$(lib).so.$(VERSION) $(LIBDIR)/$(lib).a) \
 	$(LIBDIR)/$(ENGINE)
-# What serves rings where nobody says anything: kernel, auto or userspace.
+
+# What serves rings where neither the program nor the environment chooses.
 DEFAULT_ENGINE ?= kernel
+ifeq ($(filter kernel auto userspace,$(DEFAULT_ENGINE)),)
+$(error DEFAULT_ENGINE is "$(DEFAULT_ENGINE)"; it can be kernel, auto or userspace)
+endif
 export ANYRING_DEFAULT_ENGINE := $(DEFAULT_ENGINE)
+
+# Information for debuggers: with DEBUG=1, or where CFLAGS ask for it of C.
+DEBUG ?= $(if $(filter -g -g1 -g2 -g3 -ggdb%,$(CFLAGS)),1)
+ifneq ($(filter-out 0,$(DEBUG)),)
+export CARGO_PROFILE_CAPI_DEBUG := full
+endif
+# Nothing is stripped but by STRIP=1, and by install-strip what it installs.
+STRIP ?=
+STRIPPING := $(filter-out 0,$(STRIP))
 
 .DEFAULT_GOAL := all
 
@@ -42,198 +86,200 @@ all: $(LIBS) ## build the C libraries (the default)
 
 .PHONY: help
 help: ## print this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+	@echo "The parts of make test:"
+	@$(PYTHON) tests/run.py --list | sed 's/^/  make test-/' || echo "  (python3 is needed to list them)"
 
 .PHONY: print-libdir
 print-libdir: ## print the folder that holds liburing.so.2
-	@echo $(LIBDIR)
+	@echo "$(abspath_LIBDIR)"
+
+# abspath splits at spaces.
+abspath_LIBDIR = $(if $(filter /%,$(LIBDIR)),$(LIBDIR),$(CURDIR)/$(LIBDIR))
 
 # ---- the C libraries
 
+# Files that change when what is set changes, so that what depends on it is built anew.
+COMPILE_SETTINGS := $(CARGO) RUSTFLAGS=$(RUSTFLAGS) DEFAULT_ENGINE=$(DEFAULT_ENGINE) \
+	DEBUG=$(CARGO_PROFILE_CAPI_DEBUG)
+LINK_SETTINGS := $(CC) CFLAGS=$(CFLAGS) LDFLAGS=$(LDFLAGS) $(LD) $(AR) $(OBJCOPY) STRIP=$(STRIPPING)
+SETTINGS := $(TARGET)/settings$(RUST_TARGET:%=-%)
+
+$(SETTINGS)-compile: export CONTENT = $(COMPILE_SETTINGS)
+$(SETTINGS)-link: export CONTENT = $(LINK_SETTINGS)
+$(SETTINGS)-%: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$CONTENT" | cmp -s - $@ || printf '%s\n' "$$CONTENT" > $@
+
+.PHONY: always
+always:
+
+RUSTC := $(CARGO) rustc --locked --lib --profile capi --crate-type staticlib $(RUST_TARGET:%=--target %)
+
 # rustc writes a version script of its own for a cdylib, which cannot be
 # combined with named version nodes; so it makes an archive and cc links it.
-$(ARCHIVE): $(RUST_SOURCES)
-	$(CARGO) rustc --locked --package anyring-capi --lib --profile capi \
-		--crate-type staticlib -- --cfg anyring_staticlib
+$(ARCHIVE): $(RUST_SOURCES) $(SETTINGS)-compile
+	$(RUSTC) --package anyring-capi -- --cfg anyring_staticlib
 	@touch $@
 
-$(STATIC_ARCHIVE): $(RUST_SOURCES)
-	CARGO_TARGET_DIR=$(TARGET)/static $(CARGO) rustc --locked --package anyring-capi --lib \
-		--profile capi --crate-type staticlib -- --cfg anyring_staticlib --cfg anyring_engine_inside
+$(STATIC_ARCHIVE): $(RUST_SOURCES) $(SETTINGS)-compile
+	CARGO_TARGET_DIR="$(CURDIR)/$(TARGET)/static" $(RUSTC) --package anyring-capi \
+		-- --cfg anyring_staticlib --cfg anyring_engine_inside
 	@touch $@
 
-$(ENGINE_ARCHIVE): $(RUST_SOURCES)
-	CARGO_TARGET_DIR=$(TARGET)/engine $(CARGO) rustc --locked --package anyring-engine --lib \
-		--profile capi --crate-type staticlib -- --cfg anyring_staticlib
+$(ENGINE_ARCHIVE): $(RUST_SOURCES) $(SETTINGS)-compile
+	CARGO_TARGET_DIR="$(CURDIR)/$(TARGET)/engine" $(RUSTC) --package anyring-engine \
+		-- --cfg anyring_staticlib
 	@touch $@
 
-$(LIBDIR)/$(ENGINE): $(ENGINE_ARCHIVE) $(MAPS)/engine.map
+# Linkers resolve all that they are given before they drop what is not needed: so
+# they get what the interface needs by name, not the whole archive.
+LINK = $(CC) $(CFLAGS) $(CPPFLAGS) -shared -nostartfiles -o $@ \
+	-Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,-O1 \
+	$(if $(STRIPPING),-Wl$(comma)-s) $(LDFLAGS)
+comma := ,
+
+$(LIBDIR)/$(ENGINE): $(ENGINE_ARCHIVE) $(MAPS)/engine.map $(SETTINGS)-link
 	@mkdir -p $(@D)
-	$(CC) -shared -nostartfiles -o $@ \
-		-Wl,--whole-archive $(ENGINE_ARCHIVE) -Wl,--no-whole-archive \
-		-Wl,--version-script=$(MAPS)/engine.map -Wl,-soname,$(ENGINE) \
-		-Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs \
-		-Wl,-z,nodelete -Wl,-O1 -Wl,-s
+	$(LINK) -Wl,-u,anyring_engine $(ENGINE_ARCHIVE) \
+		-Wl,--version-script=$(MAPS)/engine.map -Wl,-soname,$(ENGINE) -Wl,-z,nodelete
 
-$(LIBDIR)/%.so.$(VERSION): $(ARCHIVE) $(MAPS)/%.map
+$(LIBDIR)/%.so.$(VERSION): $(ARCHIVE) $(MAPS)/%.map $(MAPS)/%.symbols $(SETTINGS)-link
 	@mkdir -p $(@D)
-	$(CC) -shared -nostartfiles -o $@ \
-		-Wl,--whole-archive $(ARCHIVE) -Wl,--no-whole-archive \
-		-Wl,--version-script=$(MAPS)/$*.map -Wl,-soname,$*.so.2 \
-		-Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs \
-		-Wl,-O1 -Wl,-s
+	@echo "linking $@"
+	@$(LINK) $$(sed 's/^/-Wl,-u,/' $(MAPS)/$*.symbols) $(ARCHIVE) \
+		-Wl,--version-script=$(MAPS)/$*.map -Wl,-soname,$*.so.2
 	@ln -sf $(@F) $(LIBDIR)/$*.so.2
 	@ln -sf $(@F) $(LIBDIR)/$*.so
 
 # One object with nothing global but the functions of the interface, so that
-# it can be linked beside other Rust archives.
-$(LIBDIR)/%.a: $(STATIC_ARCHIVE) $(MAPS)/%.symbols
+# it can be linked beside other Rust archives. lld takes the machine from the first
+# object; only GNU's linker can drop sections here.
+$(LIBDIR)/%.a: $(STATIC_ARCHIVE) $(MAPS)/%.symbols $(SETTINGS)-link
 	@mkdir -p $(@D)
-	$(LD) -r --gc-sections $$(sed 's/^/-u /' $(MAPS)/$*.symbols) \
-		-o $(TARGET)/$*.o $(STATIC_ARCHIVE)
-	$(OBJCOPY) --keep-global-symbols=$(MAPS)/$*.symbols --strip-unneeded \
-		--remove-section=.llvmbc --remove-section=.llvmcmd $(TARGET)/$*.o
+	@echo "linking $@"
+	@printf '' | $(CC) -c -x c -o $(TARGET)/$(RUST_TARGET)$*-empty.o -
+	@$(LD) -r $$($(LD) --version | grep -q '^GNU ld' && echo --gc-sections) \
+		$$(sed 's/^/-u /' $(MAPS)/$*.symbols) \
+		-o $(TARGET)/$(RUST_TARGET)$*.o $(TARGET)/$(RUST_TARGET)$*-empty.o $(STATIC_ARCHIVE)
+	@$(OBJCOPY) --keep-global-symbols=$(MAPS)/$*.symbols $(if $(STRIPPING),--strip-unneeded) \
+		--remove-section=.llvmbc --remove-section=.llvmcmd $(TARGET)/$(RUST_TARGET)$*.o
 	@rm -f $@
-	$(AR) rcs $@ $(TARGET)/$*.o
+	@$(AR) rcs $@ $(TARGET)/$(RUST_TARGET)$*.o
+
+# ---- the command
+
+URING := $(TARGET)/$(RUST_TARGET:%=%/)release/uring
+
+.PHONY: uring
+uring: ## build the command uring
+	$(CARGO) build --locked --release --package anyring-cli $(RUST_TARGET:%=--target %)
+
+.PHONY: print-uring
+print-uring: ## print the path of the command uring
+	@echo "$(CURDIR)/$(URING)"
 
 # ---- installation
 
-HEADERS := liburing.h liburing/io_uring.h liburing/io_uring/query.h \
-	liburing/io_uring/bpf_filter.h liburing/barrier.h liburing/compat.h liburing/ext.h \
-	liburing/io_uring_version.h
+HEADERS := $(shell cd include && find . -name '*.h' | sed 's|^\./||' | LC_ALL=C sort)
 PACKAGE := crates/anyring-capi/package
+TO_LIB = $(DESTDIR)$(libdir)
+TO_INCLUDE = $(DESTDIR)$(includedir)
 # Where lib and include are below their common root, for staged installations.
 FILL = sed -e 's|@prefix@|$(prefix)|g' -e 's|@libdir@|$(libdir)|g' \
+	-e 's|@exec_prefix@|$(if $(filter $(prefix),$(exec_prefix)),$${prefix},$(exec_prefix))|g' \
 	-e 's|@includedir@|$(includedir)|g' -e 's|@version@|$(VERSION)|g' \
 	-e "s|@libdir_up@|$$(echo '$(libdir:$(prefix)/%=%)' | sed 's|[^/][^/]*|..|g')|g" \
 	-e 's|@includedir_down@|$(includedir:$(prefix)/%=%)|g'
 
 .PHONY: install
-install: all ## install libraries, headers, pkg-config and CMake files (DESTDIR, prefix, libdir, includedir)
-	$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(libdir)/cmake/liburing \
-		$(DESTDIR)$(includedir)/liburing/io_uring
+install: all ## install libraries, headers, pkg-config and CMake files, and uring if it was built (DESTDIR, prefix, libdir, includedir, bindir)
+	$(INSTALL) -d "$(TO_LIB)/pkgconfig" "$(TO_LIB)/cmake/liburing" "$(TO_INCLUDE)"
 	for lib in liburing liburing-ffi; do \
-		$(INSTALL) -m 755 $(LIBDIR)/$$lib.so.$(VERSION) $(DESTDIR)$(libdir)/ && \
-		ln -sf $$lib.so.$(VERSION) $(DESTDIR)$(libdir)/$$lib.so.2 && \
-		ln -sf $$lib.so.$(VERSION) $(DESTDIR)$(libdir)/$$lib.so && \
-		$(INSTALL) -m 644 $(LIBDIR)/$$lib.a $(DESTDIR)$(libdir)/ && \
-		$(FILL) $(PACKAGE)/$$lib.pc.in > $(DESTDIR)$(libdir)/pkgconfig/$$lib.pc || exit 1; \
+		$(INSTALL) -m 755 "$(LIBDIR)/$$lib.so.$(VERSION)" "$(TO_LIB)/" && \
+		ln -sf $$lib.so.$(VERSION) "$(TO_LIB)/$$lib.so.2" && \
+		ln -sf $$lib.so.$(VERSION) "$(TO_LIB)/$$lib.so" && \
+		$(INSTALL) -m 644 "$(LIBDIR)/$$lib.a" "$(TO_LIB)/" && \
+		$(FILL) $(PACKAGE)/$$lib.pc.in > "$(TO_LIB)/pkgconfig/$$lib.pc" || exit 1; \
 	done
-	$(INSTALL) -m 755 $(LIBDIR)/$(ENGINE) $(DESTDIR)$(libdir)/
+	$(INSTALL) -m 755 "$(LIBDIR)/$(ENGINE)" "$(TO_LIB)/"
 	for header in $(HEADERS); do \
-		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(includedir)/$$header || exit 1; \
+		$(INSTALL) -d "$(TO_INCLUDE)/$$(dirname $$header)" && \
+		$(INSTALL) -m 644 include/$$header "$(TO_INCLUDE)/$$header" || exit 1; \
 	done
 	for file in liburingConfig liburingConfigVersion; do \
-		$(FILL) $(PACKAGE)/$$file.cmake.in > $(DESTDIR)$(libdir)/cmake/liburing/$$file.cmake || exit 1; \
+		$(FILL) $(PACKAGE)/$$file.cmake.in > "$(TO_LIB)/cmake/liburing/$$file.cmake" || exit 1; \
 	done
+	@if [ -x $(URING) ]; then $(MAKE) --no-print-directory install-uring; fi
+	@sh tests/loader.sh "$(DESTDIR)" "$(libdir)"
+
+.PHONY: install-strip
+install-strip: install ## install, without symbols and information for debuggers in the libraries
+	for library in liburing.so.$(VERSION) liburing-ffi.so.$(VERSION) $(ENGINE); do \
+		$(STRIP_PROGRAM) "$(TO_LIB)/$$library" || exit 1; \
+	done
+	for library in liburing.a liburing-ffi.a; do \
+		$(STRIP_PROGRAM) --strip-unneeded "$(TO_LIB)/$$library" || exit 1; \
+	done
+	if [ -x "$(DESTDIR)$(bindir)/uring" ]; then $(STRIP_PROGRAM) "$(DESTDIR)$(bindir)/uring"; fi
+
+.PHONY: install-uring
+install-uring: ## install the command uring (make uring builds it)
+	@[ -x $(URING) ] || { echo "uring is not built: make uring" >&2; exit 1; }
+	$(INSTALL) -d "$(DESTDIR)$(bindir)"
+	$(INSTALL) -m 755 $(URING) "$(DESTDIR)$(bindir)/uring"
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	for lib in liburing liburing-ffi; do \
-		rm -f $(DESTDIR)$(libdir)/$$lib.so.$(VERSION) $(DESTDIR)$(libdir)/$$lib.so.2 \
-			$(DESTDIR)$(libdir)/$$lib.so $(DESTDIR)$(libdir)/$$lib.a \
-			$(DESTDIR)$(libdir)/pkgconfig/$$lib.pc; \
+		rm -f "$(TO_LIB)/$$lib.so.$(VERSION)" "$(TO_LIB)/$$lib.so.2" \
+			"$(TO_LIB)/$$lib.so" "$(TO_LIB)/$$lib.a" "$(TO_LIB)/pkgconfig/$$lib.pc"; \
 	done
-	rm -f $(DESTDIR)$(libdir)/$(ENGINE)
-	for header in $(HEADERS); do rm -f $(DESTDIR)$(includedir)/$$header; done
-	rm -rf $(DESTDIR)$(libdir)/cmake/liburing
-	-rmdir $(DESTDIR)$(includedir)/liburing/io_uring $(DESTDIR)$(includedir)/liburing 2>/dev/null
-	-rmdir $(DESTDIR)$(libdir)/cmake $(DESTDIR)$(libdir)/pkgconfig 2>/dev/null
+	rm -f "$(TO_LIB)/$(ENGINE)" "$(DESTDIR)$(bindir)/uring"
+	for header in $(HEADERS); do rm -f "$(TO_INCLUDE)/$$header"; done
+	rm -rf "$(TO_LIB)/cmake/liburing"
+	-rmdir "$(TO_INCLUDE)/liburing/io_uring" "$(TO_INCLUDE)/liburing" 2>/dev/null
+	-rmdir "$(TO_LIB)/cmake" "$(TO_LIB)/pkgconfig" 2>/dev/null
 
 # ---- the main job, tests, benchmarks
 
-INCLUDE := $(CURDIR)/include
-RUNNER_ARGS := --include $(INCLUDE) --libdir $(LIBDIR)
-
-.PHONY: requirements
-requirements:
-	@sh tests/requirements.sh build test python
+INCLUDE := include
+RUNNER_ARGS := --include $(INCLUDE) --libdir "$(LIBDIR)"
 
 .PHONY: run
 run: ## build everything and show the library at work on a real file and a real connection
-	@sh tests/requirements.sh build
+	@sh tests/requirements.sh run
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) c-examples/run-demo.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
 
-TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-engine test-bench test-python test-asyncio test-python-engine
+# The runner builds what the parts need; tests/parts.py lists them.
+RUN_TESTS = MAKE="$(MAKE)" CARGO="$(CARGO)" LIBDIR="$(LIBDIR)" $(PYTHON) tests/run.py
+# Names of parts (make test PARTS="lint rust"); CHANGED=1 are those that a change
+# touches, CHANGED=COMMIT those that differ from a commit.
+PARTS ?=
+CHANGED ?=
 
 .PHONY: test
-test: requirements ## run all tests
-	@$(MAKE) --no-print-directory all
-	@for part in $(TESTS); do \
-		echo "== $$part"; \
-		$(MAKE) --no-print-directory $$part || { echo "== $$part failed"; exit 1; }; \
-	done
-	@echo "== all parts passed: $(TESTS)"
+test: ## run all tests; some with PARTS="lint rust", those that a change touches with CHANGED=1
+	@sh tests/requirements.sh test
+	@$(RUN_TESTS) $(PARTS) $(CHANGED:%=--changed=%)
 
-.PHONY: test-lint
-test-lint: ## formatting, clippy, and that generated files are up to date
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
-	$(CARGO) xtask codegen --check
+TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
+	test-binaries test-engine-rust test-bench test-python test-asyncio test-python-engine
 
-.PHONY: test-rust
-test-rust: ## the core and the generator
-	$(CARGO) test --locked --workspace --all-features
+.PHONY: $(TESTS)
+$(TESTS):
+	@$(RUN_TESTS) $(@:test-%=%)
 
-.PHONY: test-abi
-test-abi: all ## symbols, constants, layouts, headers, prep vectors
-	$(PYTHON) tests/abi/run.py $(RUNNER_ARGS) --peer --build-dir $(TARGET)/abi
-
-.PHONY: test-conformance
-test-conformance: all ## C programs on the real kernel
-	$(PYTHON) tests/conformance/op-coverage.py
-	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --peer --build-dir $(TARGET)/conformance
-	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --link static --build-dir $(TARGET)/conformance-static
-	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --link ffi --build-dir $(TARGET)/conformance-ffi
-
-.PHONY: test-sanitize
-test-sanitize: all ## the same with address and undefined-behaviour sanitizers
-	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --sanitize --build-dir $(TARGET)/conformance-sanitize
+.PHONY: test-engine
+test-engine:
+	@$(RUN_TESTS) engine engine-rust
 
 DENY := $(TARGET)/hostile/deny-io-uring
 
 $(TARGET)/hostile/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(CC) -O1 -Wall -Wextra -Werror $< -o $@
-
-.PHONY: test-denied
-test-denied: all $(DENY) ## that the same programs skip with the reason where io_uring is denied
-	for error in ENOSYS EPERM EACCES; do \
-		echo "io_uring_setup answers $$error"; \
-		$(DENY) $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
-			--build-dir $(TARGET)/conformance | sed '/^skip/d' > $(TARGET)/hostile/$$error.log; \
-		cat $(TARGET)/hostile/$$error.log; \
-		tail -1 $(TARGET)/hostile/$$error.log | grep -q ' 0 failed' || exit 1; \
-	done
-
-.PHONY: test-engine
-test-engine: all $(DENY) $(TARGET)/hostile/deny-calls ## everything again on the userspace engine, with io_uring denied and without
-	for error in ENOSYS EPERM EACCES; do \
-		$(DENY) $$error $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
-			--engine auto --build-dir $(TARGET)/conformance || exit 1; \
-	done
-	for link in shared static ffi; do \
-		$(DENY) KILL $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
-			--engine userspace --link $$link --build-dir $(TARGET)/conformance-$$link || exit 1; \
-	done
-	$(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) --folder tests/engine --engine userspace \
-		--build-dir $(TARGET)/engine-tests
-	$(TARGET)/hostile/deny-calls $(PYTHON) tests/conformance/run.py $(RUNNER_ARGS) \
-		--folder tests/engine --engine userspace --build-dir $(TARGET)/engine-tests
-	$(PYTHON) tests/engine/choice.py $(RUNNER_ARGS)
-	$(CARGO) test --locked --workspace --all-features --test rings --no-run
-	ANYRING_ENGINE=auto $(DENY) EPERM \
-		$(CARGO) test --locked --workspace --all-features --test rings
-	ANYRING_ENGINE=userspace $(DENY) KILL \
-		$(CARGO) test --locked --workspace --all-features --test rings
-	ANYRING_ENGINE=auto $(DENY) EPERM \
-		$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
-	ANYRING_ENGINE=userspace $(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
-	ANYRING_ENGINE=auto $(DENY) EPERM \
-		$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
-	ANYRING_ENGINE=userspace $(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
 
 # How long the soak runs, in seconds.
 SOAK_SECONDS ?= 120
@@ -242,7 +288,7 @@ SOAK_SECONDS ?= 120
 soak-engine: all ## random operations on the engine for two minutes (SOAK_SECONDS), then on the kernel for a tenth
 	@mkdir -p $(TARGET)/engine-tests
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -pthread -I$(INCLUDE) tests/engine/soak.c \
-		-o $(TARGET)/engine-tests/soak -L$(LIBDIR) -Wl,-rpath,$(LIBDIR) -luring
+		-o $(TARGET)/engine-tests/soak -L$(LIBDIR) -Wl,-rpath,"$(abspath_LIBDIR)" -luring
 	ANYRING_ENGINE=userspace SOAK_SECONDS=$(SOAK_SECONDS) $(TARGET)/engine-tests/soak
 	ANYRING_ENGINE=kernel SOAK_SECONDS=$$(($(SOAK_SECONDS) / 10)) $(TARGET)/engine-tests/soak || [ $$? = 77 ]
 
@@ -251,7 +297,7 @@ test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain ha
 	@runtime=$$(find "$$(rustc --print sysroot)" -name '*rustc*tsan.a' | head -1); \
 	if [ -z "$$runtime" ]; then echo "skipped: the toolchain has no runtime of the thread sanitizer"; exit 0; fi; \
 	TSAN_OPTIONS="suppressions=$(CURDIR)/crates/anyring-engine/tests/support/tsan.txt" RUSTC_BOOTSTRAP=1 \
-		RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=$(TARGET)/tsan \
+		RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="$(CURDIR)/$(TARGET)/tsan" \
 		$(CARGO) test --locked --package anyring-engine --test threads --test differential \
 		--target $$(rustc -vV | sed -n 's/^host: //p') -- --nocapture
 
@@ -259,22 +305,9 @@ test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain ha
 test-engine-mutants: ## that the models of the engine's lock and queues notice what is wrong with them
 	$(PYTHON) crates/anyring-engine/tests/loom/mutants.py
 
-.PHONY: test-examples
-test-examples: all ## the C examples
-	$(PYTHON) c-examples/test.py $(RUNNER_ARGS) --build-dir $(TARGET)/c-examples
-
-.PHONY: test-binaries
-test-binaries: all ## programs of the distribution on our library
-	$(PYTHON) tests/binaries/run.py --libdir $(LIBDIR)
-
-.PHONY: test-bench
-test-bench: all ## that the benchmark programs do what they say
-	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS) --check
-	$(PYTHON) benches/engine/compare.py $(RUNNER_ARGS) --check
-
 .PHONY: bench
 bench: ## compare with an installed liburing: instructions, time, size; then bench-uring and bench-python
-	@sh tests/requirements.sh build bench
+	@sh tests/requirements.sh bench
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
 	$(PYTHON) benches/engine/compare.py $(RUNNER_ARGS)
@@ -285,10 +318,9 @@ BENCH_ARGS ?=
 
 .PHONY: bench-uring
 bench-uring: ## measure what io_uring is known for; the results go to benches/record (BENCH_ARGS=--quick: a minute)
-	@sh tests/requirements.sh build bench
-	@$(MAKE) --no-print-directory all
-	$(CARGO) build --locked --release --package anyring-cli
-	$(TARGET)/release/uring bench $(RUNNER_ARGS) --record benches/record \
+	@sh tests/requirements.sh bench
+	@$(MAKE) --no-print-directory all uring
+	$(URING) bench $(RUNNER_ARGS) --record benches/record \
 		--html $(TARGET)/bench.html --svg $(TARGET)/bench-charts $(BENCH_ARGS)
 	@echo "page: $(TARGET)/bench.html, charts: $(TARGET)/bench-charts"
 
@@ -298,18 +330,16 @@ VENV := $(TARGET)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
 $(VENV_PYTHON):
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-		{ [ "$$(id -u)" = 0 ] && apt-get install -y python3-venv; } || \
-		{ echo "python3 lacks venv: install python3-venv" >&2; exit 1; }
+	@sh tests/requirements.sh python
 	$(PYTHON) -m venv $(VENV)
 
 .PHONY: python
 python: $(VENV_PYTHON) ## build the Python module and install it in target/venv
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --force-reinstall .
+	@sh tests/install-module.sh $(VENV_PYTHON)
 
 .PHONY: wheel
 wheel: $(VENV_PYTHON) ## build the wheel, checked for its manylinux tag, and the source distribution into target/dist
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check 'maturin>=1.7,<2'
+	$(VENV_PYTHON) tests/python/packages.py 'maturin>=1.7,<2'
 	$(VENV_PYTHON) -m maturin build --release --locked --auditwheel check --out $(TARGET)/dist
 	$(VENV_PYTHON) -m maturin sdist --out $(TARGET)/dist
 
@@ -319,23 +349,7 @@ stubs: python ## write the type stubs of the Python module anew
 
 .PHONY: print-python
 print-python: ## print the interpreter that has the Python module
-	@echo $(VENV_PYTHON)
-
-.PHONY: test-python
-test-python: python ## the Python module
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout mypy 'maturin>=1.7,<2'
-	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uvloop numpy || \
-		echo "uvloop or numpy cannot be installed; what needs it is skipped"
-	$(VENV_PYTHON) -m pytest -q
-
-.PHONY: test-asyncio
-test-asyncio: python ## CPython's tests of asyncio on our event loop
-	$(VENV_PYTHON) tests/python/aio/cpython_suite.py
-
-.PHONY: test-python-engine
-test-python-engine: python $(DENY) ## the tests of the Python module and CPython's of asyncio on the userspace engine
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check pytest pytest-timeout
-	$(VENV_PYTHON) tests/python/engine_suite.py --deny $(DENY)
+	@echo "$(CURDIR)/$(VENV_PYTHON)"
 
 .PHONY: bench-asyncio
 bench-asyncio: python ## compare liburing.aio with aiofiles, run_in_executor and uvloop

@@ -59,9 +59,17 @@ static void no_memory(void)
 	if (limit.rlim_cur == RLIM_INFINITY)
 		printf("memlock is unlimited, so the machine or the container is short of memory.\n");
 	else
-		printf("memlock allows %llu bytes. Before Linux 5.12 rings count against it:\n"
-		       "raise it with `ulimit -l` or LimitMEMLOCK=, or make smaller rings.\n",
+		printf("memlock allows %llu bytes for all that this user locks. Rings count (but not\n"
+		       "from Linux 5.12 to 6.13), those just closed for a moment longer: raise it with\n"
+		       "`ulimit -l` or LimitMEMLOCK=, or make smaller or fewer rings.\n",
 		       (unsigned long long) limit.rlim_cur);
+}
+
+/* Where io_uring is forbidden or missing, a library may have another way. */
+static void instead(void)
+{
+	printf("With anyring as the library, ANYRING_ENGINE=auto in the environment serves rings\n"
+	       "in user space here.\n");
 }
 
 static int why_not(int error)
@@ -121,6 +129,8 @@ static int why_not(int error)
 	default:
 		printf("That is unexpected here.\n");
 	}
+	if (error == ENOSYS || error == EPERM || error == EACCES || error == EOPNOTSUPP)
+		instead();
 	return 3;
 }
 

@@ -6,6 +6,7 @@ import argparse
 import http.client
 import pathlib
 import random
+import resource
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from build import Server, build, examples  # noqa: E402
+from build import Server, build, examples, no_loopback  # noqa: E402
 
 SIZE = 16 * 1024 * 1024 + 123
 
@@ -25,10 +26,10 @@ def show(name: str, started: float, said: str) -> None:
 
 def program(path: pathlib.Path, *arguments: object) -> str:
     started = time.monotonic()
-    done = subprocess.run([str(path), *map(str, arguments)], stdout=subprocess.PIPE, text=True,
-                          timeout=60, check=False)
+    done = subprocess.run([str(path), *map(str, arguments)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     if done.returncode:
-        sys.exit(f"{path.name} ended with {done.returncode}")
+        raise RuntimeError(f"{path.name} ended with {done.returncode}: {done.stderr.strip()}")
     lines = done.stdout.strip().splitlines()
     for line in lines[:-1]:
         print(f"      {line}")
@@ -45,7 +46,7 @@ def echo(path: pathlib.Path, data: bytes) -> None:
                 connection.shutdown(socket.SHUT_WR)
                 back = b"".join(iter(lambda: connection.recv(65536), b""))
             if back != data:
-                sys.exit(f"{path.name} sent back something else")
+                raise RuntimeError(f"{path.name} sent back something else")
     show(path.name, started, server.summary)
 
 
@@ -57,7 +58,7 @@ def udp(path: pathlib.Path, data: bytes) -> None:
             datagram = data[: 1 + number * 10]
             client.sendto(datagram, server.address)
             if client.recv(65536) != datagram:
-                sys.exit(f"{path.name} sent back something else")
+                raise RuntimeError(f"{path.name} sent back something else")
     show(path.name, started, server.summary)
 
 
@@ -68,12 +69,32 @@ def web(path: pathlib.Path, file: pathlib.Path) -> None:
         for _ in range(3):
             connection.request("GET", f"/{file.name}")
             if connection.getresponse().read() != file.read_bytes():
-                sys.exit(f"{path.name} sent something else")
+                raise RuntimeError(f"{path.name} sent something else")
         connection.close()
     show(path.name, started, server.summary)
 
 
+def short_of_memory(problem: object) -> str:
+    """What to do about rings that do not fit into the memlock limit."""
+    if "Cannot allocate memory" not in str(problem):
+        return ""
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if soft == resource.RLIM_INFINITY:
+        return "\nThe machine or the container is short of memory."
+    return (f"\nRings count against the memory that a user may lock, which is {soft >> 10} KiB here, and "
+            "those just closed\nfor a moment longer: raise it with `ulimit -l` or LimitMEMLOCK=.")
+
+
 def main() -> int:
+    """The demonstration; what goes wrong is said in a line, not as a traceback."""
+    try:
+        return demonstrate()
+    except (RuntimeError, OSError, http.client.HTTPException, subprocess.SubprocessError) as problem:
+        print(f"\nThat did not work: {problem}{short_of_memory(problem)}", file=sys.stderr)
+        return 1
+
+
+def demonstrate() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--include", type=pathlib.Path, required=True)
     parser.add_argument("--libdir", type=pathlib.Path, required=True)
@@ -98,12 +119,17 @@ def main() -> int:
         program(built["read-batch"], file)
         program(built["cp"], file, copy)
         if copy.read_bytes() != data:
-            sys.exit("the copy differs")
+            raise RuntimeError("the copy differs")
         program(built["registered"], file)
         program(built["sqpoll"], file)
         print("Timers and threads:")
         program(built["timeouts"])
         program(built["two-threads"])
+        why = no_loopback()
+        if why:
+            print(f"No connections: {why}.")
+            print("The rest of it worked.")
+            return 0
         print("Loopback connections:")
         echo(built["echo-server"], data[:100_000])
         echo(built["echo-server-multishot"], data[:100_000])

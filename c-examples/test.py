@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds every example as C and as C++ and checks what each of them does.
 
-Ends with `N passed, N failed, N skipped`. Where io_uring is not available the
-programs cannot run; that is then said for each.
+Ends with `N passed, N failed, N skipped`. Where io_uring, the loopback interface or a
+C++ compiler is not available, what needs it is skipped with that reason.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -21,7 +22,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from build import HERE, Server, build, examples  # noqa: E402
+from build import COMPILERS, HERE, Server, build, examples, no_loopback  # noqa: E402
 
 DATA = random.Random(7).randbytes(3 * 1024 * 1024 + 1)
 
@@ -43,6 +44,10 @@ class Suite:
         else:
             self.passed += 1
             print(f"ok   {name}")
+
+    def skip(self, name: str, reason: str, count: int = 1) -> None:
+        self.skipped += count
+        print(f"skip {name}: {reason}")
 
     def run(self, name: str, *arguments: object, status: int = 0, prefix: tuple = ()) -> str:
         done = subprocess.run([*map(str, prefix), str(self.programs[name]), *map(str, arguments)],
@@ -246,7 +251,7 @@ def reasons(suite: Suite) -> None:
     os.environ["ANYRING_ENGINE"] = "kernel"
     launcher = suite.folder / "deny"
     source = HERE.parent / "tests" / "hostile" / "deny-io-uring.c"
-    done = subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", str(source), "-o", str(launcher)],
+    done = subprocess.run([os.environ.get("CC", "cc"), "-Wall", "-Wextra", "-Werror", str(source), "-o", str(launcher)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
     for name, words in (("ENOSYS", "seccomp"), ("EPERM", "profile"), ("EACCES", "security module"),
@@ -270,23 +275,31 @@ def main() -> int:
         if (language == "c") == (len(name) % 2 == 0) or name not in suite.programs:
             suite.programs[name] = program
 
+    languages = [language for language, command in COMPILERS.items() if shutil.which(command)]
+    for language in set(COMPILERS) - set(languages):
+        suite.skip(f"the examples as {language}", f"{COMPILERS[language]} is not installed")
     for name in examples():
-        for language in ("c", "c++"):
+        for language in languages:
             suite.check(f"build {name} as {language}", compile_one, name, language)
-    tests = [read_one, read_batch, copy, registered, sqpoll, timeouts, two_threads, udp, web, features]
+    tests = [read_one, read_batch, copy, registered, sqpoll, timeouts, two_threads, features]
+    servers = [("udp-echo", udp, []), ("http-server", web, [])]
+    for name in ("echo-server", "echo-server-multishot"):
+        servers += [(name, echo, [name]), (f"{name} arguments", echo_arguments, [name])]
     with tempfile.TemporaryDirectory(prefix="examples-") as folder:
         suite.folder = pathlib.Path(folder)
         available = subprocess.run([str(suite.programs["features"])], stdout=subprocess.PIPE,
                                    text=True, check=False)
         if available.returncode == 3:
-            suite.skipped += len(tests) + 4
-            print(f"skip all programs: {available.stdout.strip()}")
+            suite.skip("all programs", available.stdout.strip().replace("\n", " "), len(tests) + len(servers))
         else:
             for test in tests:
                 suite.check(test.__name__, test, suite)
-            for name in ("echo-server", "echo-server-multishot"):
-                suite.check(name, echo, suite, name)
-                suite.check(f"{name} arguments", echo_arguments, suite, name)
+            why = no_loopback()
+            if why:
+                suite.skip("the servers", why, len(servers))
+            else:
+                for title, test, arguments in servers:
+                    suite.check(title, test, suite, *arguments)
         suite.check("reasons", reasons, suite)
     print(f"{suite.passed} passed, {suite.failed} failed, {suite.skipped} skipped")
     return 1 if suite.failed or not suite.passed else 0

@@ -6,6 +6,8 @@ against each. README.md tells what the figures mean.
 nothing; it ends with `N passed, N failed, N skipped`.
 """
 
+from __future__ import annotations
+
 import argparse
 import datetime
 import json
@@ -13,6 +15,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -175,7 +178,10 @@ def check(sides: list, folder: pathlib.Path, missing: str) -> int:
             done = measure.run(side.command(*words), timeout=60)
             timed = words[0] in ("parts",) or code or measure.TIME.fullmatch(done.stdout)
             name = f"{side.name}: {' '.join(map(str, (pathlib.Path(str(word)).name for word in words)))}"
-            if done.returncode == measure.SKIPPED:
+            if done.returncode == -signal.SIGILL and side is not sides[0]:
+                skipped += 1
+                print(f"skip {name}: the installed liburing dies of SIGILL on this processor")
+            elif done.returncode == measure.SKIPPED:
                 skipped += 1
                 print(f"skip {name}: {done.stdout.strip()}")
             elif done.returncode == code and says in done.stdout and timed:

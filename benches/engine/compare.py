@@ -3,6 +3,8 @@
 hand-written epoll server, against a thread pool. Times as ratios of interleaved runs;
 below 1 the engine is faster. With --check each program only runs once."""
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import statistics

@@ -4,13 +4,19 @@
 A program ends with 0 (passed), 1 (failed) or 77 (skipped, with a line
 `skip: reason`). With --peer the programs that an installed liburing can compile
 and link run on it too; their verdict and their `result:` lines must be the same
-unless the ledger says why not. Ends with `N passed, N failed, N skipped`.
+unless the ledger says why not. Ends with `N passed, N failed, N skipped`, and with status
+77 if all were skipped.
+
+A program is built anew only when something that goes into it changed.
 """
 
 import argparse
+import collections
 import concurrent.futures
+import hashlib
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +26,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"]
 # How a program says that it got no ring at all.
 NO_RING = "io_uring is not available"
+# What a program may lock at least, in bytes, for a failure to count: rings and
+# registered buffers are locked memory for users without CAP_IPC_LOCK.
+MEMLOCK = 4 << 20
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -33,12 +42,44 @@ def ledger(path: pathlib.Path) -> dict:
     return known
 
 
-def compile_program(source: pathlib.Path, program: pathlib.Path, options: list, libraries: list) -> str:
-    command = [os.environ.get("CC", "cc"), *FLAGS, *options, str(source), "-o",
-               str(program), *libraries, "-ldl"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
-    return done.stdout if done.returncode else ""
+def compile_program(source: pathlib.Path, program: pathlib.Path, options: list, libraries: list,
+                    inputs: str = "") -> str:
+    """Builds a program unless it is there, made of the same; what the compiler said if
+    it cannot. `inputs` stands for what the source includes and links."""
+    command = [os.environ.get("CC", "cc"), *FLAGS, *options, str(source), "-o"]
+    made_of = hashlib.sha256("\0".join([*command, *libraries, inputs, source.read_text()]).encode()).hexdigest()
+    witness = program.with_name(f"{program.name}.made-of")
+    if inputs and program.exists() and witness.exists() and witness.read_text() == made_of:
+        return ""
+    # Another run may be using the one that is there.
+    fresh = program.with_name(f"{program.name}.{os.getpid()}")
+    done = subprocess.run([*command, str(fresh), *libraries, "-ldl"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        return done.stdout or "the compiler failed without a word"
+    os.replace(fresh, program)
+    witness.write_text(made_of)
+    return ""
+
+
+def digest(files: list) -> str:
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(f"{file}\0".encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def locked_memory() -> int:
+    """How many bytes of memory a program may lock, -1 for any number. Rings count."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    capabilities = next((int(line.split()[1], 16) for line in open("/proc/self/status")
+                         if line.startswith("CapEff:")), 0)
+    if capabilities & 1 << 14:  # CAP_IPC_LOCK
+        return -1
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
+    return -1 if hard == resource.RLIM_INFINITY else hard
 
 
 def execute(command: list, timeout: float, libdir: str = "") -> tuple:
@@ -82,10 +123,23 @@ class Suite:
         }[arguments.link]
         if arguments.sanitize:
             self.options += SANITIZE
+        linked = [libdir / "liburing.a"] if arguments.link == "static" else []
+        # Shared libraries are looked at for the names they have, which the headers give.
+        self.inputs = digest([*include.rglob("*.h"), *HERE.glob("*.h"), *arguments.folder.glob("*.h"), *linked])
+        self.memlock = locked_memory() if arguments.engine != "userspace" else -1
+
+    def short_of_memory(self, result: tuple) -> tuple:
+        """A program that fails where hardly any memory can be locked cannot run here."""
+        verdict, text, _ = result
+        if verdict != "FAIL" or not 0 <= self.memlock < MEMLOCK or not text.startswith("ended with"):
+            return result
+        where = " ".join(text.split())
+        return "skip", (f"ulimit -l allows {self.memlock >> 10} KiB, and these programs assume "
+                        f"{MEMLOCK >> 10}: {where[:200]}"), ""
 
     def one(self, name: str) -> tuple:
         """verdict, what to print, and whether the peer was compared."""
-        result = self.run(name)
+        result = self.short_of_memory(self.run(name))
         served = not result[1].startswith(NO_RING) or (name, "skip") in self.engine
         if not self.arguments.engine or served:
             return self.against_ledger(name, result)
@@ -113,7 +167,7 @@ class Suite:
     def run(self, name: str) -> tuple:
         build = self.arguments.build_dir
         program, source = build / name, self.arguments.folder / f"{name}.c"
-        problem = compile_program(source, program, self.options, self.libraries)
+        problem = compile_program(source, program, self.options, self.libraries, self.inputs)
         if problem:
             return "FAIL", f"does not compile:\n{problem}", ""
         status, output = execute([program], self.arguments.timeout,
@@ -133,6 +187,10 @@ class Suite:
         if compile_program(source, theirs, ["-Werror=implicit-function-declaration"], ["-luring"]):
             return (*verdict, "lacks")
         their_status, their_output = execute([theirs], self.arguments.timeout)
+        if their_status in (-signal.SIGILL, 127, 126):
+            # An installed library that does not run on this machine is no witness.
+            why = "dies of SIGILL" if their_status == -signal.SIGILL else their_output.strip()
+            return (*verdict, f"cannot run: the installed liburing {why}")
         same = their_status == status and results(their_output) == results(output)
         reason = self.known.get((name, "peer"))
         if same:
@@ -152,7 +210,7 @@ def main() -> int:
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--timeout", type=float, default=60)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--engine", choices=("auto", "userspace"))
     parser.add_argument("--only", default="*")
     parser.add_argument("--folder", type=pathlib.Path, default=HERE)
@@ -161,29 +219,41 @@ def main() -> int:
     arguments.build_dir.mkdir(parents=True, exist_ok=True)
     names = sorted(path.stem for path in arguments.folder.glob(f"{arguments.only}.c"))
     suite = Suite(arguments)
-    if arguments.peer and not pathlib.Path("/usr/include/liburing.h").exists():
-        print("no liburing is installed to compare with: only ours runs")
+    if arguments.peer and subprocess.run([os.environ.get("CC", "cc"), "-E", "-include", "liburing.h", "-x", "c",
+                                          "/dev/null"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                         check=False).returncode:
+        print("skip the comparison with an installed liburing: its headers are not there")
         arguments.peer = False
     for name, _ in [*suite.known, *suite.engine]:
         if arguments.only == "*" and name not in names:
             print(f"FAIL the ledger names {name}, which does not exist")
             return 1
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
-    compared = {"same": 0, "lacks": 0, "differs": 0}
+    compared = {"same": 0, "lacks": 0, "differs": 0, "cannot run": 0}
     # Programs that are killed cannot clean up: their folders lie in this one.
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder, \
             concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         os.environ["TMPDIR"] = folder
+        skipped = collections.defaultdict(list)
         for name, (verdict, text, peer) in zip(names, pool.map(suite.one, names)):
             counts[verdict] += 1
             if peer:
                 compared[peer.split(":")[0]] += 1
-            if verdict != "ok" or peer.startswith("differs"):
-                print(f"{verdict:4} {name}: {text or peer}")
+            if verdict == "skip":
+                skipped[text].append(name)
+            elif peer.startswith("cannot run"):
+                skipped[f"not compared, {peer}"].append(name)
+            elif verdict != "ok" or peer.startswith("differs"):
+                print(f"{verdict:4} {name}: {text or peer}", flush=True)
+    for reason, those in skipped.items():
+        some = ", ".join(those) if len(those) < 10 else f"{len(those)} programs"
+        print(f"skip {some}: {reason}")
     if arguments.peer:
         print(f"against the installed liburing: {compared['same']} the same, "
               f"{compared['differs']} differ as the ledger says, {compared['lacks']} it lacks")
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
+    if not counts["ok"] and not counts["FAIL"] and counts["skip"]:
+        return 77
     return 1 if counts["FAIL"] or not counts["ok"] else 0
 
 

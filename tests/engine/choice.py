@@ -84,7 +84,10 @@ class Cases:
                    self.run(deny="KILL", ANYRING_ENGINE="userspace")[0], "userspace 0")
 
     def unknown_value(self) -> None:
-        for value in ("", "AUTO", "user", "auto "):
+        for value in ("AUTO", "Auto"):
+            got, _ = self.run(deny="EPERM", ANYRING_ENGINE=value)
+            self.check(f"the value {value!r}", got, f"userspace {errno.EPERM}")
+        for value in ("", "user", "auto ", "kernel,auto"):
             got, _ = self.run(deny="EPERM", ANYRING_ENGINE=value)
             self.check(f"the value {value!r}", got, f"error {errno.EPERM}")
         _, log = self.run(deny="EPERM", ANYRING_ENGINE="no", ANYRING_LOG="stderr")

@@ -39,13 +39,15 @@ impl Choice {
         }
     }
 
+    /// The choice of this name, in small or capital letters.
     fn from_name(name: &[u8]) -> Option<Choice> {
-        match name {
-            b"kernel" => Some(Choice::Kernel),
-            b"auto" => Some(Choice::Auto),
-            b"userspace" => Some(Choice::Userspace),
-            _ => None,
-        }
+        [
+            (b"kernel".as_slice(), Choice::Kernel),
+            (b"auto", Choice::Auto),
+            (b"userspace", Choice::Userspace),
+        ]
+        .into_iter()
+        .find_map(|(known, choice)| name.eq_ignore_ascii_case(known).then_some(choice))
     }
 }
 
@@ -66,7 +68,8 @@ const BUILT_IN: Choice = match option_env!("ANYRING_DEFAULT_ENGINE") {
     Some(name) => match name.as_bytes() {
         b"auto" => Choice::Auto,
         b"userspace" => Choice::Userspace,
-        _ => Choice::Kernel,
+        b"kernel" | b"" => Choice::Kernel,
+        _ => panic!("ANYRING_DEFAULT_ENGINE is none of kernel, auto, userspace"),
     },
     None => Choice::Kernel,
 };

@@ -30,9 +30,11 @@ CMAKE_TARGETS = ["uring", "uring-static", "uring-ffi", "uring-ffi-static"]
 
 def make(context: Context, *words: object) -> None:
     """Installs the libraries under test as they are: nothing is built for this."""
-    built = [word for name in facts("symbols")["file_name"].values() for word in ("-o", context.libdir / name)]
-    built += [word for name in ("liburing.a", "liburing-ffi.a") for word in ("-o", context.libdir / name)]
-    output_of("make", "-s", "-C", PROJECT, f"LIBDIR={context.libdir}", *built, *words)
+    # Relative names, since make splits those that hold a space.
+    libdir = os.path.relpath(context.libdir, PROJECT)
+    names = [*facts("symbols")["file_name"].values(), "liburing.a", "liburing-ffi.a", "libanyring-engine.so.0"]
+    built = [word for name in names for word in ("-o", f"{libdir}/{name}")]
+    output_of("make", "-s", "-C", PROJECT, f"LIBDIR={libdir}", *built, *words)
 
 
 def installed(root: pathlib.Path) -> set:
