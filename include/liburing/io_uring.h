@@ -1220,7 +1220,7 @@ __extension__ enum zcrx_ctrl_op {
 #define IORING_FEAT_SQPOLL_NONFIXED (1U << 7)
 /* Waits take timeouts (Linux 5.11). */
 #define IORING_FEAT_EXT_ARG (1U << 8)
-/* Workers are threads of the process; rings need no memlock (Linux 5.12). */
+/* Workers are threads of the process; rings count against memlock from 6.14 on only (Linux 5.12). */
 #define IORING_FEAT_NATIVE_WORKERS (1U << 9)
 /* Registered resources have tags (Linux 5.13). */
 #define IORING_FEAT_RSRC_TAGS (1U << 10)

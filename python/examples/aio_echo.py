@@ -35,4 +35,6 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2 or not all(word.isdecimal() for word in sys.argv[1:]):
+        sys.exit("usage: python aio_echo.py [PORT]")
     liburing.aio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))

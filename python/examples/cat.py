@@ -6,6 +6,9 @@ import liburing
 
 SIZE = 65536
 
+if len(sys.argv) < 2:
+    sys.exit("usage: python cat.py FILE...")
+
 with liburing.Ring(8) as ring:
     for path in sys.argv[1:]:
         fd = ring.open(path).result()

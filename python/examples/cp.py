@@ -42,4 +42,6 @@ def copy(source: str, target: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python cp.py SOURCE TARGET")
     print(copy(sys.argv[1], sys.argv[2]), "bytes")

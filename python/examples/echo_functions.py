@@ -72,6 +72,8 @@ def serve(server: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2 or not all(word.isdecimal() for word in sys.argv[1:]):
+        sys.exit("usage: python echo_functions.py [PORT]")
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     with socket.create_server(("127.0.0.1", port)) as server:
         print(server.getsockname()[1], flush=True)

@@ -68,6 +68,8 @@ def progress(total: int, batches: Iterator[list[str]]) -> Iterator[list[str]]:
 
 def main() -> None:
     """Prints the digests."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python hash_tree.py FOLDER")
     paths = files_below(sys.argv[1])
     parts = (paths[at : at + AT_ONCE] for at in range(0, len(paths), AT_ONCE))
     with liburing.Ring(2 * AT_ONCE) as ring, ThreadPoolExecutor(os.cpu_count()) as threads:

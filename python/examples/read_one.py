@@ -10,6 +10,8 @@ import liburing
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python read_one.py FILE")
     ring, cqe = liburing.Ring(), liburing.Cqe()
     fd = os.open(sys.argv[1], os.O_RDONLY)
     buffer = bytearray(4096)

@@ -62,7 +62,7 @@ def obstacles(error: OSError) -> list[str]:
         )
     elif error.errno == errno.ENOMEM:
         found.append(
-            "The process may lock too little memory (kernels before 5.12 count rings).\n"
+            "The process may lock too little memory (rings count before 5.12 and from 6.14 on).\n"
             "To allow it: raise ulimit -l."
         )
     elif error.errno in (errno.EMFILE, errno.ENFILE):

@@ -51,9 +51,9 @@ static inline void remove_folder(void)
 {
 	char command[300];
 
-	if (chdir("/"))
+	if (!one_folder[0] || chdir("/"))
 		return;
-	snprintf(command, sizeof(command), "rm -rf %s", one_folder);
+	snprintf(command, sizeof(command), "rm -rf '%s'", one_folder);
 	if (system(command))
 		fprintf(stderr, "cannot remove %s\n", one_folder);
 }

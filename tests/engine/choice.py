@@ -103,6 +103,13 @@ class Cases:
         self.check("chosen", log.split(": ", 2)[2:], ["userspace engine, as chosen"])
         _, log = self.run(deny="EPERM", ANYRING_ENGINE="auto")
         self.check("nobody asked for a log", log, "")
+        got, log = self.run(ANYRING_ENGINE="auto", ANYRING_LOG="stderr")
+        if got == "kernel":
+            self.check("the kernel's rings too", log.split(": ", 2)[2:], ["the kernel's io_uring"])
+        else:
+            self.skip("the kernel's rings in the log", f"io_uring is not available: {got}")
+        _, log = self.run(ANYRING_ENGINE="auto")
+        self.check("no log of the kernel's rings", log, "")
 
     def without_library(self) -> None:
         """The engine's library is not where liburing.so.2 is."""

@@ -12,6 +12,25 @@ static void *idles(void *unused)
 	return unused;
 }
 
+/*
+ * Goes on as another user, in a child; the parent waits, since only its user can remove
+ * the folder.
+ */
+static void leave_root(void)
+{
+	pid_t child = fork();
+	int status;
+
+	CHECK(child >= 0);
+	if (child > 0) {
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	one_folder[0] = 0;
+	if (setresuid(65534, 65534, 65534))
+		SKIP("the user cannot be changed, and root has no limit of threads");
+}
+
 int main(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -24,8 +43,11 @@ int main(void)
 	enter_folder();
 	CHECK_EQ(chmod(".", 0777), 0);
 	file = file_with("file", "12345678", 8);
+	/* The engine's library may lie where another user finds nothing. */
+	engine_init(1, &ring, 0);
+	io_uring_queue_exit(&ring);
 	if (getuid() == 0)
-		CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+		leave_root();
 	CHECK_EQ(setrlimit(RLIMIT_NPROC, &none), 0);
 	if (!pthread_create(&(pthread_t){ 0 }, NULL, idles, NULL))
 		SKIP("threads can be started all the same");

@@ -55,7 +55,8 @@ static void by_thread(void)
 
 	engine_init(8, &ring, 0);
 	start_pool(&ring);
-	CHECK_EQ(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), 0);
+	if (syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY))
+		SKIP("this root may not become another user");
 	check_refused(&ring);
 	io_uring_queue_exit(&ring);
 }

@@ -22,6 +22,17 @@ def run(name, *arguments, cwd=None, stdin=None):
     return done.stdout
 
 
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in EXAMPLES.glob("*.py") if "sys.argv" in path.read_text())
+)
+def test_wrong_arguments_get_the_usage(name):
+    words = ["no-number"] * 20 if name != "cat.py" else []
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *words], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr[:13]) == (1, "usage: python"), done.stderr
+
+
 def test_cat(tmp_path):
     path = tmp_path / "text"
     path.write_bytes(b"line\n" * 30000)

@@ -672,7 +672,7 @@ groups! {
         IORING_FEAT_SQPOLL_NONFIXED = 1 << 7,
         #[doc = "Waits take timeouts (Linux 5.11)."]
         IORING_FEAT_EXT_ARG = 1 << 8,
-        #[doc = "Workers are threads of the process; rings need no memlock (Linux 5.12)."]
+        #[doc = "Workers are threads of the process; rings count against memlock from 6.14 on only (Linux 5.12)."]
         IORING_FEAT_NATIVE_WORKERS = 1 << 9,
         #[doc = "Registered resources have tags (Linux 5.13)."]
         IORING_FEAT_RSRC_TAGS = 1 << 10,

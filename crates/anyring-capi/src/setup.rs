@@ -99,8 +99,9 @@ pub unsafe extern "C" fn io_uring_resize_rings(
     unsafe { ring_ref(ring).resize(p) }
 }
 
-/// Bytes of memlock limit a ring needs: 0 where the kernel charges none, or
-/// -errno.
+/// Bytes of memlock limit a ring needs: 0 from Linux 5.12 on, or -errno. That is
+/// liburing's answer; from 6.14 on the kernel charges rings again
+/// (`io_uring_memory_size`).
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_mlock_size(entries: c_uint, flags: c_uint) -> ssize_t {
     setup::mlock_size(KERNEL, entries, &setup::params(flags))

@@ -153,11 +153,39 @@ pub(crate) fn seed() -> u64 {
     if seed == 1 { 0 } else { seed }
 }
 
+/// Whether `ANYRING_LOG` asks for lines; 0: not looked up yet, 1: no, 2: yes.
+static LOGGED: AtomicU8 = AtomicU8::new(0);
+
+/// Notes a ring that the kernel made: that some exist, and in the log which.
+#[inline]
+fn made_by_kernel(fd: c_int) {
+    KERNEL_SERVES.store(true, Ordering::Relaxed);
+    if LOGGED.load(Ordering::Relaxed) != 1 {
+        log_made_by_kernel(fd);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn log_made_by_kernel(fd: c_int) {
+    if wants_log() {
+        let ring = sys::Decimal::of(fd.unsigned_abs());
+        log(&[b"ring ", ring.text(), b": the kernel's io_uring"]);
+        LOGGED.store(2, Ordering::Relaxed);
+    } else {
+        LOGGED.store(1, Ordering::Relaxed);
+    }
+}
+
+fn wants_log() -> bool {
+    variable(c"ANYRING_LOG") == Some(b"stderr")
+}
+
 /// A line on standard error if `ANYRING_LOG=stderr` asks for it: `parts`, of
 /// which at most six are written, behind the project's name.
 pub fn log(parts: &[&[u8]]) {
     const PARTS: usize = 8;
-    if variable(c"ANYRING_LOG") != Some(b"stderr") {
+    if !wants_log() {
         return;
     }
     let mut vectors = [libc::iovec {
@@ -308,7 +336,7 @@ unsafe impl<S: Source> Kernel for Selected<S> {
             reason = unsafe { Linux.setup(entries, params) };
             if choice != Choice::Auto || !is_refusal(reason) {
                 if reason >= 0 {
-                    KERNEL_SERVES.store(true, Ordering::Relaxed);
+                    made_by_kernel(reason);
                 }
                 return reason;
             }
@@ -482,5 +510,9 @@ pub unsafe fn bare_setup(entries: c_uint, params: *mut io_uring_params) -> c_int
     }
     KERNEL_SERVES.store(true, Ordering::Relaxed);
     // SAFETY: handed on from the caller.
-    unsafe { Linux.setup(entries, params) }
+    let result = unsafe { Linux.setup(entries, params) };
+    if result >= 0 {
+        made_by_kernel(result);
+    }
+    result
 }

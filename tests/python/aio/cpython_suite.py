@@ -21,6 +21,8 @@ import tempfile
 import time
 
 LEDGER = pathlib.Path(__file__).with_name("cpython_ledger.txt")
+# The exit status of a run that is skipped as a whole.
+SKIPPED = 77
 # Not of the loop, or of Windows: these run on no event loop, on mocks, or on
 # loops the tests bring themselves.
 LEFT_OUT = {
@@ -149,14 +151,14 @@ def main():
         import test.test_asyncio as package
     except ImportError as error:
         print(f"skip test_asyncio: this interpreter does not ship its tests ({error})")
-        return 0
+        return SKIPPED
     try:
         import liburing.aio
 
         liburing.aio.EventLoop().close()
     except OSError as error:
         print(f"skip test_asyncio: no ring to be had here ({error})")
-        return 0
+        return SKIPPED
     # A shell has it ignored in the background; modules inherit that.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

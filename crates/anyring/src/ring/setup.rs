@@ -108,8 +108,8 @@ pub fn memory_size<K: Kernel>(kernel: K, entries: c_uint, p: &io_uring_params) -
     }
 }
 
-/// Bytes of memlock limit a ring needs, or `-errno`: 0 on kernels that charge
-/// none.
+/// Bytes of memlock limit a ring needs, or `-errno`: 0 from Linux 5.12 on, which
+/// is liburing's answer; from 6.14 on the kernel charges rings again.
 pub fn mlock_size<K: Kernel>(kernel: K, entries: c_uint, p: &io_uring_params) -> isize {
     let mut trial_params = params(0);
     let mut ring = empty();
