@@ -244,7 +244,7 @@ uninstall: ## remove what install put there
 # ---- the main job, tests, benchmarks
 
 INCLUDE := include
-RUNNER_ARGS := --include $(INCLUDE) --libdir "$(LIBDIR)"
+RUNNER_ARGS := --include "$(CURDIR)/include" --libdir "$(abspath_LIBDIR)"
 
 .PHONY: run
 run: ## build everything and show the library at work on a real file and a real connection

@@ -100,6 +100,7 @@ def demonstrate() -> int:
     parser.add_argument("--libdir", type=pathlib.Path, required=True)
     parser.add_argument("--build-dir", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
+    arguments.libdir = arguments.libdir.resolve()
     built = {
         name: build(name, "c", arguments.include, arguments.libdir, arguments.build_dir)
         for name in examples()

@@ -267,6 +267,7 @@ def main() -> int:
     parser.add_argument("--libdir", type=pathlib.Path, required=True)
     parser.add_argument("--build-dir", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
+    arguments.libdir = arguments.libdir.resolve()
     suite = Suite(arguments)
 
     def compile_one(name: str, language: str) -> None:

@@ -17,7 +17,7 @@ class Settings:
     make: str = os.environ.get("MAKE", "make")
     cargo: str = os.environ.get("CARGO", "cargo")
     target: pathlib.Path = PROJECT / "target"
-    libdir: pathlib.Path = pathlib.Path(os.environ.get("LIBDIR") or PROJECT / "target/lib")
+    libdir: pathlib.Path = PROJECT / os.environ.get("LIBDIR", "target/lib")
 
     @property
     def venv(self) -> str:

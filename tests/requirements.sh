@@ -66,7 +66,7 @@ need_rust() {
 lists() {
 	[ -n "${listed:-}" ] && return
 	listed=yes
-	apt-cache policy gcc 2>/dev/null | grep -q 'Candidate: [0-9]' || apt-get update -qq >/dev/null 2>&1
+	find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null | grep -q . || apt-get update -qq >/dev/null 2>&1
 }
 
 need_c() {
