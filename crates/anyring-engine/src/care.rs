@@ -18,6 +18,8 @@ pub(crate) const TICK_NANOS: u64 = 1_000_000;
 const EASY_NANOS: u64 = 4_000_000;
 /// The longest between two looks at one that only waits to be unread.
 pub(crate) const SLOW_NANOS: u64 = 32_000_000;
+/// Looks in a row at a ring with completions until it is looked at that seldom.
+const SLOW_AFTER: u32 = 250;
 
 /// Who looks after the ring's epoll while no program thread waits in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub(crate) struct Situation {
     pub(crate) waiting: bool,
     /// Waits so far.
     pub(crate) waits: u64,
-    /// Requests wait for files or timers.
+    /// Requests wait for files or timers, and need not wait for an enter.
     pub(crate) pending: bool,
     /// The ring fd polls readable, and has to be made unreadable.
     pub(crate) signalled: bool,
@@ -50,12 +52,18 @@ impl Care {
     /// After any work on the ring: whether somebody has to take it.
     #[inline]
     pub(crate) fn is_neglected(self, now: &Situation) -> bool {
-        self == Care::None && !now.gone && (now.pending || (now.signalled && !now.waiting))
+        // What has to be unread needs ticks, which only one of the states has.
+        let wanted = match self {
+            Care::Ticking => false,
+            Care::None => now.pending || now.signalled,
+            Care::Armed | Care::Left => now.signalled,
+        };
+        wanted && !now.gone
     }
 
     /// Whoever finds it neglected hands it over, once.
     pub(crate) fn claim(&mut self, now: &Situation) -> bool {
-        let wanted = *self == Care::None && !now.gone;
+        let wanted = self.is_neglected(now);
         if wanted {
             *self = Care::Ticking;
         }
@@ -93,6 +101,8 @@ pub(crate) struct Member<T> {
     care: Care,
     waits: u64,
     ticks: u32,
+    /// Looks in a row that found completions.
+    unread: u32,
     /// Whether the ring's epoll is in the driver's.
     known: bool,
     /// And will wake it.
@@ -106,6 +116,7 @@ impl<T: Tended> Member<T> {
             care: Care::Ticking,
             waits: u64::MAX,
             ticks: 0,
+            unread: 0,
             known: false,
             armed: false,
         }
@@ -115,6 +126,7 @@ impl<T: Tended> Member<T> {
     pub(crate) fn again(&mut self) {
         self.care = Care::Ticking;
         self.ticks = 0;
+        self.unread = 0;
     }
 
     pub(crate) fn is_ticking(&self) -> bool {
@@ -129,15 +141,17 @@ impl<T: Tended> Member<T> {
     /// Its epoll has something.
     pub(crate) fn woken(&mut self, epoll: c_int) {
         self.armed = false;
+        // It ticks, so that what is posted now need not be handed over.
+        self.ring.hold(|care, now| {
+            if !now.gone {
+                *care = Care::Ticking;
+            }
+        });
         if self.ring.drive() {
             // What was posted has to be looked at until it is taken.
+            self.unread = 0;
             self.watch(epoll);
         } else {
-            self.ring.hold(|care, now| {
-                if !now.gone {
-                    *care = Care::Ticking;
-                }
-            });
             self.again();
         }
     }
@@ -151,17 +165,25 @@ impl<T: Tended> Member<T> {
         let comes_by = now.waits != self.waits;
         self.waits = now.waits;
         if now.waiting {
+            if now.signalled {
+                // Others may take the completions, and poll.
+                self.ring.unread();
+            }
             self.ticks += 1;
             if self.ticks >= PATIENCE {
                 // Unless it has just left: then it must not be left alone.
                 self.care = self.ring.hold(|care, now| {
-                    if now.waiting {
+                    if now.waiting && !now.signalled {
                         *care = Care::Left;
                     }
                     *care
                 });
             }
-            return TICK_NANOS;
+            return if self.ticks < PATIENCE {
+                TICK_NANOS
+            } else {
+                self.until_unread()
+            };
         }
         self.ticks = 0;
         if comes_by {
@@ -172,7 +194,18 @@ impl<T: Tended> Member<T> {
         }
         self.ring.unread();
         self.watch(epoll);
-        SLOW_NANOS
+        self.until_unread()
+    }
+
+    /// How long a ring with completions that nobody takes can do without a look:
+    /// when they are taken, a loop that polls the ring fd must not go round for long.
+    fn until_unread(&mut self) -> u64 {
+        self.unread = self.unread.saturating_add(1);
+        if self.unread < SLOW_AFTER {
+            EASY_NANOS
+        } else {
+            SLOW_NANOS
+        }
     }
 
     /// Decides how the ring is looked after while no program thread comes by.

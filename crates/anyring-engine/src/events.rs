@@ -84,7 +84,9 @@ pub(crate) fn drive(ring: &Arc<Ring>) -> bool {
         if !state.waiters.is_empty() {
             return false;
         }
-        state.harvest(ring.kick.get());
+        if state.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0 {
+            state.harvest(ring.kick.get());
+        }
         true
     })
 }

@@ -75,7 +75,7 @@ fn receive(state: &mut State, letter: Message) -> Result<i32, c_int> {
         Kind::Data => {}
         Kind::File { file, index, quiet } => {
             let file = sys::dup(file.get())?;
-            result = state.files.install(file, index)?;
+            result = state.install(file, index)?;
             if index == abi::IORING_FILE_INDEX_ALLOC {
                 res = result;
             }

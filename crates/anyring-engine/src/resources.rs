@@ -64,12 +64,17 @@ impl<T> Table<T> {
             .ok_or(-libc::EINVAL)?;
         let old = core::mem::replace(slot, new);
         let was = old.is_some();
+        self.retire(old);
+        Ok(was)
+    }
+
+    /// What was in a slot goes away; its tag waits for the last who uses it.
+    pub(crate) fn retire(&mut self, old: Option<(Arc<T>, u64)>) {
         if let Some((thing, tag)) = old {
-            if tag != 0 {
+            if tag != 0 && self.dying.try_reserve(1).is_ok() {
                 self.dying.push((thing, tag));
             }
         }
-        Ok(was)
     }
 
     /// Removes the table; false if there is none.
@@ -77,10 +82,9 @@ impl<T> Table<T> {
         let Some(slots) = self.slots.take() else {
             return false;
         };
-        for (thing, tag) in slots.into_iter().flatten() {
-            if tag != 0 && self.dying.try_reserve(1).is_ok() {
-                self.dying.push((thing, tag));
-            }
+        // The kernel begins at the end.
+        for slot in slots.into_iter().rev() {
+            self.retire(slot);
         }
         true
     }
@@ -91,13 +95,21 @@ impl<T> Table<T> {
         self.dying.clear();
     }
 
-    /// Tags whose things are used no more.
-    fn dead(&mut self) -> Option<u64> {
-        let place = self
-            .dying
-            .iter()
-            .position(|(thing, _)| Arc::strong_count(thing) == 1)?;
-        Some(self.dying.swap_remove(place).1)
+    /// Whether tags wait for those who use their things.
+    #[inline]
+    pub(crate) fn has_dying(&self) -> bool {
+        !self.dying.is_empty()
+    }
+
+    /// Tells of each tag whose thing is used no more.
+    fn bury(dying: &mut Vec<(Arc<T>, u64)>, mut tell: impl FnMut(u64)) {
+        dying.retain(|(thing, tag)| {
+            let used = Arc::strong_count(thing) != 1;
+            if !used {
+                tell(*tag);
+            }
+            used
+        });
     }
 
     /// All slots, for copying.
@@ -210,15 +222,31 @@ pub(crate) fn open_file(fd: c_int) -> Result<Arc<Fd>, c_int> {
 
 impl State {
     /// Posts the tags of what is used no more.
+    #[cold]
     pub(crate) fn post_tags(&mut self) {
-        while let Some(tag) = self.files.table.dead().or_else(|| self.buffers.dead()) {
-            self.post(Completion {
-                user_data: tag,
-                res: 0,
-                flags: 0,
-                extra: None,
-            });
-            self.count_completion();
-        }
+        let mut files = core::mem::take(&mut self.files.table.dying);
+        Table::bury(&mut files, |tag| self.post_tag(tag));
+        self.files.table.dying = files;
+        let mut buffers = core::mem::take(&mut self.buffers.dying);
+        Table::bury(&mut buffers, |tag| self.post_tag(tag));
+        self.buffers.dying = buffers;
+    }
+
+    fn post_tag(&mut self, tag: u64) {
+        self.post(Completion {
+            user_data: tag,
+            res: 0,
+            flags: 0,
+            extra: None,
+        });
+        self.count_completion();
+    }
+
+    /// Puts a file into a slot as operations ask for it; see [`Files::install`].
+    pub(crate) fn install(&mut self, file: Fd, index: u32) -> Result<i32, c_int> {
+        let placed = self.files.install(file, index);
+        // What was in the slot.
+        self.post_tags();
+        placed
     }
 }

@@ -254,12 +254,15 @@ impl Ring {
             state.advance();
         }
         state.show_work();
-        let neglected = state.care.is_neglected(&state.situation())
-            && state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0;
-        let settling = core::mem::take(&mut state.settling);
-        drop(state);
-        for wait in settling {
-            futex::settle_in(&wait);
+        let neglected = state.care.is_neglected(&state.situation());
+        if state.settling.is_empty() {
+            drop(state);
+        } else {
+            let settling = core::mem::take(&mut state.settling);
+            drop(state);
+            for wait in settling {
+                futex::settle_in(&wait);
+            }
         }
         if neglected {
             driver::attach(self);

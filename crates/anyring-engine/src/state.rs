@@ -146,7 +146,9 @@ impl State {
         Situation {
             waiting: !self.waiters.is_empty(),
             waits: self.waits,
-            pending: self.waiting_events != 0,
+            // With DEFER_TASKRUN enters see to what is waited for.
+            pending: self.waiting_events != 0
+                && self.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0,
             signalled: self.signalled,
             gone: self.gone,
         }

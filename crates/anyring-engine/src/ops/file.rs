@@ -377,7 +377,9 @@ fn close(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
         if at >= state.files.table.len() {
             return Err(-libc::EINVAL);
         }
-        return match state.files.table.replace(at, None)? {
+        let was_there = state.files.table.replace(at, None)?;
+        state.post_tags();
+        return match was_there {
             true => Ok(0),
             false => Err(-libc::EBADF),
         };
@@ -419,7 +421,7 @@ fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
     }
     let allocated = sqe.file_index == abi::IORING_FILE_INDEX_ALLOC;
     let [read, write] = [read, write].map(|end| sys::high(end.release() as usize));
-    let first = state.files.install(read, sqe.file_index)?;
+    let first = state.install(read, sqe.file_index)?;
     let undo = |state: &mut State, slot: i32| {
         let _ = state.files.table.replace(slot as usize, None);
     };
@@ -433,7 +435,7 @@ fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
     } else {
         sqe.file_index + 1
     };
-    let second = match state.files.install(write, next) {
+    let second = match state.install(write, next) {
         Ok(second) if allocated => second,
         Ok(_) => first + 1,
         Err(error) => {

@@ -120,7 +120,7 @@ pub(crate) fn placed(state: &mut State, fd: c_int, index: u32) -> i32 {
     if index == 0 {
         return fd;
     }
-    match state.files.install(sys::high_file(fd), index) {
+    match state.install(sys::high_file(fd), index) {
         Ok(slot) => slot,
         Err(error) => error,
     }

@@ -197,7 +197,12 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
         }
         let mut taken = user::room(wanted as usize)?;
         for slot in &slots[asked.src_off as usize..end as usize] {
-            taken.push(slot.as_ref().map(|(buffer, _)| (Arc::clone(buffer), 0)));
+            // One of its own: the source's tag does not wait for this ring.
+            let copy = slot.as_ref().map(|(buffer, _)| {
+                let (addr, len) = (buffer.addr, buffer.len);
+                user::shared(Registered { addr, len })
+            });
+            taken.push(copy.transpose()?.map(|buffer| (buffer, 0)));
         }
         Ok(taken)
     })?;
@@ -217,9 +222,12 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
         }
         slots.resize_with(size, || None);
         for (at, slot) in taken.into_iter().enumerate() {
-            slots[start + at] = slot;
+            let old = core::mem::replace(&mut slots[start + at], slot);
+            state.buffers.retire(old);
         }
         state.buffers.set(slots);
+        // The old table does not use them any more.
+        state.post_tags();
         Ok(0)
     })
 }

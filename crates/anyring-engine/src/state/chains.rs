@@ -141,8 +141,16 @@ impl State {
         self.cancel_chain(id, false);
     }
 
-    /// Goes on with everything that can: chains, drains.
+    /// Goes on with everything that can: chains, drains, tags.
     pub(crate) fn advance(&mut self) {
+        self.go_on();
+        // Who used them last has its completion by now.
+        if self.files.table.has_dying() || self.buffers.has_dying() {
+            self.post_tags();
+        }
+    }
+
+    fn go_on(&mut self) {
         loop {
             self.end_stopped();
             while let Some(slot) = self.ready.pop_front() {

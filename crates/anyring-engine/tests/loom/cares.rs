@@ -23,6 +23,12 @@ struct Files {
     posted: u32,
     /// So many files may become ready.
     asked: u32,
+    /// The program took the completions.
+    taken: bool,
+    /// The ring fd was made unreadable after that.
+    quiet: bool,
+    /// The driver left the ring to a waiter.
+    left: bool,
     over: bool,
 }
 
@@ -33,6 +39,7 @@ struct State {
     waits: u64,
     pending: u32,
     posted: u32,
+    signalled: bool,
 }
 
 impl State {
@@ -45,7 +52,7 @@ impl State {
             waiting: self.waiters != 0,
             waits: self.waits,
             pending: self.pending != 0,
-            signalled: false,
+            signalled: self.signalled,
             gone: false,
         }
     }
@@ -116,6 +123,18 @@ impl Ring {
     /// An enter that submits requests which wait for files.
     fn submit(&self, count: u32) {
         self.with(|state| state.pending += count);
+    }
+
+    /// An enter that submits a request which completes at once, so that the ring fd
+    /// turns readable. The program takes the completion without a call.
+    fn complete_and_take(&self) {
+        self.with(|state| state.signalled = true);
+        self.files(|files| files.taken = true);
+    }
+
+    /// Sleeps until the ring fd is unreadable again.
+    fn look_for_quiet(&self) {
+        self.sleep(|files| files.quiet.then_some(()));
     }
 
     /// From now on so many more files may become ready.
@@ -194,6 +213,9 @@ impl Tended for Shared {
         let mut care = state.care();
         let result = work(&mut care, &state.situation());
         state.care = Some(care);
+        if care == Care::Left {
+            self.files(|files| files.left = true);
+        }
         result
     }
 
@@ -211,7 +233,15 @@ impl Tended for Shared {
         })
     }
 
-    fn unread(&self) {}
+    fn unread(&self) {
+        let state = &mut *self.state.lock().unwrap();
+        if self.files(|files| {
+            files.quiet |= files.taken;
+            files.taken
+        }) {
+            state.signalled = false;
+        }
+    }
 
     fn arm(&self, _: i32, _: bool) -> bool {
         self.files(|files| {
@@ -294,4 +324,39 @@ pub(crate) fn a_wait_while_the_driver_sleeps() {
         ring.wait(1);
         ring.look_for(2);
     });
+}
+
+/// A completion is taken without a call while the driver ticks, or sleeps on the
+/// ring's epoll since another request waits for long.
+pub(crate) fn taken_while_another_waits(sleeps: bool) {
+    run(0, |ring| {
+        ring.submit(1);
+        if sleeps {
+            ring.sleep(|files| files.armed.then_some(()));
+        }
+        ring.complete_and_take();
+        ring.look_for_quiet();
+    });
+}
+
+/// A completion is taken without a call while another thread waits in an enter for
+/// what comes later: after the driver left the ring to it, or while it still ticks.
+pub(crate) fn taken_beside_a_waiter(left: bool) {
+    let ring = Shared::default();
+    let driver = Arc::clone(&ring);
+    let driver = thread::spawn(move || driver.drive_rings());
+    let waiter = Arc::clone(&ring);
+    let waiter = thread::spawn(move || {
+        waiter.submit(1);
+        waiter.wait(1);
+    });
+    if left {
+        ring.sleep(|files| files.left.then_some(()));
+    }
+    ring.complete_and_take();
+    ring.look_for_quiet();
+    ring.files(|files| files.ready += 1);
+    waiter.join().unwrap();
+    ring.files(|files| files.over = true);
+    driver.join().unwrap();
 }

@@ -173,3 +173,23 @@ fn a_ring_that_was_waited_in_is_driven() {
 fn a_ring_is_driven_after_a_wait_that_woke_the_driver() {
     check(1, strict::cares::a_wait_while_the_driver_sleeps);
 }
+
+#[test]
+fn a_ring_is_unread_while_the_driver_ticks() {
+    check(2, || strict::cares::taken_while_another_waits(false));
+}
+
+#[test]
+fn a_ring_is_unread_while_the_driver_sleeps() {
+    check(2, || strict::cares::taken_while_another_waits(true));
+}
+
+#[test]
+fn a_ring_is_unread_beside_a_waiter() {
+    check(1, || strict::cares::taken_beside_a_waiter(false));
+}
+
+#[test]
+fn a_ring_is_unread_that_was_left_to_a_waiter() {
+    check(1, || strict::cares::taken_beside_a_waiter(true));
+}
