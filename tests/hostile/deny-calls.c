@@ -1,7 +1,7 @@
 /*
- * Runs a program with io_uring, process_vm_readv/writev(2) and close_range(2) failing
- * with EPERM, as some containers have it, and MADV_WIPEONFORK too, which gVisor does
- * not know.
+ * Runs a program with io_uring, process_vm_readv/writev(2), kcmp(2), openat2(2) and
+ * close_range(2) failing with EPERM, as some containers have it, and MADV_WIPEONFORK
+ * too, which gVisor does not know.
  *
  * Usage: deny-calls PROGRAM [ARGUMENT...]
  */
@@ -18,8 +18,10 @@ int main(int argc, char **argv)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 7, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_writev, 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 9, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_writev, 8, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kcmp, 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 437 /* openat2 */, 6, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 436 /* close_range */, 5, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 425, 4, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 2),

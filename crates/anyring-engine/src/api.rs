@@ -101,7 +101,8 @@ unsafe extern "C" fn own_enter(
     arg: *const c_void,
     size: usize,
 ) -> c_int {
-    if !table::any() {
+    let registered = flags & abi::IORING_ENTER_REGISTERED_RING != 0;
+    if !table::any() || registered != (fd >= table::INDEX_BASE) {
         return NOT_OURS;
     }
     match find(fd) {
@@ -150,10 +151,11 @@ unsafe extern "C" fn own_register(
     arg: *const c_void,
     nr: c_uint,
 ) -> c_int {
-    if fd < 0 {
+    if fd == -1 {
         return register::without_ring(opcode, arg as u64, nr);
     }
-    if !table::any() {
+    let registered = opcode & abi::IORING_REGISTER_USE_REGISTERED_RING != 0;
+    if !table::any() || registered != (fd >= table::INDEX_BASE) {
         return NOT_OURS;
     }
     match find(fd) {
@@ -218,7 +220,7 @@ extern "C" fn own_closing(fd: c_int) {
     }
     if let Some(ring) = table::remove(fd) {
         if !table::is_registered(&ring) {
-            ring.close();
+            ring.abandon();
         }
     }
 }

@@ -351,9 +351,6 @@ impl Groups {
             return Err(-libc::EINVAL);
         }
         let mapped = u32::from(reg.flags) & abi::IOU_PBUF_RING_MMAP != 0;
-        if mapped != (reg.ring_addr == 0) && mapped {
-            return Err(-libc::EINVAL);
-        }
         match self.find(reg.bgid) {
             Some(Group {
                 kind: Kind::Classic(buffers),
@@ -433,12 +430,12 @@ impl Groups {
 /// Whether a request that moved nothing keeps its buffer all the same: reads
 /// do, unless it is one of a ring and the file such that they could have waited
 /// for it; sends do once they had a socket to try.
-fn loses_buffer(request: &Request, selected: Selected, res: i32) -> bool {
+fn loses_buffer(epoll: c_int, request: &Request, selected: Selected, res: i32) -> bool {
     let fd = request.file.fd();
     match u32::from(request.sqe.opcode) {
         abi::IORING_OP_READ | abi::IORING_OP_READV => {
             let had_file = res != -libc::EBADF || sys::is_open(fd);
-            res < 0 && had_file && !(selected.ring && sys::is_pollable(fd))
+            res < 0 && had_file && !(selected.ring && sys::is_pollable(epoll, fd))
         }
         abi::IORING_OP_SEND => !matches!(-res, libc::EBADF | libc::ENOTSOCK | libc::ECANCELED),
         _ => false,
@@ -455,7 +452,7 @@ impl State {
             {
                 self.groups.used(selected, res as u32, 1)
             }
-            Some(selected) if loses_buffer(request, selected, res) => {
+            Some(selected) if loses_buffer(self.epoll, request, selected, res) => {
                 self.groups.used(selected, selected.len, 1)
             }
             Some(selected) => {

@@ -73,6 +73,11 @@ fn is_file(stat: &libc::stat) -> bool {
     matches!(stat.st_mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFBLK)
 }
 
+/// Whether two descriptors are of the same file on disk, opened alike.
+pub(crate) fn is_alike(one: c_int, other: c_int) -> bool {
+    Key::of(one, -1).is_some_and(|key| Key::of(other, -1) == Some(key))
+}
+
 /// Whether a descriptor is a file with offsets, not a stream.
 pub(crate) fn has_offsets(fd: c_int) -> bool {
     stat(fd).is_some_and(|stat| is_file(&stat))

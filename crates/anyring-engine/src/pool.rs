@@ -2,8 +2,9 @@
 //!
 //! They start when there is something to do and nobody idle, up to a limit,
 //! and end after two idle seconds. Two classes, as the kernel has: bounded
-//! work (files) shares a few threads; unbounded work (a futex wait) may last
-//! for ever and gets a thread each.
+//! work (files) shares a few threads, to which others are added while all of them
+//! are blocked; unbounded work (a futex wait) may last for ever and gets a thread
+//! each.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -51,13 +52,13 @@ pub(crate) fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int>
         work,
     };
     // What a thread does for ever does not make room for others.
-    QUEUES[kind].add(job, limit, kind == 0, || {
-        threads::start(Box::new(move || {
-            while let Some(job) = QUEUES[kind].next(keeps_watch) {
-                perform(job);
-            }
-        }))
-    })?;
+    QUEUES[kind].add(
+        job,
+        limit,
+        kind == 0,
+        || start(kind),
+        || threads::start(Box::new(move || QUEUES[kind].watch(|| start(kind)))),
+    )?;
     if let Some(wait) = wait {
         // Without memory its thread is not waited for.
         if state.settling.try_reserve(1).is_ok() {
@@ -65,6 +66,15 @@ pub(crate) fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int>
         }
     }
     Ok(())
+}
+
+/// Starts a thread for one of the queues.
+fn start(kind: usize) -> Result<(), c_int> {
+    threads::start(Box::new(move || {
+        while let Some(job) = QUEUES[kind].next(keeps_watch) {
+            perform(job);
+        }
+    }))
 }
 
 /// Whether files have to be looked at again, for as long as there are rings.

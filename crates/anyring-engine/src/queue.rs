@@ -2,7 +2,11 @@
 //!
 //! A thread that finds nothing counts itself idle under the lock; whoever adds
 //! a job sees that under the same lock and wakes one, so a job is never left
-//! to threads that all sleep. `tests/loom` checks it.
+//! to threads that all sleep. Threads are limited, but one whose job waits for
+//! another process (the reader of a FIFO, a file server that does not answer) must
+//! not hold up other jobs: while jobs wait for the limit a thread watches, and
+//! where none was taken for a moment it adds to the threads. `tests/loom` checks
+//! it.
 
 use alloc::collections::VecDeque;
 use core::ffi::c_int;
@@ -10,6 +14,10 @@ use core::ffi::c_int;
 use super::lock::Mutex;
 use super::sync::{Futex, Ordering, constant};
 
+/// Without a job taken for so long, all threads are taken for blocked.
+const STALL_NANOS: u64 = 20_000_000;
+/// The most threads, blocked ones included.
+const MOST: u32 = 4096;
 /// How long a thread stays without work.
 const IDLE_NANOS: u64 = 2_000_000_000;
 
@@ -18,6 +26,10 @@ struct Jobs<J> {
     waiting: VecDeque<J>,
     threads: u32,
     idle: u32,
+    /// Jobs taken so far.
+    taken: u32,
+    /// A thread watches whether any are.
+    watched: bool,
 }
 
 impl<J> Jobs<J> {
@@ -26,6 +38,8 @@ impl<J> Jobs<J> {
             waiting: VecDeque::new(),
             threads: 0,
             idle: 0,
+            taken: 0,
+            watched: false,
         }
     }
 }
@@ -35,6 +49,8 @@ impl<J> Jobs<J> {
 pub(crate) struct Queue<J> {
     jobs: Mutex<Jobs<J>>,
     pub(super) wake: Futex,
+    /// What the thread that watches sleeps on; nothing wakes it.
+    pub(super) pause: Futex,
 }
 
 impl<J> Queue<J> {
@@ -43,29 +59,37 @@ impl<J> Queue<J> {
             Queue {
                 jobs: Mutex::new(Jobs::new()),
                 wake: Futex::new(0),
+                pause: Futex::new(0),
             }
         }
     }
 
     /// Adds a job, and a thread that [`next`](Self::next) serves if all others
-    /// are busy and the limit allows it. `patient`: where no thread can be had,
-    /// the job may wait for one of those there are.
+    /// are busy and the limit allows it; at the limit one that
+    /// [`watch`](Self::watch) serves. `patient`: where no thread can be had, the
+    /// job may wait for one of those there are.
     pub(crate) fn add(
         &self,
         job: J,
         limit: u32,
         patient: bool,
         start: impl FnOnce() -> Result<(), c_int>,
+        watch: impl FnOnce() -> Result<(), c_int>,
     ) -> Result<(), c_int> {
         let mut jobs = self.jobs.lock();
         jobs.waiting.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
-        if jobs.idle as usize <= jobs.waiting.len() && jobs.threads < limit {
-            jobs.threads += 1;
-            if let Err(error) = start() {
-                jobs.threads -= 1;
-                if jobs.threads == 0 || !patient {
-                    return Err(error);
+        if jobs.idle as usize <= jobs.waiting.len() {
+            if jobs.threads < limit {
+                jobs.threads += 1;
+                if let Err(error) = start() {
+                    jobs.threads -= 1;
+                    if jobs.threads == 0 || !patient {
+                        return Err(error);
+                    }
                 }
+            } else if !jobs.watched {
+                // Without it the job waits for one of the threads.
+                jobs.watched = watch().is_ok();
             }
         }
         jobs.waiting.push_back(job);
@@ -88,6 +112,8 @@ impl<J> Queue<J> {
                 let job = jobs.waiting.pop_front();
                 if job.is_none() {
                     jobs.idle += 1;
+                } else {
+                    jobs.taken = jobs.taken.wrapping_add(1);
                 }
                 job
             };
@@ -103,6 +129,34 @@ impl<J> Queue<J> {
                 jobs.threads -= 1;
                 return None;
             }
+        }
+    }
+
+    /// Looks after jobs that wait though there are as many threads as the limit
+    /// allows, until none does: while none is taken, more threads are started.
+    pub(crate) fn watch(&self, start: impl Fn() -> Result<(), c_int>) {
+        let mut seen = self.jobs.lock().taken;
+        // A thread that was started takes a job before others are.
+        let mut added = None;
+        loop {
+            self.pause.wait(0, Some(STALL_NANOS));
+            let mut jobs = self.jobs.lock();
+            if jobs.waiting.is_empty() {
+                jobs.watched = false;
+                return;
+            }
+            if jobs.taken == seen && jobs.idle == 0 && added != Some(seen) {
+                let wanted = (jobs.waiting.len() as u32).min(jobs.threads / 4 + 1);
+                for _ in 0..wanted.min(MOST.saturating_sub(jobs.threads)) {
+                    jobs.threads += 1;
+                    if start().is_err() {
+                        jobs.threads -= 1;
+                        break;
+                    }
+                    added = Some(seen);
+                }
+            }
+            seen = jobs.taken;
         }
     }
 

@@ -195,6 +195,8 @@ pub(crate) struct Request {
     /// Of what looks names up but is not started at once: whose rights its
     /// submitter had, otherwise 0.
     pub(crate) rights: u64,
+    /// Of a write that waits: the thread that submitted it, otherwise 0.
+    pub(crate) submitter: c_int,
     /// Submission order.
     pub(crate) order: u64,
 }
@@ -224,6 +226,7 @@ impl Request {
             cancelled: false,
             posted: false,
             rights: 0,
+            submitter: 0,
             order,
         }
     }

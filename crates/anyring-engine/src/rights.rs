@@ -10,6 +10,9 @@
 //! # Safety
 //! The calls write into arrays of this module, of the sizes they are told.
 
+use alloc::vec::Vec;
+use core::ffi::c_int;
+
 use crate::lock::Mutex;
 use crate::sys;
 
@@ -25,21 +28,69 @@ struct Engine {
     rights: u64,
     /// Some were started by threads of other rights.
     mixed: bool,
+    /// Their numbers, as far as they run and there was memory.
+    ids: Vec<c_int>,
+    /// The thread that started the last one.
+    starter: c_int,
 }
 
-static ENGINE: Mutex<Engine> = Mutex::new(Engine {
-    threads: 0,
-    rights: 0,
-    mixed: false,
-});
+impl Engine {
+    const fn new() -> Engine {
+        Engine {
+            threads: 0,
+            rights: 0,
+            mixed: false,
+            ids: Vec::new(),
+            starter: 0,
+        }
+    }
+
+    /// A thread that looks names up as those of the engine do; 0 if there is none.
+    fn witness(&self) -> c_int {
+        match self.threads {
+            0 => 0,
+            _ => self.ids.first().copied().unwrap_or(self.starter),
+        }
+    }
+}
+
+static ENGINE: Mutex<Engine> = Mutex::new(Engine::new());
 
 fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
 }
 
+/// Whether the calling thread looks names up and makes files as another one does:
+/// working directory, root and umask are those of the process, unless a thread
+/// called unshare(2) (CLONE_FS).
+fn shares_names(with: c_int) -> bool {
+    const KCMP_FS: usize = 3;
+    let me = sys::gettid();
+    if with == 0 || with == me {
+        return true;
+    }
+    match sys::plain(libc::SYS_kcmp, &[me as usize, with as usize, KCMP_FS, 0, 0]) {
+        Ok(order) => order == 0,
+        // It has just ended: one that runs is compared next time.
+        Err(e) if e == -libc::ESRCH => false,
+        Err(_) => looks_alike(me, with),
+    }
+}
+
+/// The same by what /proc shows, where kcmp(2) is denied.
+#[cold]
+fn looks_alike(one: c_int, other: c_int) -> bool {
+    let same = |name: &[u8]| {
+        let place = |thread| sys::task_file(thread, name).and_then(|path| sys::place_of(&path));
+        place(one) == place(other)
+    };
+    same(b"/cwd") && same(b"/root") && sys::umask_of(one) == sys::umask_of(other)
+}
+
 /// The calling thread's rights as a number, never 0: ids for files, groups,
-/// capabilities, and whether it may gain any.
+/// capabilities, whether it may gain any, and whether names mean the same to it as
+/// to the engine's threads.
 pub(crate) fn here() -> u64 {
     let word = |result: sys::Sys| u64::from(sys::to_res(result) as u32);
     let mut hash = mix(1, word(sys::plain(libc::SYS_setfsuid, &[NOBODY])));
@@ -65,6 +116,10 @@ pub(crate) fn here() -> u64 {
     // The effective sets: a thread of the engine uses no others.
     hash = mix(hash, u64::from(sets[0]) << 32 | u64::from(sets[3]));
     hash = mix(hash, word(count));
+    let witness = ENGINE.lock().witness();
+    if !shares_names(witness) {
+        hash = mix(hash, u64::from(sys::gettid() as u32));
+    }
     for group in &groups[..count.unwrap_or(0).min(GROUPS)] {
         hash = mix(hash, u64::from(*group));
     }
@@ -82,11 +137,29 @@ pub(crate) fn begin_thread() {
         engine.mixed = true;
     }
     engine.threads += 1;
+    engine.starter = sys::gettid();
 }
 
-/// One has ended, or did not start.
-pub(crate) fn end_thread() {
+/// It runs: this is it.
+pub(crate) fn thread_runs() {
+    let me = sys::gettid();
+    let mut engine = ENGINE.lock();
+    if engine.ids.try_reserve(1).is_ok() {
+        engine.ids.push(me);
+    }
+}
+
+/// One did not start.
+pub(crate) fn no_thread() {
     ENGINE.lock().threads -= 1;
+}
+
+/// This one ends.
+pub(crate) fn end_thread() {
+    let me = sys::gettid();
+    let mut engine = ENGINE.lock();
+    engine.threads -= 1;
+    engine.ids.retain(|id| *id != me);
 }
 
 /// Whether all threads of the engine (or those it would start now, from a
@@ -103,10 +176,6 @@ pub(crate) fn are_the_engines(rights: u64) -> bool {
 pub(crate) unsafe fn begin_child() {
     // SAFETY: the caller is alone.
     unsafe {
-        ENGINE.reset(Engine {
-            threads: 0,
-            rights: 0,
-            mixed: false,
-        });
+        ENGINE.reset(Engine::new());
     }
 }

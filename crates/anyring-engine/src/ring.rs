@@ -123,6 +123,13 @@ fn check_helpers(p: &io_uring_params) -> Result<(), c_int> {
         // Workers are shared by all rings; what is asked for must be a ring all
         // the same.
         match table::find(p.wq_fd as c_int) {
+            // A thread that submits is shared only if there is one.
+            table::Found::Ring(other)
+                if p.flags & abi::IORING_SETUP_SQPOLL != 0
+                    && other.peek(|state| state.flags & abi::IORING_SETUP_SQPOLL == 0) =>
+            {
+                return Err(-libc::EINVAL);
+            }
             table::Found::Ring(_) => {}
             _ if sys::is_open(p.wq_fd as c_int) => return Err(-libc::EINVAL),
             _ => return Err(-libc::ENXIO),
@@ -309,7 +316,7 @@ impl Ring {
         self.with(false, |state| state.gone = true);
     }
 
-    /// Ends a ring whose fd was closed without the library. As with a file, its
+    /// Ends a ring whose last descriptor or index is gone. As with a file, its
     /// mappings stay until the program unmaps them.
     pub(crate) fn abandon(self: &Arc<Self>) {
         self.peek(|state| state.memory.leave_mapped());

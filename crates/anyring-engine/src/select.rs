@@ -12,7 +12,10 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use anyring::Linux;
 use anyring::kernel::Kernel;
-use anyring_abi::{IORING_REGISTER_SEND_MSG_RING, io_uring_params};
+use anyring_abi::{
+    IORING_ENTER_REGISTERED_RING, IORING_REGISTER_LAST, IORING_REGISTER_SEND_MSG_RING,
+    IORING_REGISTER_USE_REGISTERED_RING, io_uring_params,
+};
 
 use crate::api::{API, Api, INHERITED, NOT_OURS};
 use crate::sys;
@@ -271,16 +274,45 @@ pub fn served(fd: c_int) -> Served {
     }
 }
 
-/// What the kernel would say of a descriptor that is no ring, where it must not
-/// be asked: no ring of this process is the kernel's, and none shall be.
-#[cold]
-fn no_ring(fd: c_int) -> Option<c_int> {
-    if KERNEL_SERVES.load(Ordering::Relaxed) || choice() != Choice::Userspace {
-        None
-    } else if sys::is_open(fd) {
-        Some(-libc::EOPNOTSUPP)
-    } else {
-        Some(-libc::EBADF)
+/// A call on what is no ring of the engine's.
+#[derive(Clone, Copy, Debug)]
+struct Stray {
+    /// A descriptor, or a registered index.
+    fd: c_int,
+    registered: bool,
+    /// What else it asks for exists.
+    known: bool,
+}
+
+impl Stray {
+    /// What the kernel would say, where it must not be asked: no ring of this
+    /// process is the kernel's, and none shall be.
+    #[cold]
+    fn unasked(self) -> Option<c_int> {
+        let asks = KERNEL_SERVES.load(Ordering::Relaxed) || choice() != Choice::Userspace;
+        (!asks).then(|| self.answer())
+    }
+
+    /// The kernel's answer, or what stands for it where io_uring is denied.
+    #[cold]
+    fn asked(self, answer: c_int) -> c_int {
+        if is_refusal(answer) && !KERNEL_SERVES.load(Ordering::Relaxed) && engine().is_some() {
+            self.answer()
+        } else {
+            answer
+        }
+    }
+
+    fn answer(self) -> c_int {
+        // Indices that the kernel has for each thread.
+        const INDICES: c_int = 16;
+        if !self.known || self.registered && !(0..INDICES).contains(&self.fd) {
+            -libc::EINVAL
+        } else if !self.registered && sys::is_open(self.fd) {
+            -libc::EOPNOTSUPP
+        } else {
+            -libc::EBADF
+        }
     }
 }
 
@@ -317,12 +349,41 @@ unsafe fn enter_beside_engine(
         if result != NOT_OURS {
             return result;
         }
-        if let Some(error) = no_ring(fd) {
-            return error;
-        }
+    }
+    let stray = Stray {
+        fd,
+        registered: flags & IORING_ENTER_REGISTERED_RING != 0,
+        known: flags & !crate::enter::ENTER_FLAGS == 0,
+    };
+    if let Some(error) = stray.unasked() {
+        return error;
     }
     // SAFETY: handed on from the caller.
-    unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) }
+    stray.asked(unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) })
+}
+
+/// Calls register of the kernel where the engine serves rings, too.
+///
+/// # Safety
+/// As [`Kernel::register`].
+#[cold]
+unsafe fn register_beside_engine(
+    fd: c_int,
+    opcode: c_uint,
+    arg: *const c_void,
+    nr_args: c_uint,
+) -> c_int {
+    let registered = opcode & IORING_REGISTER_USE_REGISTERED_RING != 0;
+    let stray = Stray {
+        fd,
+        registered,
+        known: opcode & !IORING_REGISTER_USE_REGISTERED_RING < IORING_REGISTER_LAST,
+    };
+    if let Some(error) = stray.unasked() {
+        return error;
+    }
+    // SAFETY: handed on from the caller.
+    stray.asked(unsafe { Linux.register(fd, opcode, arg, nr_args) })
 }
 
 // SAFETY: rings of the kernel are served by the kernel; the engine upholds the
@@ -340,6 +401,9 @@ unsafe impl<S: Source> Kernel for Selected<S> {
                 }
                 return reason;
             }
+        }
+        if params.is_null() {
+            return -libc::EFAULT;
         }
         match need::<S>() {
             // SAFETY: handed on from the caller.
@@ -376,7 +440,7 @@ unsafe impl<S: Source> Kernel for Selected<S> {
         arg: *const c_void,
         nr_args: c_uint,
     ) -> c_int {
-        if fd < 0 {
+        if fd == -1 {
             // SAFETY: handed on from the caller.
             return unsafe { register_without_ring::<S>(fd, opcode, arg, nr_args) };
         }
@@ -386,9 +450,8 @@ unsafe impl<S: Source> Kernel for Selected<S> {
             if result != NOT_OURS {
                 return result;
             }
-            if let Some(error) = no_ring(fd) {
-                return error;
-            }
+            // SAFETY: handed on from the caller.
+            return unsafe { register_beside_engine(fd, opcode, arg, nr_args) };
         }
         // SAFETY: handed on from the caller.
         unsafe { Linux.register(fd, opcode, arg, nr_args) }
@@ -506,7 +569,11 @@ impl<S: Source> Selected<S> {
 /// `params` is NULL or valid for reads and writes.
 pub unsafe fn bare_setup(entries: c_uint, params: *mut io_uring_params) -> c_int {
     if choice() == Choice::Userspace {
-        return -libc::ENOSYS;
+        return if params.is_null() {
+            -libc::EFAULT
+        } else {
+            -libc::ENOSYS
+        };
     }
     KERNEL_SERVES.store(true, Ordering::Relaxed);
     // SAFETY: handed on from the caller.

@@ -405,15 +405,152 @@ pub(crate) fn is_capable(any: &[u32]) -> bool {
     asked.is_ok() && any.iter().any(|one| data[0] >> one & 1 != 0)
 }
 
-/// Whether a file can be waited for.
-pub(crate) fn is_pollable(fd: c_int) -> bool {
-    // /dev/null, /dev/zero, /dev/full.
-    const SINKS: [u64; 3] = [0x103, 0x105, 0x107];
-    kind_of(fd).is_ok_and(|(kind, device)| match kind {
-        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => false,
-        libc::S_IFCHR => !SINKS.contains(&device),
-        _ => true,
-    })
+/// Whether a file can be waited for. An epoll is asked, by a call that does
+/// nothing: whether the file can be polled is looked at before the operation is
+/// found to be none.
+pub(crate) fn is_pollable(epoll: c_int, fd: c_int) -> bool {
+    const NOTHING: c_int = 0;
+    is_open(fd) && epoll_ctl(epoll, NOTHING, fd, 0, 0) != Err(-libc::EPERM)
+}
+
+/// Whether reads (preadv2) or writes (pwritev2) are possible at all, asked by a
+/// transfer of nothing.
+pub(crate) fn knows(number: i64, fd: c_int) -> bool {
+    plain(number, &[fd as usize, 0, 0, usize::MAX, 0, 0]) != Err(-libc::EINVAL)
+}
+
+/// Bytes of the records that a read takes out of an eventfd, a timerfd or a
+/// signalfd whole; none for other files, or if nothing says what the file is.
+pub(crate) fn record_size(fd: c_int) -> Option<usize> {
+    if kind_of(fd).ok()?.0 != 0 {
+        return None;
+    }
+    let name = link_of(fd)?;
+    let is = |kind: &[u8]| name.starts_with(kind);
+    if is(b"anon_inode:[eventfd]") || is(b"anon_inode:[timerfd]") {
+        Some(8)
+    } else if is(b"anon_inode:[signalfd]") {
+        Some(size_of::<libc::signalfd_siginfo>())
+    } else {
+        None
+    }
+}
+
+/// Whether two descriptors name one open file. Where kcmp(2) is denied, an epoll
+/// knows: its entries are found by the number and the open file together.
+pub(crate) fn is_same_file(one: c_int, other: c_int) -> bool {
+    const KCMP_FILE: usize = 0;
+    if one == other {
+        return true;
+    }
+    let me = getpid() as usize;
+    match plain(
+        libc::SYS_kcmp,
+        &[me, me, KCMP_FILE, one as usize, other as usize],
+    ) {
+        Ok(order) => order == 0,
+        Err(e) if e == -libc::EBADF => false,
+        Err(_) => is_same_by_epoll(one, other).unwrap_or(false),
+    }
+}
+
+#[cold]
+fn is_same_by_epoll(one: c_int, other: c_int) -> Sys<bool> {
+    if crate::held::has_offsets(one) {
+        // An epoll takes no such file, and a second descriptor of it must not be
+        // closed. Two that were opened alike and stand at the same place are
+        // taken for one.
+        let seek = |fd: c_int| plain(libc::SYS_lseek, &[fd as usize, 0, libc::SEEK_CUR as usize]);
+        return Ok(crate::held::is_alike(one, other) && seek(one) == seek(other));
+    }
+    let epoll = epoll()?;
+    let second = dup(one)?;
+    second.has_no_locks();
+    let number = second.get();
+    epoll_ctl(epoll.get(), libc::EPOLL_CTL_ADD, number, 0, 0)?;
+    plain(
+        libc::SYS_dup3,
+        &[other as usize, number as usize, libc::O_CLOEXEC as usize],
+    )?;
+    Ok(epoll_ctl(epoll.get(), libc::EPOLL_CTL_MOD, number, 0, 0).is_ok())
+}
+
+/// Bytes of a signal set.
+pub(crate) const SIGSET: usize = 8;
+
+/// While it lives this thread's calls raise no SIGPIPE.
+#[derive(Debug)]
+pub(crate) struct NoSigpipe {
+    before: u64,
+    /// One was raised already, by the program's own calls.
+    pending: bool,
+}
+
+impl NoSigpipe {
+    const SET: u64 = 1 << (libc::SIGPIPE - 1);
+
+    pub(crate) fn new() -> NoSigpipe {
+        let set = Self::SET;
+        let (mut before, mut pending) = (0_u64, 0_u64);
+        // SAFETY: sets of that size are read and written.
+        unsafe {
+            let _ = raw(
+                libc::SYS_rt_sigprocmask,
+                &[
+                    libc::SIG_BLOCK as usize,
+                    (&raw const set) as usize,
+                    (&raw mut before) as usize,
+                    SIGSET,
+                ],
+            );
+            let _ = raw(
+                libc::SYS_rt_sigpending,
+                &[(&raw mut pending) as usize, SIGSET],
+            );
+        }
+        NoSigpipe {
+            before,
+            pending: pending & set != 0,
+        }
+    }
+}
+
+impl Drop for NoSigpipe {
+    fn drop(&mut self) {
+        let set = Self::SET;
+        let none = __kernel_timespec::default();
+        // SAFETY: sets of that size and a time are read.
+        unsafe {
+            if !self.pending {
+                let _ = raw(
+                    libc::SYS_rt_sigtimedwait,
+                    &[
+                        (&raw const set) as usize,
+                        0,
+                        (&raw const none) as usize,
+                        SIGSET,
+                    ],
+                );
+            }
+            let _ = raw(
+                libc::SYS_rt_sigprocmask,
+                &[
+                    libc::SIG_SETMASK as usize,
+                    (&raw const self.before) as usize,
+                    0,
+                    SIGSET,
+                ],
+            );
+        }
+    }
+}
+
+/// Sends a signal to a thread of this process.
+pub(crate) fn signal_thread(thread: c_int, signal: c_int) {
+    let _ = plain(
+        libc::SYS_tgkill,
+        &[getpid() as usize, thread as usize, signal as usize],
+    );
 }
 
 /// The kind of a file, as `S_IFMT` has it, and its device number if it is one.
@@ -498,6 +635,64 @@ pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
     }
     .ok()
     .map(|_| name)
+}
+
+/// The path of a file that /proc has about a thread of this process, with its NUL.
+pub(crate) fn task_file(thread: c_int, name: &[u8]) -> Option<[u8; 48]> {
+    let mut path = [0_u8; 48];
+    let number = Decimal::of(thread as u32);
+    let text = b"/proc/self/task/".iter().chain(number.text()).chain(name);
+    for (to, from) in path.iter_mut().zip(text) {
+        *to = *from;
+    }
+    (path[47] == 0).then_some(path)
+}
+
+/// Device and inode of what a path leads to.
+pub(crate) fn place_of(path: &[u8; 48]) -> Option<(u64, u64)> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path ends in NUL; the struct is written when the call succeeds.
+    unsafe {
+        raw(
+            libc::SYS_newfstatat,
+            &[
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                stat.as_mut_ptr() as usize,
+                0,
+            ],
+        )
+        .ok()?;
+        let stat = stat.assume_init();
+        Some((stat.st_dev, stat.st_ino))
+    }
+}
+
+/// The umask of a thread of this process, as /proc has it.
+pub(crate) fn umask_of(thread: c_int) -> Option<[u8; 4]> {
+    let path = task_file(thread, b"/status")?;
+    let mut text = [0_u8; 128];
+    // SAFETY: the path ends in NUL; the buffer has its length.
+    let count = unsafe {
+        let file = raw(
+            libc::SYS_openat,
+            &[
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                libc::O_CLOEXEC as usize,
+            ],
+        );
+        let file = Fd::own(file.ok()? as c_int);
+        raw(
+            libc::SYS_read,
+            &[file.get() as usize, text.as_mut_ptr() as usize, text.len()],
+        )
+        .ok()?
+    };
+    const LABEL: &[u8] = b"\nUmask:\t";
+    let text = &text[..count];
+    let at = text.windows(LABEL.len()).position(|part| part == LABEL)?;
+    text.get(at + LABEL.len()..)?.first_chunk().copied()
 }
 
 /// A number as text.

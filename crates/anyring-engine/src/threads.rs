@@ -19,6 +19,7 @@ type Body = Box<dyn FnOnce() + Send>;
 extern "C" fn run(body: *mut c_void) -> *mut c_void {
     // SAFETY: the box that `start` gave away, once.
     let body = unsafe { Box::from_raw(body.cast::<Body>()) };
+    rights::thread_runs();
     body();
     rights::end_thread();
     ptr::null_mut()
@@ -45,7 +46,7 @@ pub(crate) fn start(body: Body) -> Result<(), c_int> {
         error
     };
     if error != 0 {
-        rights::end_thread();
+        rights::no_thread();
         // SAFETY: no thread took it.
         drop(unsafe { Box::from_raw(body) });
         return Err(-error);

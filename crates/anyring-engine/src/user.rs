@@ -189,6 +189,17 @@ pub(crate) fn read_array<T: Pod>(from: u64, count: usize) -> Sys<Vec<T>> {
     Ok(values)
 }
 
+/// An array of zeroes.
+pub(crate) fn zeroes<T: Pod>(count: usize) -> Sys<Vec<T>> {
+    let mut values = room::<T>(count)?;
+    // SAFETY: there is room for `count` values, and zeroes are one.
+    unsafe {
+        values.as_mut_ptr().write_bytes(0, count);
+        values.set_len(count);
+    }
+    Ok(values)
+}
+
 /// Whether a range can be a program's at all.
 pub(crate) fn check_range(at: u64, len: usize) -> Result<(), c_int> {
     // The end of the addresses that programs get where they do not ask for more.

@@ -33,12 +33,13 @@ impl Query {
         if wrong { Err(-libc::EINVAL) } else { Ok(()) }
     }
 
-    fn matches(&self, state: &State, request: &Request) -> bool {
+    /// `file` is a descriptor of the file that is meant.
+    fn matches(&self, file: c_int, request: &Request) -> bool {
         let has = |flag| self.flags & flag != 0;
         if has(abi::IORING_ASYNC_CANCEL_ANY) {
             return true;
         }
-        if has(abi::IORING_ASYNC_CANCEL_FD) && !self.same_file(state, request) {
+        if has(abi::IORING_ASYNC_CANCEL_FD) && !is_on(file, request) {
             return false;
         }
         if has(abi::IORING_ASYNC_CANCEL_OP) && request.sqe.opcode != self.opcode {
@@ -49,22 +50,29 @@ impl Query {
         !by_data || request.sqe.user_data == self.user_data
     }
 
-    fn same_file(&self, state: &State, request: &Request) -> bool {
-        if !super::uses_file(u32::from(request.sqe.opcode)) {
-            return false;
+    /// A descriptor of the file that is meant: -1 if none is.
+    fn file(&self, state: &State) -> Result<c_int, c_int> {
+        if self.flags & abi::IORING_ASYNC_CANCEL_FD == 0 {
+            return Ok(-1);
         }
-        let fixed = request.has(abi::IOSQE_FIXED_FILE);
-        if self.flags & abi::IORING_ASYNC_CANCEL_FD_FIXED == 0 {
-            return !fixed && request.sqe.fd == self.fd;
+        if self.flags & abi::IORING_ASYNC_CANCEL_FD_FIXED != 0 {
+            let file = state.files.table.get(self.fd as u32 as usize);
+            return file.map(|file| file.get()).ok_or(-libc::EBADF);
         }
-        match (
-            &request.file,
-            state.files.table.get(self.fd as u32 as usize),
-        ) {
-            (File::Held(one), Some(other)) => alloc::sync::Arc::ptr_eq(one, other),
-            _ => fixed && request.sqe.fd == self.fd,
+        if crate::sys::is_open(self.fd) {
+            Ok(self.fd)
+        } else {
+            Err(-libc::EBADF)
         }
     }
+}
+
+/// Whether a request works on an open file: files are compared, not the numbers
+/// of their descriptors.
+fn is_on(file: c_int, request: &Request) -> bool {
+    super::uses_file(u32::from(request.sqe.opcode))
+        && !matches!(request.file, File::None)
+        && crate::sys::is_same_file(request.file.fd(), file)
 }
 
 /// What a request asks for.
@@ -98,15 +106,7 @@ pub(crate) fn start(state: &mut State, request: &Request) -> Outcome {
 /// Cancels; 0, or a number where all were meant.
 pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     query.check()?;
-    let by_fixed = abi::IORING_ASYNC_CANCEL_FD | abi::IORING_ASYNC_CANCEL_FD_FIXED;
-    if query.flags & by_fixed == by_fixed
-        && state.files.table.get(query.fd as u32 as usize).is_none()
-    {
-        return Err(-libc::EBADF);
-    }
-    if query.flags & by_fixed == abi::IORING_ASYNC_CANCEL_FD && !crate::sys::is_open(query.fd) {
-        return Err(-libc::EBADF);
-    }
+    let file = query.file(state)?;
     let all = query.flags & (abi::IORING_ASYNC_CANCEL_ALL | abi::IORING_ASYNC_CANCEL_ANY) != 0;
     // Of these the kernel stops all at once, which counts as one.
     let together = query.flags & abi::IORING_ASYNC_CANCEL_ALL != 0;
@@ -116,7 +116,7 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     let found = state.find_all(|request| {
         request.sqe.opcode != abi::IORING_OP_LINK_TIMEOUT as u8
             && !matches!(request.stage, Stage::Linked | Stage::Deferred)
-            && query.matches(state, request)
+            && query.matches(file, request)
     })?;
     let mut count = 0;
     let mut problem = -libc::ENOENT;

@@ -37,6 +37,9 @@ pub(crate) fn operands(request: &Request) -> Result<(), c_int> {
             if !request.has(abi::IOSQE_FIXED_FILE) {
                 return Err(-libc::EBADF);
             }
+            if sqe.op_flags & !abi::IORING_FIXED_FD_NO_CLOEXEC == 0 && sqe.personality != 0 {
+                return Err(-libc::EPERM);
+            }
             sqe.op_flags & !abi::IORING_FIXED_FD_NO_CLOEXEC != 0
         }
         abi::IORING_OP_SOCKET => {

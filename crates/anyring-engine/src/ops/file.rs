@@ -169,9 +169,20 @@ pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
 /// A call that looks names up: for the pool if that has the submitter's rights,
 /// otherwise done here and now, if this is its thread.
 fn with_rights(state: &mut State, request: &mut Request, call: Call) -> Outcome {
+    // One that is not stored runs in the thread that submitted it.
+    if request.rights == 0 {
+        if let Some(res) = open_at_once(request, &call) {
+            return super::finish(state, request, res);
+        }
+    }
     let here = rights::here();
-    if request.rights != 0 && request.rights != here {
-        return Outcome::Done(-libc::EPERM);
+    if request.rights != 0 {
+        if request.rights != here {
+            return Outcome::Done(-libc::EPERM);
+        }
+        if let Some(res) = open_at_once(request, &call) {
+            return super::finish(state, request, res);
+        }
     }
     if rights::are_the_engines(here) {
         return Outcome::Work(Work::Call(call));
@@ -180,6 +191,96 @@ fn with_rights(state: &mut State, request: &mut Request, call: Call) -> Outcome 
     // program's, which the kernel checks.
     let res = sys::to_res(unsafe { sys::raw(call.number, &call.args) });
     super::finish(state, request, res)
+}
+
+/// What openat2(2) takes for "as open(2)".
+const OPEN_FLAGS: c_int = libc::O_ACCMODE
+    | libc::O_NOCTTY
+    | libc::O_APPEND
+    | libc::O_NONBLOCK
+    | libc::O_SYNC
+    | libc::O_ASYNC
+    | libc::O_DIRECT
+    | libc::O_LARGEFILE
+    | libc::O_DIRECTORY
+    | libc::O_NOFOLLOW
+    | libc::O_NOATIME
+    | libc::O_CLOEXEC
+    | libc::O_PATH;
+
+/// Opens what can be opened without waiting, as the kernel does before it asks a
+/// worker: names from the cache only, and with O_NONBLOCK, which the program does
+/// not see afterwards. So a FIFO is opened for reading at once, and found to have
+/// no reader (ENXIO) where it is opened for writing.
+fn open_at_once(request: &Request, call: &Call) -> Option<i32> {
+    const CACHED: u64 = 0x20;
+    let op = u32::from(request.sqe.opcode);
+    let opens = matches!(op, abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2);
+    if !opens || request.has(abi::IOSQE_ASYNC) {
+        return None;
+    }
+    let Data::Bytes(_, given) = &request.data else {
+        return None;
+    };
+    // Flags, mode, and how names are resolved.
+    let mut how = [0_u64; OPEN_HOW / 8];
+    if op == abi::IORING_OP_OPENAT2 {
+        for (word, bytes) in how.iter_mut().zip(given.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(bytes.try_into().ok()?);
+        }
+    } else {
+        how[0] = u64::from((request.sqe.op_flags as c_int & OPEN_FLAGS) as u32);
+    }
+    let makes = (libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY) as u64;
+    let asked = match op {
+        abi::IORING_OP_OPENAT => u64::from(request.sqe.op_flags),
+        _ => how[0],
+    };
+    let (flags, path) = (how[0] as c_int, how[0] & libc::O_PATH as u64 != 0);
+    if asked & makes != 0 || how[2] & CACHED != 0 || op == abi::IORING_OP_OPENAT && path {
+        return None;
+    }
+    if !path {
+        how[0] |= libc::O_NONBLOCK as u64;
+    }
+    how[2] |= CACHED;
+    // SAFETY: the path lies in memory that the request keeps, the struct here.
+    let opened = unsafe {
+        sys::raw(
+            libc::SYS_openat2,
+            &[call.args[0], call.args[1], how.as_ptr() as usize, OPEN_HOW],
+        )
+    };
+    // Denied by a policy that does not know it, or refused: open(2) finds out, except
+    // that it does not keep to the cache.
+    let opened = match opened {
+        Err(e) if op == abi::IORING_OP_OPENAT && (e == -libc::EPERM || e == -libc::ENOSYS) => {
+            // SAFETY: as above.
+            unsafe {
+                sys::raw(
+                    libc::SYS_openat,
+                    &[
+                        call.args[0],
+                        call.args[1],
+                        (flags | libc::O_NONBLOCK) as usize,
+                        0,
+                    ],
+                )
+            }
+        }
+        opened => opened,
+    };
+    match opened {
+        Ok(fd) => {
+            if !path && flags & libc::O_NONBLOCK == 0 {
+                sys::set_status_flags(fd as c_int, flags);
+            }
+            Some(fd as i32)
+        }
+        Err(error) if error == -libc::ENXIO => Some(error),
+        // Not in the cache, or not now, or another reason that a worker finds too.
+        Err(_) => None,
+    }
 }
 
 fn build(request: &mut Request) -> Result<Outcome, c_int> {

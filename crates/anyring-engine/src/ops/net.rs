@@ -311,6 +311,9 @@ fn empty_header() -> libc::msghdr {
 /// SEND, SENDMSG and their zero-copy forms, which copy here: what a user
 /// process cannot do is said in the notification.
 pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+    if is_zero_copy(request) && events.is_none() && !takes_zero_copy(request.file.fd()) {
+        return sent(state, request, -libc::EOPNOTSUPP);
+    }
     if events.is_none() && ioprio(request, abi::IORING_RECVSEND_POLL_FIRST) {
         if refuses_to_wait(request) {
             return sent(state, request, -libc::EAGAIN);
@@ -382,6 +385,16 @@ pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>
                 return sent(state, request, res);
             }
         }
+    }
+}
+
+/// Whether the kernel sends without copying on such a socket: TCP, UDP, vsock. What
+/// is no socket is found so by the send.
+fn takes_zero_copy(fd: c_int) -> bool {
+    match sys::socket_option(fd, libc::SO_PROTOCOL) {
+        Ok(libc::IPPROTO_TCP | libc::IPPROTO_UDP) => true,
+        Ok(_) => sys::socket_option(fd, libc::SO_DOMAIN) == Ok(libc::AF_VSOCK),
+        Err(_) => true,
     }
 }
 
@@ -482,7 +495,9 @@ fn inquire(request: &Request, count: usize, room: usize) -> u32 {
             ],
         )
     };
-    if asked.is_ok() && left > 0 {
+    // Of datagrams the kernel does not say it.
+    let streams = || sys::socket_option(request.file.fd(), libc::SO_TYPE) == Ok(libc::SOCK_STREAM);
+    if asked.is_ok() && left > 0 && streams() {
         abi::IORING_CQE_F_SOCK_NONEMPTY
     } else {
         0

@@ -79,7 +79,11 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
 /// A file that is always ready.
 pub(crate) fn always_ready(request: &Request) -> Outcome {
     let ready = sys::poll_now(request.file.fd(), (request.sqe.op_flags | ALWAYS) & 0x7fff);
-    Outcome::Done((ready & (request.sqe.op_flags | ALWAYS)) as i32)
+    match ready & (request.sqe.op_flags | ALWAYS) {
+        // Of what is asked for nothing can ever come.
+        0 => Outcome::Done(-libc::EINVAL),
+        ready => Outcome::Done(ready as i32),
+    }
 }
 
 /// POLL_REMOVE: ends a poll, or changes its events or user_data.

@@ -207,7 +207,7 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
             // however much there is to read.
             let fd = request.file.fd();
             let at_once = request.has(abi::IOSQE_ASYNC)
-                || state.groups.is_incremental(sqe.buf_index) && !sys::is_pollable(fd);
+                || state.groups.is_incremental(sqe.buf_index) && !sys::is_pollable(state.epoll, fd);
             if at_once && sys::is_open(fd) {
                 state.groups.commit(&mut selected);
             }
@@ -299,6 +299,7 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
     }
     if events.is_none() && request.has(abi::IOSQE_ASYNC) {
         return match check_file(request) {
+            Ok(()) if is_short(request) => Outcome::Done(-libc::EINVAL),
             Ok(()) => park(state, request),
             Err(error) => Outcome::Done(error),
         };
@@ -313,10 +314,18 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
             park(state, request)
         };
     }
+    // As by a worker of the kernel's: no SIGPIPE comes to the program.
+    let _quiet = (state.inside && writes(request) && request.has(abi::IOSQE_ASYNC))
+        .then(sys::NoSigpipe::new);
     loop {
         match call(request, RWF_NOWAIT) {
             Ok(count) => {
                 let total = vectors(request).total();
+                if total == 0 && events.is_none() && !writes(request) {
+                    if let Some(outcome) = read_nothing(state, request) {
+                        return outcome;
+                    }
+                }
                 if let Some(outcome) = moved(request, count, total) {
                     return outcome;
                 }
@@ -324,7 +333,7 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
             Err(e) if e == -libc::ESPIPE && ignores_offset(request) => {
                 request.sqe.off = CURRENT;
             }
-            Err(e) if e == -libc::EINVAL && events.is_none() && is_idle(request) => {
+            Err(e) if e == -libc::EINVAL && events.is_none() && is_in_vain(request) => {
                 // What cannot be read or written at all is found so when it is
                 // ready.
                 return park(state, request);
@@ -350,7 +359,12 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
                 }
                 return park(state, request);
             }
-            Err(error) => return partial(request, error),
+            Err(error) => {
+                if error == -libc::EPIPE && !state.inside && !request.has(abi::IOSQE_ASYNC) {
+                    raise_for_submitter(state, request);
+                }
+                return partial(request, error);
+            }
         }
     }
 }
@@ -415,8 +429,53 @@ fn is_direct(request: &Request) -> bool {
     aligned && sys::status_flags(request.file.fd()).is_ok_and(|flags| flags & libc::O_DIRECT != 0)
 }
 
+/// Whether the file is not ready and knows no such call at all, which shows only
+/// when it is ready.
+fn is_in_vain(request: &Request) -> bool {
+    is_idle(request) && !sys::knows(number(request), request.file.fd())
+}
+
+/// Whether a read has less room than the file's records have bytes.
+fn is_short(request: &Request) -> bool {
+    const LARGEST: usize = 128;
+    let room = vectors(request).total();
+    !writes(request)
+        && room < LARGEST
+        && sys::record_size(request.file.fd()).is_some_and(|bytes| room < bytes)
+}
+
+/// A read of nothing moved nothing, which preadv2(2) says of any file: those with
+/// records find that too little, and others that do not know "do not wait" are
+/// waited for.
+fn read_nothing(state: &mut State, request: &mut Request) -> Option<Outcome> {
+    let kind = sys::kind_of(request.file.fd()).ok()?.0;
+    if kind != 0 && kind != libc::S_IFCHR {
+        return None;
+    }
+    if is_short(request) {
+        return Some(Outcome::Done(-libc::EINVAL));
+    }
+    if !is_idle(request) || request.sqe.op_flags & RWF_NOWAIT != 0 {
+        return None;
+    }
+    request.no_nowait = true;
+    Some(park(state, request))
+}
+
+/// The program's writes into a broken pipe raise SIGPIPE in the thread that
+/// submitted them, also if a thread of the engine found out.
+#[cold]
+fn raise_for_submitter(state: &State, request: &Request) {
+    if request.submitter != 0 && state.flags & abi::IORING_SETUP_SQPOLL == 0 {
+        sys::signal_thread(request.submitter, libc::SIGPIPE);
+    }
+}
+
 /// Waits for the file, with the vectors kept.
 fn park(state: &mut State, request: &mut Request) -> Outcome {
+    if writes(request) && state.inside && !request.has(abi::IOSQE_ASYNC) {
+        request.submitter = sys::gettid();
+    }
     if vectored(request) {
         if let Err(error) = super::copy(request) {
             return Outcome::Done(error);
@@ -506,6 +565,11 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
         return partial(request, -libc::EFAULT);
     };
     let (at, count) = (kept.as_ptr() as usize, kept.len());
+    if request.no_nowait && !writes(request) && sum(kept) == 0 {
+        // preadv2(2) would not ask the file.
+        let place = kept.first().map_or(0, |one| one.iov_base as usize);
+        return work(libc::SYS_read, &[request.file.fd() as usize, place, 0]);
+    }
     work(
         number(request),
         &[
@@ -541,7 +605,7 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
 
 /// READ_MULTISHOT: reads into provided buffers until there is nothing.
 pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
-    if events.is_none() && !sys::is_pollable(request.file.fd()) {
+    if events.is_none() && !sys::is_pollable(state.epoll, request.file.fd()) {
         // Only what can be polled.
         return Outcome::Done(-libc::EBADFD);
     }
@@ -554,7 +618,12 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
             Err(error) => return Outcome::Done(error),
         };
         request.selected = Some(selected);
-        match call(request, RWF_NOWAIT) {
+        if request.no_nowait && is_idle(request) {
+            request.selected = None;
+            state.groups.give_back(selected);
+            return Outcome::Poll(libc::EPOLLIN as u32);
+        }
+        match call(request, if request.no_nowait { 0 } else { RWF_NOWAIT }) {
             Ok(count) if count > 0 => {
                 request.selected = None;
                 let flags = state.groups.used(selected, count as u32, 1);
@@ -576,12 +645,16 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
                         request.sqe.off = CURRENT;
                     }
                     e if e == -libc::EAGAIN && request.sqe.op_flags & RWF_NOWAIT == 0
-                        || e == -libc::EINVAL && events.is_none() && is_idle(request) =>
+                        || e == -libc::EINVAL && events.is_none() && is_in_vain(request) =>
                     {
                         return Outcome::Poll(libc::EPOLLIN as u32);
                     }
-                    e if e == -libc::EOPNOTSUPP && request.sqe.op_flags == 0 => {
-                        return Outcome::Done(-libc::EBADFD);
+                    e if e == -libc::EOPNOTSUPP
+                        && request.sqe.op_flags & RWF_NOWAIT == 0
+                        && !request.no_nowait =>
+                    {
+                        // Read when it is ready, then, as the kernel does.
+                        request.no_nowait = true;
                     }
                     error => return Outcome::Done(error),
                 }

@@ -35,6 +35,11 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
             return Outcome::Done(error);
         }
     }
+    if sqe.op_flags & libc::SPLICE_F_NONBLOCK == 0 {
+        if let Some(result) = try_now(request) {
+            return Outcome::Done(sys::to_res(result));
+        }
+    }
     for (fd, events, second) in [
         (request.second.fd(), libc::POLLIN, true),
         (request.file.fd(), libc::POLLOUT, false),
@@ -47,7 +52,14 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
             // Of a pair, the one that was waited for first is ready by now.
             if request.watch.is_none() || request.waits_for_second == second {
                 request.waits_for_second = second;
-                return Outcome::Poll(events as u32);
+                // Of both files, since the program may close either.
+                let held = request
+                    .hold()
+                    .and_then(|_| request.second.hold().map(|_| ()));
+                return match held {
+                    Ok(()) => Outcome::Poll(events as u32),
+                    Err(error) => Outcome::Done(error),
+                };
             }
         }
     }
@@ -68,7 +80,62 @@ fn check_ends(request: &Request) -> Result<(), c_int> {
     } else {
         is_pipe(from) || is_pipe(to)
     };
-    if enough { Ok(()) } else { Err(-libc::EINVAL) }
+    if !enough {
+        return Err(-libc::EINVAL);
+    }
+    if !is_pipe(from) {
+        // Of such files none can be spliced from, and a stream has no offsets.
+        let never = sys::kind_of(from).is_ok_and(|kind| kind.0 == 0);
+        let has_offset = request.sqe.addr != u64::MAX;
+        if has_offset && request.sqe.off != u64::MAX {
+            return Err(-libc::ESPIPE);
+        }
+        if never || has_offset && crate::held::is_socket(from) {
+            return Err(-libc::EINVAL);
+        }
+    }
+    Ok(())
+}
+
+/// The call itself where it cannot block: between pipes, or out of an empty one.
+/// What is wrong with offsets, flags and kinds of files shows so before any wait.
+fn try_now(request: &Request) -> Option<sys::Sys> {
+    let [from, to] = [request.second.fd(), request.file.fd()];
+    let is_pipe = |fd| sys::kind_of(fd).is_ok_and(|kind| kind.0 == libc::S_IFIFO);
+    if !is_pipe(from) {
+        return None;
+    }
+    if is_pipe(to) {
+        // A worker writes into a broken one, since that raises a signal.
+        if sys::poll_now(to, libc::POLLOUT as u32) & libc::POLLERR as u32 != 0 {
+            return None;
+        }
+    } else if sys::poll_now(from, libc::POLLIN as u32) != 0 {
+        return None;
+    }
+    let sqe = &request.sqe;
+    let flags = (sqe.op_flags & !abi::SPLICE_F_FD_IN_FIXED | libc::SPLICE_F_NONBLOCK) as usize;
+    let (from, to, len) = (from as usize, to as usize, sqe.len as usize);
+    let place = |offset: &u64| match *offset {
+        u64::MAX => 0,
+        _ => (&raw const *offset) as usize,
+    };
+    let (read, write) = (sqe.addr, sqe.off);
+    // SAFETY: the offsets are copies that live through the call.
+    let result = unsafe {
+        if sqe.opcode == abi::IORING_OP_TEE as u8 {
+            sys::raw(libc::SYS_tee, &[from, to, len, flags])
+        } else {
+            sys::raw(
+                libc::SYS_splice,
+                &[from, place(&read), to, place(&write), len, flags],
+            )
+        }
+    };
+    match result {
+        Err(e) if e == -libc::EAGAIN => None,
+        result => Some(result),
+    }
 }
 
 /// Moves it.

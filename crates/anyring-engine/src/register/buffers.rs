@@ -91,7 +91,11 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
         made.resize_with(reg.nr as usize, || None);
         made
     } else {
-        let vectors: Vec<libc::iovec> = user::read_array(reg.data, reg.nr as usize)?;
+        let vectors: Vec<libc::iovec> = match reg.data {
+            // Nothing but empty slots.
+            0 => user::zeroes(reg.nr as usize)?,
+            data => user::read_array(data, reg.nr as usize)?,
+        };
         slots(&vectors, &super::files::tags(reg.tags, reg.nr)?)?
     };
     state.buffers.set(made);

@@ -63,7 +63,7 @@ pub(super) fn unregister_fds(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
         match freed {
             Ok(Some(ring)) => {
                 if !table::has_fd(&ring) && !table::is_registered(&ring) {
-                    ring.close();
+                    ring.abandon();
                 }
             }
             Ok(None) => {}
@@ -182,10 +182,15 @@ pub(super) fn region(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     let given = region.flags & abi::IORING_MEM_REGION_TYPE_USER != 0;
     if region.flags & !abi::IORING_MEM_REGION_TYPE_USER != 0
         || region.__resv.iter().any(|word| *word != 0)
-        || region.size == 0
+    {
+        return Err(-libc::EINVAL);
+    }
+    if given != (region.user_addr != 0) {
+        return Err(-libc::EFAULT);
+    }
+    if region.size == 0
         || region.size % 4096 != 0
         || region.user_addr % 4096 != 0
-        || given != (region.user_addr != 0)
         || region.mmap_offset != 0
         || region.id != 0
     {

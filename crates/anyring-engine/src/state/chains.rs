@@ -1,7 +1,7 @@
 //! What follows a request: its result, its chain, its time limit, drains.
 
 use anyring_abi::{
-    IORING_CQE_F_MORE, IORING_CQE_F_NOTIF, IORING_OP_LINK_TIMEOUT, IORING_OP_TIMEOUT,
+    IORING_CQE_F_MORE, IORING_CQE_F_NOTIF, IORING_OP_LINK_TIMEOUT, IORING_OP_TIMEOUT, IOSQE_ASYNC,
     IOSQE_IO_DRAIN, IOSQE_IO_HARDLINK,
 };
 
@@ -61,6 +61,9 @@ impl State {
                 }
                 continue;
             }
+            if request.has(IOSQE_ASYNC) {
+                self.stay_with_worker(next);
+            }
             if failed && !request.has(IOSQE_IO_HARDLINK) {
                 self.cancel_chain(next, request.skips_success());
             } else if self.ready.try_reserve(1).is_ok() {
@@ -70,6 +73,16 @@ impl State {
                 }
             } else {
                 self.cancel_chain(next, false);
+            }
+        }
+    }
+
+    /// What follows a request of a worker in its chain is that worker's: a write
+    /// sends the program no SIGPIPE.
+    fn stay_with_worker(&mut self, next: Id) {
+        if let Some(next) = self.get_mut(next) {
+            if ops::is_rw(u32::from(next.sqe.opcode)) {
+                next.sqe.flags |= IOSQE_ASYNC as u8;
             }
         }
     }

@@ -95,6 +95,11 @@ fn a_thread_that_ends_leaves_no_job() {
 }
 
 #[test]
+fn a_blocked_thread_holds_up_nothing() {
+    check(1, strict::pools::a_blocked_thread_holds_up_nothing);
+}
+
+#[test]
 fn a_job_is_done_or_cancelled() {
     check(2, strict::pools::done_or_cancelled);
 }

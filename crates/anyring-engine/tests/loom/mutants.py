@@ -31,6 +31,8 @@ MUTANTS = [
     ("queue.rs", "the word is looked at after the queue", "self.wake.wait(seen, Some(IDLE_NANOS));", "self.wake.wait(self.wake.load(Ordering::Acquire), Some(IDLE_NANOS));", "a_pool_of_one_does_all_jobs"),
     ("queue.rs", "a thread ends without a last look at the queue", "jobs.waiting.is_empty() && self.wake", "self.wake", "a_thread_that_ends_leaves_no_job"),
     ("queue.rs", "a thread that ends is still counted", "jobs.threads -= 1;\n                return None;", "return None;", "a_thread_that_ends_leaves_no_job"),
+    ("queue.rs", "jobs that wait at the limit are not watched", "jobs.watched = watch().is_ok();", "let _ = &watch;", "a_blocked_thread_holds_up_nothing"),
+    ("queue.rs", "a stall adds no thread", "if jobs.taken == seen && jobs.idle == 0", "if false", "a_blocked_thread_holds_up_nothing"),
     ("queue.rs", "a cancelled job is left in the queue", "jobs.waiting.remove(place)", "jobs.waiting.get(place).map(|job| unsafe { core::ptr::read(job) })", "a_job_is_done_or_cancelled"),
     ("cq.rs", "the tail is published without releasing", "store(self.tail, Ordering::Release)", "store(self.tail, Ordering::Relaxed)", "completions_arrive_in_order"),
     ("cq.rs", "the head is read without acquiring", "load(Ordering::Acquire)", "load(Ordering::Relaxed)", "completions_arrive_in_order"),

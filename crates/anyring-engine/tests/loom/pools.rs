@@ -32,16 +32,24 @@ impl Pool {
 
     fn add(&self, job: u32, limit: u32) {
         let pool = self.clone();
-        let start = move || {
-            thread::spawn(move || {
-                while let Some(job) = pool.queue.next(|| false) {
-                    pool.done.jobs.lock().unwrap().push(job);
-                    pool.done.more.notify_all();
+        let start = move || pool.start(None);
+        let watch = || Err(0);
+        self.queue.add(job, limit, true, start, watch).unwrap();
+    }
+
+    /// A thread; the first job of two waits for the second.
+    fn start(self, blocks: Option<u32>) -> Result<(), i32> {
+        thread::spawn(move || {
+            while let Some(job) = self.queue.next(|| false) {
+                let mut jobs = self.done.jobs.lock().unwrap();
+                while blocks == Some(job) && jobs.is_empty() {
+                    jobs = self.done.more.wait(jobs).unwrap();
                 }
-            });
-            Ok(())
-        };
-        self.queue.add(job, limit, true, start).unwrap();
+                jobs.push(job);
+                self.done.more.notify_all();
+            }
+        });
+        Ok(())
     }
 
     /// Waits for as many jobs, then lets the threads end.
@@ -83,6 +91,22 @@ pub(crate) fn an_idle_thread_ends() {
     pool.add(2, 1);
     assert_eq!(pool.finish(2), [1, 2]);
     clock.join().unwrap();
+}
+
+/// The only thread that the limit allows is blocked by what another job does.
+pub(crate) fn a_blocked_thread_holds_up_nothing() {
+    let pool = Pool::new();
+    pool.queue.pause.expire(true);
+    for job in [1, 2] {
+        let (start, watch) = (pool.clone(), pool.clone());
+        let watch = move || {
+            thread::spawn(move || watch.queue.watch(|| watch.clone().start(Some(1))));
+            Ok(())
+        };
+        let start = move || start.start(Some(1));
+        pool.queue.add(job, 1, true, start, watch).unwrap();
+    }
+    assert_eq!(pool.finish(2), [1, 2]);
 }
 
 /// A job is cancelled just when a thread takes it.

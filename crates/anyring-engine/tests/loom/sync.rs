@@ -75,7 +75,10 @@ pub(crate) mod base {
 
         pub(crate) fn wait(&self, value: u32, nanos: Option<u64>) {
             let late = self.late.lock().unwrap();
-            if self.word.load(Relaxed) == value && !(*late && nanos.is_some()) {
+            if *late && nanos.is_some() {
+                drop(late);
+                loom::thread::yield_now();
+            } else if self.word.load(Relaxed) == value {
                 drop(self.sleepers.wait(late).unwrap());
             }
         }

@@ -25,10 +25,6 @@ pub(crate) fn reason(case: &Case) -> Option<&'static str> {
     let in_worker = case.way == Way::Async
         || matches!(case.change, Change::Flags(flags) if matches!(u32::from(flags),
             IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | IOSQE_IO_DRAIN));
-    let unix = matches!(
-        case.change,
-        Change::FdOf(Kind::Stream | Kind::Peer | Kind::Datagram | Kind::Lonely | Kind::Listener)
-    ) || matches!(case.change, Change::Slot(5..=9));
     if case.way == Way::Async && uses_group(case) {
         return Some("the kernel's workers take buffers at once, and run nothing multishot");
     }
@@ -45,7 +41,6 @@ pub(crate) fn reason(case: &Case) -> Option<&'static str> {
         }
         // The last of the entries.
         IORING_OP_URING_CMD if case.variant == 4 => Some("newer than some kernels"),
-        IORING_OP_SEND_ZC | IORING_OP_SENDMSG_ZC if unix => Some("works on Unix sockets too"),
         IORING_OP_SEND_ZC | IORING_OP_SENDMSG_ZC
             if case.change == Change::Flags(IOSQE_IO_DRAIN as u8) =>
         {
