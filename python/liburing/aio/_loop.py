@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import math
 import selectors
 from asyncio.events import Handle
 
@@ -12,9 +13,9 @@ _IN, _OUT = 1, 4
 
 
 class RingSelector(selectors._BaseSelectorImpl):
-    """Readiness of descriptors, asked of a ring: one poll for each descriptor,
-    asked again with the submission after the one that answered. To wait is to
-    submit what the loop has queued and to finish what has completed."""
+    """Readiness of descriptors: they are in an epoll instance, which a ring
+    polls. To wait is to submit what the loop has queued and to finish what has
+    completed."""
 
     def __init__(self, proactor):
         super().__init__()
@@ -37,7 +38,12 @@ class RingSelector(selectors._BaseSelectorImpl):
             raise ValueError(f"Invalid events: {events!r}")
         if (events, data) != (key.events, key.data):
             key = key._replace(events=events, data=data)
-            self._watch(key)
+            try:
+                self._watch(key)
+            except OSError:
+                # Closed by its owner, and opened anew perhaps.
+                self.unregister(fileobj)
+                raise
             self._fd_to_key[key.fd] = key
         return key
 
@@ -84,10 +90,12 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     Each turn of the loop is one io_uring_enter(2), which submits what the turn
     before has queued, waits, and brings all completions. Stream connections
-    receive with one multishot operation from buffers the loop provides, and
-    what they write in a turn is sent with its submission (Linux 6.0; before,
-    and for everything else, with the standard library's transports on polls of
-    the ring). `liburing.aio`'s own operations use the loop's ring.
+    receive into buffers the loop provides, with a multishot operation when they
+    are busy, and what they write in a turn is sent with its submission (Linux
+    6.0; before, and for everything else, with the standard library's transports
+    on an epoll instance that the ring polls). `liburing.aio`'s own operations
+    use the loop's ring. Their transports have `take_received()`, for code that
+    takes a connection over.
 
     Raises OSError if the kernel forbids io_uring (ENOSYS, EPERM) or is older
     than Linux 5.11.
@@ -114,6 +122,34 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._ready.append(handle)
         return handle
 
+    def call_at(self, when, callback, *args, context=None):
+        """Has callback(*args) called when the loop's clock shows `when`.
+
+        What is no number (NaN) is now, as on asyncio's own loops; what no
+        float can hold is as far away as can be. Raises TypeError for what
+        cannot be compared with the clock.
+        """
+        if type(when) is not float:
+            when = self._moment(when)
+        elif when != when:
+            # Nothing could be ordered by it.
+            when = self.time()
+        handle = super().call_at(when, callback, *args, context=context)
+        if handle._source_traceback:
+            # This frame.
+            del handle._source_traceback[-1]
+        return handle
+
+    def _moment(self, when):
+        if when is None:
+            raise TypeError("when cannot be None")
+        try:
+            # What cannot be subtracted would end the loop later on.
+            distance = float(when - self.time())
+        except OverflowError:
+            return math.inf if when > 0 else -math.inf
+        return self.time() if distance != distance else when
+
     def stop(self):
         """Stops run_forever after this turn."""
         super().stop()
@@ -133,7 +169,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         if ready or self._stopping:
             timeout = 0
         elif timers:
-            timeout = max(timers[0]._when - self.time(), 0)
+            timeout = max(0, timers[0]._when - self.time())
         else:
             timeout = None
         events = self._proactor.poll(timeout, ready, timers)

@@ -1,6 +1,7 @@
 """Operations on sockets (`socket.socket`, blocking or not)."""
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -111,7 +112,11 @@ async def connect(sock, address):
     raw = await _resolve(sock, address)
     try:
         await start(native.connect, sock.fileno(), raw)
-    except (BlockingIOError, InterruptedError):
+    except (BlockingIOError, InterruptedError) as waits:
+        if waits.errno == errno.EAGAIN:
+            # Nothing is in progress: no room at the listener, which polls do
+            # not report.
+            raise
         await start(native.poll, sock.fileno(), OUT)
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:

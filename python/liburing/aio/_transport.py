@@ -6,7 +6,9 @@ import functools
 import inspect
 import os
 import socket
+import threading
 import warnings
+import weakref
 from asyncio import base_events, constants, futures, protocols, transports, trsock
 from asyncio.log import logger
 
@@ -16,6 +18,57 @@ from ._ring import native
 _SERVER_TAKES_TRANSPORT = (
     len(inspect.signature(vars(base_events.Server)["_attach"]).parameters) > 1
 )
+
+
+# Of the sockets below, by descriptor.
+_transports: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+
+
+class _OwnedSocket(socket.socket):
+    """A socket that a transport uses and the program has, too. An operation in
+    flight keeps a file open beyond its close(2): a program that closes its
+    socket, instead of the transport, ends what is in flight first."""
+
+    __slots__ = ()
+
+    def _let_go(self):
+        transport = _transports.get(self.fileno())
+        if transport is None or transport._sock is not self or transport._loop is None:
+            return
+        loop, let_go = transport._loop, transport._stream.let_go
+        try:
+            if loop._thread_id in (None, threading.get_ident()):
+                let_go()
+            else:
+                loop.call_soon_threadsafe(let_go)
+        except RuntimeError:
+            # The loop is closed, or another process's.
+            pass
+
+    def _real_close(self, *args):
+        self._let_go()
+        super()._real_close(*args)
+
+    def detach(self):
+        """Gives the descriptor away; the transport has none then."""
+        self._let_go()
+        return super().detach()
+
+    def dup(self):
+        """A socket on a copy of the descriptor."""
+        fd = socket.dup(self.fileno())
+        copy = socket.socket(self.family, self.type, self.proto, fileno=fd)
+        copy.settimeout(self.gettimeout())
+        return copy
+
+    def __reduce_ex__(self, protocol):
+        # How multiprocessing hands sockets to children, by their exact type.
+        from multiprocessing import reduction
+
+        return reduction._reduce_socket(self)
+
+
+_OwnedSocket.__module__, _OwnedSocket.__qualname__ = "socket", "socket"
 
 
 class StreamTransport(transports._FlowControlMixin, transports.Transport):
@@ -48,6 +101,10 @@ class StreamTransport(transports._FlowControlMixin, transports.Transport):
         # Calls of connection_lost() scheduled, then writes refused.
         self._conn_lost = 0
         self._stream = native.Stream(loop._proactor, self._sock_fd, self, context.run)
+        if server is None and type(sock) is socket.socket:
+            # Sockets that a server has accepted are this transport's alone.
+            sock.__class__ = _OwnedSocket
+            _transports[self._sock_fd] = self
         self._stream.limit = self._high_water
         self.set_protocol(protocol)
         # Without a Python frame in between.
@@ -80,17 +137,21 @@ class StreamTransport(transports._FlowControlMixin, transports.Transport):
             _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
             self._sock.close()
 
+    def get_extra_info(self, name, default=None):
+        if name == "socket" and self._sock is not None:
+            # What was written comes before what its user sends there.
+            self._stream.flush()
+        return super().get_extra_info(name, default)
+
     # ---- protocol
 
     def set_protocol(self, protocol):
         self._protocol = protocol
         self._protocol_connected = True
+        feed = None
         if isinstance(protocol, protocols.BufferedProtocol):
-            self._stream.set_receiver(
-                functools.partial(protocols._feed_data_to_buffered_proto, protocol)
-            )
-        else:
-            self._stream.set_receiver(protocol.data_received)
+            feed = functools.partial(protocols._feed_data_to_buffered_proto, protocol)
+        self._stream.set_receiver(protocol, feed)
 
     def get_protocol(self):
         return self._protocol
@@ -111,6 +172,19 @@ class StreamTransport(transports._FlowControlMixin, transports.Transport):
         self._stream.pause()
         if self._loop.get_debug():
             logger.debug("%r pauses reading", self)
+
+    def take_received(self):
+        """The bytes that were received before `pause_reading()` and were not
+        handed to the protocol: b"" if there are none, which is so after a
+        pause inside `data_received()`. They come before all that the socket
+        has; `resume_reading()` does not hand them out any more.
+
+        For code that takes the connection over. Raises RuntimeError while the
+        protocol is still being handed what arrives.
+        """
+        if self.is_reading():
+            raise RuntimeError("reading is not paused")
+        return self._stream.take()
 
     def resume_reading(self):
         if self._closing or not self._paused:

@@ -2,7 +2,7 @@
 //! `Proactor.flush` or `poll` submits it.
 
 use anyring::prep;
-use anyring_abi::{__kernel_timespec, io_uring_sqe};
+use anyring_abi::{self as abi, __kernel_timespec, io_uring_sqe};
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -307,12 +307,18 @@ pub(super) fn timeout(
     future: Py<Operation>,
     nanoseconds: u64,
 ) -> PyResult<()> {
+    // A moment and no duration, because the entry may be queued again.
+    // SAFETY: all zeroes is a value of this struct.
+    let mut now: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct is valid for the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let moment = nanoseconds.saturating_add(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64);
     let time = Box::new(__kernel_timespec {
-        tv_sec: (nanoseconds / 1_000_000_000) as i64,
-        tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+        tv_sec: (moment / 1_000_000_000) as i64,
+        tv_nsec: (moment % 1_000_000_000) as i64,
     });
     let mut sqe = blank();
-    prep::prep_timeout(&mut sqe, &raw const *time, 0, 0);
+    prep::prep_timeout(&mut sqe, &raw const *time, 0, abi::IORING_TIMEOUT_ABS);
     let hold = Hold::Time { _time: time };
     start(proactor, future, "sleep", Convert::Time, hold, sqe)
 }

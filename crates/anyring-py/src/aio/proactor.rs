@@ -44,8 +44,14 @@ impl Proactor {
             backlog: VecDeque::new(),
             events: VecDeque::new(),
             watches: HashMap::new(),
-            rearm: Vec::new(),
+            epoll: -1,
+            watching: None,
             dirty: Vec::new(),
+            arming: Vec::new(),
+            thread: 0,
+            turn_of_threads: 0,
+            requeued: false,
+            ending: false,
             silent: Vec::new(),
             pool: None,
             eventfd: -1,
@@ -121,12 +127,19 @@ impl Proactor {
                 // SAFETY: used within this call only.
                 unsafe { this.ring()?.as_ring_ref() }.cq_eventfd_toggle(false);
             }
-            let result = this.enter(py, None)?;
+            let result = loop {
+                let result = this.enter(py, None)?;
+                this.harvest(py)?;
+                if result < 0 || !std::mem::take(&mut this.requeued) {
+                    break result;
+                }
+            };
             if own {
                 // SAFETY: as above.
                 unsafe { this.ring()?.as_ring_ref() }.cq_eventfd_toggle(true);
+                // What has completed since then signalled nothing.
+                this.harvest(py)?;
             }
-            this.harvest(py)?;
             if result < 0 && !temporary(-result) {
                 return Err(os_error(-result));
             }
@@ -156,7 +169,7 @@ impl Proactor {
             let result = {
                 let mut this = slf.try_borrow_mut()?;
                 let limit = match timeout {
-                    Some(time) if time <= 0.0 => None,
+                    Some(time) if time <= 0.0 || time.is_nan() => None,
                     _ if !this.events.is_empty() || this.interrupted => None,
                     Some(time) => Some(Duration::try_from_secs_f64(time).unwrap_or(LONGEST)),
                     None => Some(LONGEST),
@@ -214,39 +227,29 @@ impl Proactor {
     /// Raises OSError (EBADF) if `fd` is no open descriptor, PermissionError if
     /// it is always ready, as the selectors of the standard library.
     fn watch(&mut self, fd: i32, mask: u32, key: Py<PyAny>) -> PyResult<()> {
-        can_wait(fd).map_err(os_error)?;
         if mask == 0 {
             return Err(PyValueError::new_err("no events"));
         }
-        let old = match self.watches.get_mut(&fd) {
-            Some(watch) if watch.mask == mask => {
-                watch.key = key;
-                return Ok(());
-            }
-            Some(watch) => {
-                watch.key = key;
-                watch.mask = mask;
-                watch.token.take()
-            }
-            None => {
-                let token = None;
-                self.watches.insert(fd, Watch { key, mask, token });
-                None
-            }
+        let operation = match self.watches.get(&fd) {
+            Some(watch) if watch.mask == mask => None,
+            Some(_) => Some(libc::EPOLL_CTL_MOD),
+            None => Some(libc::EPOLL_CTL_ADD),
         };
-        self.rearm.push(fd);
-        self.forget(old)
+        if let Some(operation) = operation {
+            self.control(operation, fd, mask)?;
+        }
+        self.watches.insert(fd, Watch { key, mask });
+        Ok(())
     }
 
-    /// Ends a `watch`; the kernel has let go of the descriptor on return.
-    fn unwatch(&mut self, py: Python<'_>, fd: i32) -> PyResult<()> {
-        let Some(watch) = self.watches.remove(&fd) else {
+    /// Ends a `watch`.
+    fn unwatch(&mut self, fd: i32) -> PyResult<()> {
+        if self.watches.remove(&fd).is_none() || self.ring.is_none() {
             return Ok(());
-        };
-        if watch.token.is_some() && self.ring.is_some() {
-            self.forget(watch.token)?;
-            self.enter(py, None)?;
         }
+        self.ring()?;
+        // It may be closed already.
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0);
         Ok(())
     }
 
@@ -273,7 +276,7 @@ impl Proactor {
         for watch in self.watches.values() {
             visit.call(&watch.key)?;
         }
-        for stream in &self.dirty {
+        for stream in self.dirty.iter().chain(&self.arming) {
             visit.call(stream)?;
         }
         Ok(())
@@ -289,40 +292,5 @@ impl Drop for Proactor {
         if self.ring.is_some() {
             Python::attach(|py| self.shut(py));
         }
-    }
-}
-
-/// Whether a file is one that gets ready. The kernel polls regular files, too,
-/// and says that they are.
-fn can_wait(fd: i32) -> Result<(), i32> {
-    let last = || {
-        std::io::Error::last_os_error()
-            .raw_os_error()
-            .unwrap_or(libc::EBADF)
-    };
-    // SAFETY: all zeroes is a valid struct stat.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the struct is valid for the call.
-    if fd < 0 || unsafe { libc::fstat(fd, &raw mut stat) } < 0 {
-        return Err(libc::EBADF);
-    }
-    match stat.st_mode & libc::S_IFMT {
-        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => Err(libc::EPERM),
-        libc::S_IFCHR => {
-            // Some devices can be waited for; epoll(7) knows.
-            // SAFETY: no memory is involved.
-            let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-            if epoll < 0 {
-                return Err(last());
-            }
-            let mut event = libc::epoll_event { events: 0, u64: 0 };
-            // SAFETY: the event is valid for the call.
-            let added = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) };
-            let result = if added < 0 { Err(last()) } else { Ok(()) };
-            // SAFETY: ours, and nobody else knows it.
-            unsafe { libc::close(epoll) };
-            result
-        }
-        _ => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! What a stream receives: handed to the protocol as it completes.
 
+use std::time::{Duration, Instant};
+
 use anyring::prep;
 use anyring_abi as abi;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
@@ -10,11 +12,20 @@ use pyo3::types::PyBytes;
 use super::done::{Hold, bytes};
 use super::io::fresh;
 use super::pool::{GROUP, SIZE};
-use super::state::{Kind, Proactor, blank};
+use super::state::{Event, Kind, Proactor, blank};
 use super::stream::Stream;
+use super::turn::PATIENCE;
 
 /// Bytes of a large receive.
 const PIECE: usize = 256 << 10;
+/// So many pieces of a connection are received one by one, and so many after a
+/// pause, before a multishot receive takes over. What is received one by one is
+/// in the hands of the protocol before more is taken from the socket: a
+/// connection that is handed to other code, which happens early, is handed over
+/// whole.
+const SINGLES: u8 = 100;
+/// One wait for a receive that is being cancelled.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What arrived while reading was paused.
 pub(super) enum Held {
@@ -24,10 +35,23 @@ pub(super) enum Held {
 }
 
 impl Stream {
-    /// Has the next submission include a receive, if one is wanted.
+    /// Has the next submission include a receive, if one is wanted then. Until
+    /// then nothing is taken from the socket, so that a pause in this turn of
+    /// the loop leaves all there.
     pub(super) fn arm(this: &Bound<'_, Self>, proactor: &mut Proactor) -> PyResult<()> {
         let mut stream = this.try_borrow_mut()?;
-        if !stream.wants || stream.paused || stream.receiving.is_some() {
+        if !stream.arming && stream.receiving.is_none() && stream.wants && !stream.paused {
+            stream.arming = true;
+            proactor.mark_arming(this.clone().unbind());
+        }
+        Ok(())
+    }
+
+    /// Queues a receive, if one is wanted.
+    pub(super) fn receive(this: &Bound<'_, Self>, proactor: &mut Proactor) -> PyResult<()> {
+        let mut stream = this.try_borrow_mut()?;
+        stream.arming = false;
+        if !stream.wants || stream.paused || stream.receiving.is_some() || stream.fd < 0 {
             return Ok(());
         }
         let mut sqe = blank();
@@ -38,12 +62,58 @@ impl Stream {
             stream.receiving = Some(proactor.start(sqe, kind, hold)?);
             return Ok(());
         }
-        prep::prep_recv_multishot(&mut sqe, stream.fd, std::ptr::null_mut(), 0, 0);
+        if stream.singles < SINGLES {
+            prep::prep_recv(&mut sqe, stream.fd, std::ptr::null_mut(), 0, 0);
+        } else {
+            prep::prep_recv_multishot(&mut sqe, stream.fd, std::ptr::null_mut(), 0, 0);
+        }
         sqe.flags |= 1 << abi::IOSQE_BUFFER_SELECT_BIT;
         sqe.file_index = 0;
         sqe.buf_index = GROUP;
         let kind = Kind::Receive(this.clone().unbind());
         stream.receiving = Some(proactor.start(sqe, kind, Hold::Nothing)?);
+        Ok(())
+    }
+
+    /// Ends the receive in flight. What it has taken from the socket is held
+    /// back, if anything is to come of it.
+    pub(super) fn end_receive(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let stream = this.try_borrow()?;
+        let (Some(token), Some(proactor)) = (stream.receiving, stream.proactor(py)) else {
+            return Ok(());
+        };
+        drop(stream);
+        let mut found = Vec::new();
+        {
+            let mut proactor = proactor.try_borrow_mut()?;
+            // At once: until then more is received whenever the kernel is
+            // entered for anything.
+            proactor.cancel_now(py, token)?;
+            let end = Instant::now() + PATIENCE;
+            proactor.harvest(py)?;
+            while proactor.is_in_flight(token) && Instant::now() < end {
+                // Another thread or a worker has to get to it.
+                proactor.enter(py, Some(PAUSE))?;
+                proactor.harvest(py)?;
+            }
+            for event in std::mem::take(&mut proactor.events) {
+                match event {
+                    Event::Received(ref stream, ..) if stream.is(this) => found.push(event),
+                    Event::Done(Kind::ReceiveWhole(ref stream), ..) if stream.is(this) => {
+                        found.push(event);
+                    }
+                    event => proactor.events.push_back(event),
+                }
+            }
+        }
+        for event in found {
+            match event {
+                Event::Received(_, result, flags) => received(this, &proactor, result, flags)?,
+                Event::Done(_, hold, result) => received_whole(this, &proactor, hold, result)?,
+                _ => {}
+            }
+        }
         Ok(())
     }
 }
@@ -74,6 +144,7 @@ pub(super) fn received(
     let ended = flags & abi::IORING_CQE_F_MORE == 0;
     if ended {
         stream.receiving = None;
+        stream.singles = stream.singles.saturating_add(1);
     }
     if result == SIZE as i32 && !stream.bulk {
         stream.bulk = true;
@@ -179,12 +250,17 @@ fn deliver(this: &Bound<'_, Stream>, item: Held) -> PyResult<()> {
         return Ok(());
     };
     let run = stream.run.as_ref().map(|run| run.clone_ref(py));
-    let receive = stream.receive.as_ref().map(|receive| receive.clone_ref(py));
+    let protocol = stream.protocol.as_ref().map(|known| known.clone_ref(py));
+    let feed = stream.feed.as_ref().map(|feed| feed.clone_ref(py));
     drop(stream);
     let Some(run) = run else { return Ok(()) };
-    match (item, receive) {
-        (Held::Data(data), Some(receive)) => {
-            let Err(error) = run.call1(py, (receive, data)) else {
+    match (item, protocol) {
+        (Held::Data(data), Some(protocol)) => {
+            let receive = match feed {
+                Some(feed) => Ok(feed),
+                None => protocol.getattr(py, intern!(py, "data_received")),
+            };
+            let Err(error) = receive.and_then(|receive| run.call1(py, (receive, data))) else {
                 return Ok(());
             };
             if error.is_instance_of::<PyKeyboardInterrupt>(py)

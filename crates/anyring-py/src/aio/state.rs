@@ -1,6 +1,8 @@
 //! What the ring of a loop has in flight, and putting more there.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::PyRuntimeError;
@@ -25,8 +27,6 @@ unsafe impl Sync for Owned {}
 pub(super) enum Kind {
     /// A free slot.
     Free,
-    /// Nobody any more.
-    Nobody,
     /// A future.
     Future {
         future: Py<Operation>,
@@ -34,8 +34,8 @@ pub(super) enum Kind {
         name: &'static str,
         cancelled: bool,
     },
-    /// A watched descriptor.
-    Watch(i32),
+    /// The epoll descriptor of what is watched.
+    Watch,
     /// The multishot receive of a stream.
     Receive(Py<Stream>),
     /// One receive of a stream into memory of its own.
@@ -47,6 +47,10 @@ pub(super) enum Kind {
 /// One operation in flight and what it uses.
 pub(super) struct Slot {
     pub(super) serial: u32,
+    /// `Proactor::turn_of_threads` when it was queued.
+    pub(super) threads: u32,
+    /// The entry of a future, for the case that it has to be queued again.
+    pub(super) sqe: io_uring_sqe,
     pub(super) kind: Kind,
     pub(super) hold: Hold,
 }
@@ -54,17 +58,30 @@ pub(super) struct Slot {
 /// Something to hand out.
 pub(super) enum Event {
     Done(Kind, Hold, i32),
-    Ready(i32, u32),
+    /// Something that is watched may be ready.
+    Watched,
     Received(Py<Stream>, i32, u32),
     Held(Py<Stream>),
 }
 
-/// A descriptor whose readiness is asked for, again after each answer: so a
-/// callback that leaves data behind is called again.
+/// A descriptor whose readiness is asked for.
 pub(super) struct Watch {
     pub(super) key: Py<PyAny>,
     pub(super) mask: u32,
-    pub(super) token: Option<u64>,
+}
+
+/// The number of this thread, which no other thread of the process ever has.
+fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+    NUMBER.with(|number| {
+        if number.get() == 0 {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        number.get()
+    })
 }
 
 /// The ring of one event loop. One thread at a time.
@@ -78,8 +95,23 @@ pub(crate) struct Proactor {
     pub(super) backlog: VecDeque<io_uring_sqe>,
     pub(super) events: VecDeque<Event>,
     pub(super) watches: HashMap<i32, Watch>,
-    pub(super) rearm: Vec<i32>,
+    /// Holds what is watched; -1 before anything is. An epoll instance has no
+    /// reference to its files, so that a descriptor which its owner closes is
+    /// closed at once, as under the selectors of the standard library.
+    pub(super) epoll: i32,
+    /// The poll of `epoll` in flight.
+    pub(super) watching: Option<u64>,
     pub(super) dirty: Vec<Py<Stream>>,
+    /// Streams that receive from the next submission on.
+    pub(super) arming: Vec<Py<Stream>>,
+    /// The thread that used the ring last.
+    pub(super) thread: u64,
+    /// How often another thread than before has used the ring.
+    pub(super) turn_of_threads: u32,
+    /// Entries of a thread that has ended were queued again.
+    pub(super) requeued: bool,
+    /// Nothing is queued again.
+    pub(super) ending: bool,
     /// Tokens of sends that complete while they are submitted and then post no
     /// completion. One that failed has ended since: its token is of no slot.
     pub(super) silent: Vec<u64>,
@@ -101,12 +133,26 @@ impl Proactor {
             .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
     }
 
+    /// Notices that another thread uses the ring now.
+    #[inline]
+    pub(super) fn note_thread(&mut self) {
+        let number = thread_number();
+        if self.thread != number {
+            self.thread = number;
+            self.turn_of_threads = self.turn_of_threads.wrapping_add(1);
+        }
+    }
+
     /// Queues an entry for `kind`; its token.
     pub(super) fn start(&mut self, mut sqe: io_uring_sqe, kind: Kind, hold: Hold) -> PyResult<u64> {
         self.ring()?;
+        self.note_thread();
+        let threads = self.turn_of_threads;
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 serial: 0,
+                threads,
+                sqe: blank(),
                 kind: Kind::Free,
                 hold: Hold::Nothing,
             });
@@ -115,10 +161,14 @@ impl Proactor {
         let slot = &mut self.slots[index as usize];
         // The topmost serial number is NOBODY's.
         slot.serial = (slot.serial + 1) % (u32::MAX - 1);
+        slot.threads = threads;
         slot.kind = kind;
         slot.hold = hold;
         let token = u64::from(slot.serial) << 32 | u64::from(index);
         sqe.user_data = token;
+        if let Kind::Future { .. } = slot.kind {
+            slot.sqe = sqe;
+        }
         if let Err(error) = self.push(sqe) {
             self.release(index);
             return Err(error);
@@ -162,6 +212,11 @@ impl Proactor {
             .filter(|slot| !matches!(slot.kind, Kind::Free))
     }
 
+    /// Whether the operation of this token has not ended.
+    pub(super) fn is_in_flight(&mut self, token: u64) -> bool {
+        self.slot(token).is_some()
+    }
+
     /// Queues a cancellation.
     pub(super) fn push_cancel(&mut self, token: u64) -> PyResult<()> {
         let mut sqe = blank();
@@ -179,6 +234,11 @@ impl Proactor {
     /// Has `stream` looked at before the next submission.
     pub(super) fn mark_dirty(&mut self, stream: Py<Stream>) {
         self.dirty.push(stream);
+    }
+
+    /// Has `stream` receive from the next submission on.
+    pub(super) fn mark_arming(&mut self, stream: Py<Stream>) {
+        self.arming.push(stream);
     }
 
     /// Has data that a stream held back handed out.
@@ -202,33 +262,59 @@ impl Proactor {
             .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
     }
 
-    pub(super) fn arm(&mut self, fd: i32) -> PyResult<()> {
-        let Some(watch) = self.watches.get(&fd) else {
-            return Ok(());
-        };
-        if watch.token.is_some() {
+    /// Asks for the readiness of what is watched, unless that is asked already.
+    pub(super) fn arm_watches(&mut self) -> PyResult<()> {
+        if self.watching.is_some() || self.watches.is_empty() {
             return Ok(());
         }
         let mut sqe = blank();
-        anyring::prep::prep_poll_add(&mut sqe, fd, watch.mask);
-        let token = self.start(sqe, Kind::Watch(fd), Hold::Nothing)?;
-        if let Some(watch) = self.watches.get_mut(&fd) {
-            watch.token = Some(token);
-        }
+        anyring::prep::prep_poll_add(&mut sqe, self.epoll, libc::POLLIN as u32);
+        self.watching = Some(self.start(sqe, Kind::Watch, Hold::Nothing)?);
         Ok(())
     }
+
+    /// Changes what the epoll instance has of `fd`.
+    pub(super) fn control(&mut self, operation: i32, fd: i32, mask: u32) -> PyResult<()> {
+        self.ring()?;
+        if self.epoll < 0 {
+            // SAFETY: no memory is involved.
+            self.epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+            if self.epoll < 0 {
+                return Err(last_error());
+            }
+        }
+        let mut event = libc::epoll_event {
+            events: mask,
+            u64: fd as u64,
+        };
+        // SAFETY: the event is valid for the call.
+        match unsafe { libc::epoll_ctl(self.epoll, operation, fd, &raw mut event) } {
+            0 => Ok(()),
+            _ => Err(last_error()),
+        }
+    }
+
+    /// What is watched and ready now: descriptors with their events.
+    pub(super) fn watched(&mut self, ready: &mut Vec<(i32, u32)>) {
+        let none = libc::epoll_event { events: 0, u64: 0 };
+        let mut events = vec![none; self.watches.len().max(1)];
+        let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
+        // SAFETY: there is room for that many events.
+        let count = unsafe { libc::epoll_wait(self.epoll, events.as_mut_ptr(), room, 0) };
+        let count = usize::try_from(count).unwrap_or(0);
+        ready.extend(
+            events[..count]
+                .iter()
+                .map(|event| (event.u64 as i32, event.events)),
+        );
+    }
+}
+/// What the last system call of this thread has failed with.
+fn last_error() -> PyErr {
+    let error = std::io::Error::last_os_error().raw_os_error();
+    crate::os_error(error.unwrap_or(libc::EIO))
 }
 
-impl Proactor {
-    pub(super) fn forget(&mut self, token: Option<u64>) -> PyResult<()> {
-        let Some(token) = token else { return Ok(()) };
-        if let Some(slot) = self.slot(token) {
-            slot.kind = Kind::Nobody;
-            self.push_cancel(token)?;
-        }
-        Ok(())
-    }
-}
 /// An entry of zeroes, which is a NOP.
 pub(super) fn blank() -> io_uring_sqe {
     // SAFETY: all zeroes is a NOP.

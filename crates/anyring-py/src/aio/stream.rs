@@ -14,6 +14,7 @@ use pyo3::types::{PyByteArray, PyBytes};
 use super::done::Hold;
 use super::receive::Held;
 use super::state::{Kind, Proactor, blank};
+use crate::core::generation;
 
 /// From this many bytes on, what is written is sent at once.
 const LARGE: usize = 64 << 10;
@@ -44,9 +45,18 @@ pub(crate) struct Stream {
     pub(super) owner: Option<Py<PyAny>>,
     /// Runs a function in the context of the transport.
     pub(super) run: Option<Py<PyAny>>,
-    pub(super) receive: Option<Py<PyAny>>,
+    pub(super) protocol: Option<Py<PyAny>>,
+    /// What gets the bytes instead of the protocol's `data_received`.
+    pub(super) feed: Option<Py<PyAny>>,
+    /// -1 when its owner has closed the socket.
     pub(super) fd: i32,
+    /// The process it belongs to.
+    pub(super) process: u32,
     pub(super) receiving: Option<u64>,
+    /// Receives of one piece each that have ended.
+    pub(super) singles: u8,
+    /// The next submission begins to receive.
+    pub(super) arming: bool,
     pub(super) wants: bool,
     pub(super) paused: bool,
     /// Much is coming: it is received in large pieces, one at a time, so that
@@ -81,6 +91,12 @@ impl Stream {
 
     pub(super) fn owner<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.owner.as_ref().map(|owner| owner.bind(py).clone())
+    }
+
+    /// Whether nothing is being sent that comes before what is written, and
+    /// what is written is not the parent's of this process, too.
+    fn may_send_now(&self) -> bool {
+        self.sending.is_none() && self.process == generation()
     }
 
     /// Sends as much as the socket takes now.
@@ -152,9 +168,13 @@ impl Stream {
             proactor: Some(proactor),
             owner: Some(owner),
             run: Some(run),
-            receive: None,
+            protocol: None,
+            feed: None,
             fd,
+            process: generation(),
             receiving: None,
+            singles: 0,
+            arming: false,
             wants: false,
             paused: false,
             bulk: false,
@@ -170,9 +190,12 @@ impl Stream {
         }
     }
 
-    /// What gets the bytes that arrive.
-    fn set_receiver(&mut self, receive: Py<PyAny>) {
-        self.receive = Some(receive);
+    /// Whose `data_received` gets the bytes that arrive, looked up each time;
+    /// or `feed` gets them.
+    #[pyo3(signature = (protocol, feed=None))]
+    fn set_receiver(&mut self, protocol: Py<PyAny>, feed: Option<Py<PyAny>>) {
+        self.protocol = Some(protocol);
+        self.feed = feed;
     }
 
     /// Starts to receive.
@@ -186,24 +209,75 @@ impl Stream {
     }
 
     /// Ends receiving for good.
-    fn stop_reading(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.wants = false;
-        self.held.clear();
-        match (self.receiving, self.proactor(py)) {
-            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.push_cancel(token),
-            _ => Ok(()),
+    fn stop_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let mut stream = slf.try_borrow_mut()?;
+            stream.wants = false;
+            stream.held.clear();
         }
+        Stream::end_receive(slf)
     }
 
-    /// Nothing is handed out until `resume`.
-    fn pause(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.paused = true;
-        match (self.receiving, self.proactor(py)) {
-            // At once: until then more is received whenever the kernel is
-            // entered for anything.
-            (Some(token), Some(proactor)) => proactor.try_borrow_mut()?.cancel_now(py, token),
-            _ => Ok(()),
+    /// Nothing is handed out until `resume`, and nothing is received any more
+    /// on return. What is written is sent as far as the socket takes it now:
+    /// other code may be about to use it.
+    fn pause(slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let mut stream = slf.try_borrow_mut()?;
+            stream.paused = true;
+            stream.singles = 0;
         }
+        Stream::flush(slf)?;
+        Stream::end_receive(slf)
+    }
+
+    /// Bytes that arrived before a `pause` and were not handed out.
+    fn take<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut taken = Vec::new();
+        while let Some(Held::Data(data)) = self.held.front() {
+            taken.extend_from_slice(data.as_bytes(py));
+            self.held.pop_front();
+        }
+        PyBytes::new(py, &taken)
+    }
+
+    /// Sends what the socket takes now.
+    fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let mut stream = slf.try_borrow_mut()?;
+        if !stream.may_send_now() || stream.chunks.is_empty() {
+            return Ok(());
+        }
+        stream.send_now(py);
+        let owner = if stream.notice {
+            stream.owner(py)
+        } else {
+            None
+        };
+        drop(stream);
+        if let Some(owner) = owner {
+            owner.call_method0(intern!(py, "_on_sent"))?;
+        }
+        Ok(())
+    }
+
+    /// The owner of the socket closes it: nothing of ours uses it from now on.
+    fn let_go(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Stream::flush(slf)?;
+        let (sending, proactor) = {
+            let mut stream = slf.try_borrow_mut()?;
+            stream.fd = -1;
+            stream.wants = false;
+            stream.held.clear();
+            stream.chunks.clear();
+            stream.offset = 0;
+            stream.size = 0;
+            (stream.sending.take(), stream.proactor(slf.py()))
+        };
+        if let (Some(token), Some(proactor)) = (sending, proactor) {
+            proactor.try_borrow_mut()?.cancel_now(slf.py(), token)?;
+        }
+        Stream::end_receive(slf)
     }
 
     /// Takes up again what `pause` stopped.
@@ -263,8 +337,11 @@ impl Stream {
         Ok(())
     }
 
-    /// Drops what was not sent.
+    /// Drops what the socket does not take now.
     fn discard(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.may_send_now() {
+            self.send_now(py);
+        }
         self.chunks.clear();
         self.offset = 0;
         self.size = 0;
@@ -282,7 +359,8 @@ impl Stream {
         self.chunks.clear();
         self.proactor = None;
         self.owner = None;
-        self.receive = None;
+        self.protocol = None;
+        self.feed = None;
         self.run = None;
     }
 
@@ -290,7 +368,8 @@ impl Stream {
         visit.call(&self.proactor)?;
         visit.call(&self.owner)?;
         visit.call(&self.run)?;
-        visit.call(&self.receive)
+        visit.call(&self.protocol)?;
+        visit.call(&self.feed)
     }
 
     fn __clear__(&mut self) {

@@ -11,7 +11,7 @@ use pyo3::types::PyList;
 use super::done::{Convert, Hold, finish};
 use super::receive;
 use super::state::{Event, Kind, NOBODY, Owned, Proactor, blank};
-use super::stream;
+use super::stream::{self, Stream};
 use crate::core::generation;
 
 /// How long closing waits for the kernel to let go.
@@ -32,6 +32,8 @@ impl Proactor {
 
     /// Takes all completions out of the queue.
     pub(super) fn harvest(&mut self, py: Python<'_>) -> PyResult<()> {
+        let threads = self.turn_of_threads;
+        let mut again = Vec::new();
         loop {
             self.ring()?;
             let Some(Owned(ring)) = self.ring.as_mut() else {
@@ -47,10 +49,28 @@ impl Proactor {
                     continue;
                 };
                 let more = entry.flags & abi::IORING_CQE_F_MORE != 0;
+                // The kernel cancels what a thread has submitted when it ends.
+                let mut result = entry.res;
+                if slot.threads != threads && !self.ending && abandoned(result) {
+                    match &slot.kind {
+                        // A close that a signal interrupts has closed.
+                        Kind::Future {
+                            cancelled: false,
+                            name,
+                            ..
+                        } if result == -libc::ECANCELED || *name != "close" => {
+                            slot.threads = threads;
+                            again.push(slot.sqe);
+                            continue;
+                        }
+                        // Their owners start them again.
+                        _ => result = -libc::EINTR,
+                    }
+                }
                 if let Kind::Receive(stream) = &slot.kind {
                     let stream = stream.clone_ref(py);
                     self.events
-                        .push_back(Event::Received(stream, entry.res, entry.flags));
+                        .push_back(Event::Received(stream, result, entry.flags));
                     if more {
                         continue;
                     }
@@ -61,21 +81,12 @@ impl Proactor {
                 let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
                 self.free.push(index);
                 match kind {
-                    Kind::Watch(fd) => {
-                        let Some(watch) = self.watches.get_mut(&fd) else {
-                            continue;
-                        };
-                        if watch.token != Some(entry.user_data) {
-                            continue;
-                        }
-                        watch.token = None;
-                        if entry.res > 0 {
-                            self.rearm.push(fd);
-                            self.events.push_back(Event::Ready(fd, entry.res as u32));
-                        }
+                    Kind::Watch => {
+                        self.watching = None;
+                        self.events.push_back(Event::Watched);
                     }
-                    Kind::Free | Kind::Nobody | Kind::Receive(_) => {}
-                    kind => self.events.push_back(Event::Done(kind, hold, entry.res)),
+                    Kind::Free | Kind::Receive(_) => {}
+                    kind => self.events.push_back(Event::Done(kind, hold, result)),
                 }
             }
             // SAFETY: used within this call only.
@@ -84,6 +95,10 @@ impl Proactor {
                 break;
             }
             ring.get_events();
+        }
+        self.requeued |= !again.is_empty();
+        for sqe in again {
+            self.push(sqe)?;
         }
         if !self.silent.is_empty() {
             self.end_silent()?;
@@ -117,6 +132,7 @@ impl Proactor {
     /// Submits and, with a timeout, waits for the first completion. A wait
     /// that a signal ends is not taken up again.
     pub(super) fn enter(&mut self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<i32> {
+        self.note_thread();
         self.push_backlog()?;
         let Some(limit) = timeout else {
             return self.submit_all();
@@ -175,9 +191,11 @@ impl Proactor {
     /// Cancels, waits a bounded time, and gives up memory the kernel may
     /// still use rather than free it.
     pub(super) fn shut(&mut self, py: Python<'_>) {
+        self.ending = true;
         self.watches.clear();
-        self.rearm.clear();
+        self.watching = None;
         self.dirty.clear();
+        self.arming.clear();
         let foreign = self.process != generation();
         if self.ring.is_some() && !foreign {
             let end = Instant::now() + PATIENCE;
@@ -233,6 +251,11 @@ impl Proactor {
             unsafe { libc::close(self.eventfd) };
         }
         self.eventfd = -1;
+        if self.epoll >= 0 && !foreign {
+            // SAFETY: ours, and closed once.
+            unsafe { libc::close(self.epoll) };
+        }
+        self.epoll = -1;
         self.free.clear();
         self.silent.clear();
         self.backlog.clear();
@@ -294,7 +317,7 @@ pub(super) fn dispatch(this: &Bound<'_, Proactor>, ready: &mut Vec<(i32, u32)>) 
                 result,
             ) => finish(future.bind(py), convert, name, cancelled, hold, result)?,
             Event::Done(..) => {}
-            Event::Ready(fd, mask) => ready.push((fd, mask)),
+            Event::Watched => this.try_borrow_mut()?.watched(ready),
             Event::Received(stream, result, flags) => {
                 receive::received(stream.bind(py), this, result, flags)?;
             }
@@ -311,10 +334,19 @@ pub(super) fn prepare(this: &Bound<'_, Proactor>) -> PyResult<()> {
         stream::transmit(stream.bind(py), this)?;
     }
     let mut proactor = this.try_borrow_mut()?;
-    for fd in std::mem::take(&mut proactor.rearm) {
-        proactor.arm(fd)?;
+    for stream in std::mem::take(&mut proactor.arming) {
+        Stream::receive(stream.bind(py), &mut proactor)?;
     }
-    Ok(())
+    proactor.arm_watches()
+}
+
+/// Whether an operation that nobody cancelled ends so when the thread that
+/// submitted it does.
+fn abandoned(result: i32) -> bool {
+    /// The kernel's own number for "again after the signal", which reaches
+    /// completions of operations that wait outside of a system call.
+    const ERESTARTSYS: i32 = 512;
+    matches!(-result, libc::ECANCELED | libc::EINTR | ERESTARTSYS)
 }
 
 /// Errors of io_uring_enter(2) after which the next call does it.
