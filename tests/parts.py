@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -78,6 +79,29 @@ def version_of(*words: str) -> Optional[Tuple[int, ...]]:
         return tuple(int(part) for part in text.split()[1].split("-")[0].split("."))
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
+
+
+# What a user without CAP_IPC_LOCK may lock at least for tests with many rings to run.
+MEMLOCK = 4 << 20
+
+
+def short_of_memory() -> str:
+    """Why tests that make many rings of the kernel cannot run here, empty if they can."""
+    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    capabilities = next((int(line.split()[1], 16) for line in open("/proc/self/status", encoding="ascii")
+                         if line.startswith("CapEff:")), 0)
+    # CAP_IPC_LOCK
+    if capabilities & 1 << 14 or hard == resource.RLIM_INFINITY or hard >= MEMLOCK:
+        return ""
+    return f"ulimit -l allows {hard >> 10} KiB of locked memory; the rings of this part assume {MEMLOCK >> 10}"
+
+
+def with_rings(steps: Callable[[Settings], List[Step]]) -> Callable[[Settings], List[Step]]:
+    """The same, skipped where the kernel's rings hardly fit into memory."""
+    def guarded(settings: Settings) -> List[Step]:
+        reason = short_of_memory()
+        return [Step(skip=reason)] if reason else steps(settings)
+    return guarded
 
 
 # ---- builds
@@ -222,11 +246,11 @@ PARTS = [
     Part("python-engine", "the tests of the Python module and CPython's of asyncio on the userspace engine",
          module_engine, ("libraries", "module"), touched_by=(*MODULE, "tests/python/", "tests/hostile/"),
          seconds=3600),
-    Part("rust", "the core, the engine, the generator, the command", rust, lock="cargo",
+    Part("rust", "the core, the engine, the generator, the command", with_rings(rust), lock="cargo",
          touched_by=(*RUST, "include/", "c-examples/", "benches/", "tests/abi/facts/")),
-    Part("python", "the Python module", module_tests, ("module",),
+    Part("python", "the Python module", with_rings(module_tests), ("module",),
          touched_by=(*MODULE, "tests/python/", "docs/", "README.md", "benches/python/", "LICENSE")),
-    Part("asyncio", "CPython's tests of asyncio on our event loop", asyncio, ("module",),
+    Part("asyncio", "CPython's tests of asyncio on our event loop", with_rings(asyncio), ("module",),
          touched_by=(*MODULE, "tests/python/aio/cpython")),
     Part("engine", "C programs, C examples, the distribution's programs on the userspace engine", engine,
          ("libraries",), touched_by=(*C_PROGRAMS, "tests/engine/", "tests/binaries/", "c-examples/")),
@@ -240,11 +264,11 @@ PARTS = [
     Part("engine-rust", "the core's tests of rings on the userspace engine", engine_rust, ("libraries",),
          lock="cargo", touched_by=("crates/anyring-abi/", "crates/anyring/", "crates/anyring-engine/",
                                    "Cargo.", "tests/hostile/")),
-    Part("examples", "the C examples", examples, ("libraries",),
+    Part("examples", "the C examples", with_rings(examples), ("libraries",),
          touched_by=(*LIBRARY, "c-examples/", "tests/hostile/")),
-    Part("binaries", "programs of the distribution on our library", binaries, ("libraries",),
+    Part("binaries", "programs of the distribution on our library", with_rings(binaries), ("libraries",),
          touched_by=(*LIBRARY, "tests/binaries/")),
-    Part("bench", "that the benchmark programs do what they say", bench, ("libraries",),
+    Part("bench", "that the benchmark programs do what they say", with_rings(bench), ("libraries",),
          touched_by=(*LIBRARY, "benches/c/", "benches/engine/")),
     Part("denied", "that the C programs skip with the reason where io_uring is denied", denied, ("libraries",),
          touched_by=C_PROGRAMS),

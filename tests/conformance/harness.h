@@ -80,6 +80,9 @@ static inline void need_op(int op, const char *name)
 	struct io_uring_probe *probe = io_uring_get_probe();
 	int supported = probe && io_uring_opcode_supported(probe, op);
 
+	/* Without a ring the operation is not what is missing. */
+	if (!probe)
+		need_io_uring();
 	io_uring_free_probe(probe);
 	if (!supported)
 		SKIP("the kernel has no %s (opcode %d)", name, op);

@@ -16,8 +16,10 @@ import concurrent.futures
 import hashlib
 import os
 import pathlib
+import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,8 @@ NO_RING = "io_uring is not available"
 # What a program may lock at least, in bytes, for a failure to count: rings and
 # registered buffers are locked memory for users without CAP_IPC_LOCK.
 MEMLOCK = 4 << 20
+# A failure that may be the kernel's refusal: its error, or a condition without a number.
+REFUSED_MEMORY = re.compile(r"(?s)^ended with .*( is -12,|Cannot allocate memory|check failed: )")
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -101,6 +105,16 @@ def execute(command: list, timeout: float, libdir: str = "") -> tuple:
     return status, output.decode(errors="replace")
 
 
+def no_loopback() -> str:
+    """Why network sockets reach nothing here, empty if they do."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=10).close()
+    except OSError as error:
+        return f"the loopback interface cannot be used ({error.strerror or error})"
+    return ""
+
+
 def results(output: str) -> list:
     return [line for line in output.splitlines() if line.startswith("result: ")]
 
@@ -126,12 +140,23 @@ class Suite:
         linked = [libdir / "liburing.a"] if arguments.link == "static" else []
         # Shared libraries are looked at for the names they have, which the headers give.
         self.inputs = digest([*include.rglob("*.h"), *HERE.glob("*.h"), *arguments.folder.glob("*.h"), *linked])
+        self.loopback = no_loopback()
         self.memlock = locked_memory() if arguments.engine != "userspace" else -1
+
+    def without_loopback(self, name: str, result: tuple) -> tuple:
+        """A program about network sockets cannot run where they reach nothing."""
+        verdict, text, _ = result
+        if verdict != "FAIL" or not self.loopback or not text.startswith("ended with"):
+            return result
+        source = (self.arguments.folder / f"{name}.c").read_text()
+        if not re.search(r"AF_INET|INADDR_LOOPBACK|\b(tcp|udp)_\w+\(", source):
+            return result
+        return "skip", f"{self.loopback}: {' '.join(text.split())[:200]}", ""
 
     def short_of_memory(self, result: tuple) -> tuple:
         """A program that fails where hardly any memory can be locked cannot run here."""
         verdict, text, _ = result
-        if verdict != "FAIL" or not 0 <= self.memlock < MEMLOCK or not text.startswith("ended with"):
+        if verdict != "FAIL" or not 0 <= self.memlock < MEMLOCK or not REFUSED_MEMORY.search(text):
             return result
         where = " ".join(text.split())
         return "skip", (f"ulimit -l allows {self.memlock >> 10} KiB, and these programs assume "
@@ -139,7 +164,7 @@ class Suite:
 
     def one(self, name: str) -> tuple:
         """verdict, what to print, and whether the peer was compared."""
-        result = self.short_of_memory(self.run(name))
+        result = self.without_loopback(name, self.short_of_memory(self.run(name)))
         served = not result[1].startswith(NO_RING) or (name, "skip") in self.engine
         if not self.arguments.engine or served:
             return self.against_ledger(name, result)

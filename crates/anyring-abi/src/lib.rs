@@ -5,13 +5,23 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+// Layouts are those of 64-bit little-endian machines: elsewhere this is the only error.
+#[cfg(not(all(target_pointer_width = "64", target_endian = "little")))]
+compile_error!("anyring supports 64-bit little-endian targets only");
+
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 pub mod constants;
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 pub mod structs;
 
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 pub use constants::*;
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 pub use structs::*;
 
 /// Major version of liburing that is matched.
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 pub const VERSION_MAJOR: i32 = IO_URING_VERSION_MAJOR;
 /// Minor version of liburing that is matched.
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 pub const VERSION_MINOR: i32 = IO_URING_VERSION_MINOR;

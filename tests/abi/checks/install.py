@@ -156,6 +156,13 @@ def cmake(context: Context, title: str, *words: object) -> None:
 
 def prefixed(context: Context, root: pathlib.Path) -> None:
     """An ordinary prefix, found by CMake through it alone."""
+    places = [f"prefix={root}", f"exec_prefix={root}/machine"]
+    make(context, "install", *places)
+    for name in PACKAGES:
+        text = (root / f"machine/lib/pkgconfig/{name}.pc").read_text()
+        context.check(f"{name}.pc has the exec_prefix", "" if f"exec_prefix={root}/machine\n" in text else text)
+    make(context, "uninstall", *places)
+    context.check("uninstall below an exec_prefix leaves no file", ", ".join(sorted(installed(root))))
     places = [f"prefix={root}"]
     make(context, "install", *places)
     cmake(context, "below a prefix", f"-DCMAKE_PREFIX_PATH={root}")
