@@ -243,7 +243,7 @@ int io_uring_resize_rings(struct io_uring *ring, struct io_uring_params *p)
 /*
  * Bytes of memlock limit a ring needs: 0 from Linux 5.12 on, or -errno. That is
  * liburing's answer; from 6.14 on the kernel charges rings again
- * (`io_uring_memory_size`).
+ * (io_uring_memory_size).
  */
 ssize_t io_uring_mlock_size(unsigned int entries, unsigned int flags)
 	LIBURING_NOEXCEPT;
