@@ -73,6 +73,28 @@ pub struct io_uring_sqe {
     pub addr3: __u64,
     pub __pad2: [__u64; 1],
 }
+
+/// A NOP with user_data 0.
+impl Default for io_uring_sqe {
+    fn default() -> Self {
+        io_uring_sqe {
+            opcode: 0,
+            flags: 0,
+            ioprio: 0,
+            fd: 0,
+            off: 0,
+            addr: 0,
+            len: 0,
+            op_flags: 0,
+            user_data: 0,
+            buf_index: 0,
+            personality: 0,
+            file_index: 0,
+            addr3: 0,
+            __pad2: [0],
+        }
+    }
+}
 layout!(io_uring_sqe size 64 align 8 { opcode 0 flags 1 ioprio 2 fd 4 off 8 addr 16 len 24 op_flags 28 user_data 32 buf_index 40 personality 42 file_index 44 addr3 48 __pad2 56 });
 
 /// Protection information of a read or write (`IORING_RW_ATTR_FLAG_PI`).

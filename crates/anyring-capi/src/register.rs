@@ -47,7 +47,7 @@ pub unsafe extern "C" fn io_uring_register_buffers_sparse(
     nr: c_uint,
 ) -> c_int {
     // SAFETY: the contract of the crate.
-    unsafe { ring_ref(ring).register_sparse(abi::IORING_REGISTER_BUFFERS2, nr) }
+    unsafe { ring_ref(ring).register_sparse(anyring::register::Table::Buffers, nr) }
 }
 
 /// Changes buffer slots from `off` on. Returns the number changed or -errno.
@@ -157,14 +157,14 @@ pub unsafe extern "C" fn io_uring_register_files_update(
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_register_eventfd(ring: *mut io_uring, fd: c_int) -> c_int {
     // SAFETY: the contract of the crate.
-    unsafe { ring_ref(ring).register_eventfd(abi::IORING_REGISTER_EVENTFD, fd) }
+    unsafe { ring_ref(ring).register_eventfd(anyring::register::Signals::All, fd) }
 }
 
 /// Signals it only at completions that did not come at submission. Linux 5.6.
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_register_eventfd_async(ring: *mut io_uring, fd: c_int) -> c_int {
     // SAFETY: the contract of the crate.
-    unsafe { ring_ref(ring).register_eventfd(abi::IORING_REGISTER_EVENTFD_ASYNC, fd) }
+    unsafe { ring_ref(ring).register_eventfd(anyring::register::Signals::Async, fd) }
 }
 
 /// Ends those signals. Returns 0 or -errno.

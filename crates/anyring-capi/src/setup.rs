@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_uint, c_void};
 use core::ptr;
 
+use anyring::RingRef;
 use anyring::abi::{VERSION_MAJOR, VERSION_MINOR, io_uring, io_uring_params, io_uring_probe};
 use anyring::kernel::Kernel as _;
 use anyring::probe::{PROBE_OPS, PROBE_SIZE, on_own_ring};
@@ -157,11 +158,13 @@ pub unsafe extern "C" fn io_uring_get_probe_ring(ring: *mut io_uring) -> *mut io
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_get_probe() -> *mut io_uring_probe {
     let mut probe = ptr::null_mut();
-    on_own_ring(KERNEL, |ring| {
+    let ask = |ring: RingRef<_>| {
         // SAFETY: the ring is valid until the closure returns.
         probe = unsafe { io_uring_get_probe_ring(ring.as_ptr()) };
         0
-    });
+    };
+    // SAFETY: the handle does not leave the closure.
+    unsafe { on_own_ring(KERNEL, ask) };
     probe
 }
 

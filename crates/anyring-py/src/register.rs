@@ -42,13 +42,13 @@ calls! {
     io_uring_register_files_sparse(nr: U32) = |target| target.register_files_sparse(nr);
     /// Registers an empty table of buffers. Kernel 5.19.
     io_uring_register_buffers_sparse(nr: U32) =
-        |target| target.register_sparse(abi::IORING_REGISTER_BUFFERS2, nr);
+        |target| target.register_sparse(anyring::register::Table::Buffers, nr);
     /// Where the kernel chooses slots of the file table. Kernel 6.0.
     io_uring_register_file_alloc_range(off: U32, len: U32) =
         |target| target.register_file_alloc_range(off, len);
     /// Signals the eventfd at completions that did not end at once. Kernel 5.6.
     io_uring_register_eventfd_async(fd: I32) =
-        |target| target.register_eventfd(abi::IORING_REGISTER_EVENTFD_ASYNC, fd);
+        |target| target.register_eventfd(anyring::register::Signals::Async, fd);
     /// Registers the credentials of the process; their number. Kernel 5.6.
     io_uring_register_personality() =
         |target| target.register_plain(abi::IORING_REGISTER_PERSONALITY);

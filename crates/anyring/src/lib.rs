@@ -10,14 +10,20 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "scripted")]
+#[cfg(any(feature = "scripted", feature = "std"))]
 extern crate std;
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("io_uring is an interface of Linux");
+#[cfg(not(all(target_pointer_width = "64", target_endian = "little")))]
+compile_error!("anyring supports 64-bit little-endian machines only");
 
 #[allow(unsafe_code, reason = "memory shared with the kernel; see the module")]
 pub mod buffers;
 pub mod errno;
 #[allow(unsafe_code, reason = "system calls; see the module")]
 pub mod kernel;
+mod op;
 #[allow(unsafe_code, reason = "the owner of a ring vouches for it")]
 mod owned;
 pub mod prep;
@@ -33,9 +39,13 @@ pub mod ring;
 pub mod submit;
 
 pub use anyring_abi as abi;
-pub use errno::{Errno, check};
+pub use errno::{Errno, PushError, check};
 pub use kernel::{Kernel, Linux};
+pub use op::Op;
 #[cfg(feature = "io-uring")]
 pub use owned::sqe_from_entry;
-pub use owned::{Builder, Completion, Completions, Ring};
+pub use owned::{
+    AnyThread, Builder, Completion, CompletionSide, Completions, Ring, SubmissionSide, ThisThread,
+};
+pub use probe::Probe;
 pub use ring::RingRef;

@@ -32,6 +32,27 @@ pub unsafe fn register_without_ring<K: Kernel>(
     unsafe { kernel.register(-1, opcode, arg, nr_args) }
 }
 
+/// A table of registered things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Table {
+    /// Buffers: `IORING_REGISTER_BUFFERS2`.
+    Buffers = abi::IORING_REGISTER_BUFFERS2,
+    /// Files: `IORING_REGISTER_FILES2`.
+    Files = abi::IORING_REGISTER_FILES2,
+}
+
+/// Which completions signal an eventfd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Signals {
+    /// All: `IORING_REGISTER_EVENTFD`.
+    All = abi::IORING_REGISTER_EVENTFD,
+    /// Those of requests that did not complete while they were submitted:
+    /// `IORING_REGISTER_EVENTFD_ASYNC`.
+    Async = abi::IORING_REGISTER_EVENTFD_ASYNC,
+}
+
 /// The source of cloned buffers.
 #[derive(Clone, Copy, Debug)]
 pub struct CloneRange {
@@ -97,12 +118,13 @@ impl<K: Kernel> RingRef<K> {
         self.register_struct(opcode, &arg, size_of_val(&arg))
     }
 
-    /// Registers `nr` empty slots for buffers or files.
-    pub fn register_sparse(self, opcode: c_uint, nr: c_uint) -> c_int {
+    /// Registers `nr` empty slots for buffers or files. The kernel reads one
+    /// struct of ours, of the size that each of the two calls has.
+    pub fn register_sparse(self, table: Table, nr: c_uint) -> c_int {
         // SAFETY: sparse tables have no data.
         unsafe {
             self.register_resources(
-                opcode,
+                table as c_uint,
                 ptr::null(),
                 ptr::null(),
                 nr,
@@ -183,7 +205,7 @@ impl<K: Kernel> RingRef<K> {
 
     /// io_uring_register_files_sparse(3).
     pub fn register_files_sparse(self, nr: c_uint) -> c_int {
-        self.with_raised_limit(nr, || self.register_sparse(abi::IORING_REGISTER_FILES2, nr))
+        self.with_raised_limit(nr, || self.register_sparse(Table::Files, nr))
     }
 
     /// io_uring_register_files_update(3); number changed or `-errno`.
@@ -210,17 +232,20 @@ impl<K: Kernel> RingRef<K> {
         self.register_struct(abi::IORING_REGISTER_FILE_ALLOC_RANGE, &arg, 0)
     }
 
-    /// Registers an eventfd, for all or only for asynchronous completions.
-    pub fn register_eventfd(self, opcode: c_uint, fd: c_int) -> c_int {
-        self.register_struct(opcode, &fd, 1)
+    /// Registers an eventfd, for all or only for asynchronous completions. The
+    /// kernel reads the four bytes of the descriptor.
+    pub fn register_eventfd(self, signals: Signals, fd: c_int) -> c_int {
+        self.register_struct(signals as c_uint, &fd, 1)
     }
 
-    /// A register call without argument, e.g. an unregistration.
+    /// A register call without argument, e.g. an unregistration. Of a call that
+    /// wants one the kernel sees NULL, and answers -EFAULT or -EINVAL.
     pub fn register_plain(self, opcode: c_uint) -> c_int {
         self.register_number(opcode, 0)
     }
 
-    /// A register call whose argument is its count.
+    /// A register call whose argument is its count, without a pointer, as
+    /// [`register_plain`](Self::register_plain).
     pub fn register_number(self, opcode: c_uint, number: c_uint) -> c_int {
         // SAFETY: no pointer.
         unsafe { self.register(opcode, ptr::null(), number) }

@@ -6,7 +6,7 @@ use core::ptr;
 use anyring_abi::{
     __kernel_timespec, IORING_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG_REG, IORING_ENTER_GETEVENTS,
     IORING_ENTER_SQ_WAIT, IORING_ENTER_SQ_WAKEUP, IORING_FEAT_EXT_ARG, IORING_FEAT_MIN_TIMEOUT,
-    LIBURING_UDATA_TIMEOUT, io_uring_cqe, io_uring_getevents_arg, io_uring_reg_wait,
+    LIBURING_UDATA_TIMEOUT, io_uring_cqe, io_uring_getevents_arg, io_uring_reg_wait, io_uring_sqe,
 };
 
 use crate::kernel::Kernel;
@@ -229,8 +229,13 @@ impl<K: Kernel> RingRef<K> {
     /// Kernels without EXT_ARG: puts a timeout request of our own in front of
     /// a wait and publishes everything; the number to submit or `-errno`.
     ///
+    /// The request points to a copy of the timeout in the last 16 bytes of its
+    /// own entry, which mean nothing to a timeout: so it is valid for as long as
+    /// the kernel can take the entry, be it after a failed enter, or by an
+    /// SQPOLL thread that is late.
+    ///
     /// # Safety
-    /// `timeout` is valid until the request has completed.
+    /// `timeout` is valid.
     unsafe fn push_timeout(self, wait_nr: c_uint, timeout: *const __kernel_timespec) -> c_int {
         let sqe = match self.get_sqe() {
             Some(sqe) => sqe,
@@ -245,10 +250,16 @@ impl<K: Kernel> RingRef<K> {
                 }
             }
         };
-        // SAFETY: a fresh entry of this ring.
-        let sqe = unsafe { &mut *sqe.as_ptr() };
-        prep::prep_timeout(sqe, timeout, wait_nr, 0);
-        sqe.user_data = LIBURING_UDATA_TIMEOUT;
+        let sqe = sqe.as_ptr();
+        const _: () = assert!(size_of::<io_uring_sqe>() == 64);
+        // SAFETY: a fresh entry of this ring, of 64 bytes; the timeout is valid,
+        // the caller says.
+        unsafe {
+            let copy = sqe.byte_add(48).cast::<__kernel_timespec>();
+            prep::prep_timeout(&mut *sqe, copy, wait_nr, 0);
+            (*sqe).user_data = LIBURING_UDATA_TIMEOUT;
+            copy.write(*timeout);
+        }
         self.sq_flush() as c_int
     }
 
@@ -258,8 +269,7 @@ impl<K: Kernel> RingRef<K> {
     /// left as it is.
     ///
     /// # Safety
-    /// `timeout` and `sigmask` are NULL or valid; on kernels without EXT_ARG
-    /// the timeout has to stay so until it completes.
+    /// `timeout` and `sigmask` are NULL or valid.
     pub unsafe fn wait_cqes(
         self,
         wait_nr: c_uint,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyring_abi::{Constant, Form, GROUPS};
-use anyring_spec::{Field, Prep, Set, Value, rows};
+use anyring_spec::{Field, Prep, Set, Value, operations, rows};
 
 use crate::{Output, banner, rustfmt};
 
@@ -180,8 +180,46 @@ pub(crate) fn doc(row: &Prep) -> String {
     format!("{} Minimum kernel: {kernel}.", row.doc)
 }
 
+/// The operations as values of one type.
+fn operation_names() -> String {
+    let mut text = banner("//", "");
+    text.push_str(
+        "//! The operations by name.\n\nuse anyring_abi as abi;\n\n\
+         /// An operation. Any number is one: kernels newer than this crate have more.\n\
+         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]\n\
+         pub struct Op(pub u8);\n\n\
+         #[allow(missing_docs, reason = \"the names of io_uring_enter(2)\")]\nimpl Op {\n",
+    );
+    let mut names = String::new();
+    for operation in operations() {
+        let name = operation.name.trim_start_matches("IORING_OP_");
+        let camel: String = name
+            .split('_')
+            .flat_map(|word| {
+                let (first, rest) = word.split_at(1);
+                [first.to_owned(), rest.to_lowercase()]
+            })
+            .collect();
+        let _ = writeln!(
+            text,
+            "    #[doc = {:?}]\n    #[allow(non_upper_case_globals, reason = \"reads as an enum\")]\n    pub const {camel}: Op = Op(abi::{} as u8);",
+            operation.doc, operation.name
+        );
+        let _ = writeln!(names, "            Op::{camel} => Some({name:?}),");
+    }
+    let _ = write!(
+        text,
+        "\n    /// Its name as the kernel's headers have it, without the prefix.\n    #[must_use]\n\
+             pub const fn name(self) -> Option<&'static str> {{\n        match self {{\n{names}            _ => None,\n        }}\n    }}\n}}\n\n\
+         impl core::fmt::Debug for Op {{\n    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {{\n\
+             match self.name() {{\n            Some(name) => f.write_str(name),\n            None => write!(f, \"Op({{}})\", self.0),\n        }}\n    }}\n}}\n",
+    );
+    text
+}
+
 pub(crate) fn generate() -> Result<Vec<Output>, String> {
     let mut families: BTreeMap<&str, String> = BTreeMap::new();
+    let mut short: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (family, row) in rows() {
         check(row)?;
         let mut arguments = String::new();
@@ -192,6 +230,9 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
         for set in row.set {
             let line = statement(row, set)?;
             let _ = writeln!(body, "    {line}");
+        }
+        if row.name.starts_with("prep_") {
+            short.entry(family).or_default().push(row.name);
         }
         let text = families.entry(family).or_default();
         let _ = write!(
@@ -217,6 +258,14 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
     for family in families.keys() {
         let _ = writeln!(index, "pub use {family}::*;");
     }
+    index.push_str("\n// The names without the prefix: `prep::read(…)`.\n");
+    for (family, names) in &short {
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| format!("{name} as {}", name.trim_start_matches("prep_")))
+            .collect();
+        let _ = writeln!(index, "pub use {family}::{{{}}};", names.join(", "));
+    }
     index.push_str(
         "\n/// The stored form of a file slot: one more, or \"choose a free one\".\n\
          #[inline(always)]\n\
@@ -225,6 +274,10 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
          }\n",
     );
     outputs.push(("crates/anyring/src/prep/mod.rs".into(), rustfmt(&index)?));
+    outputs.push((
+        "crates/anyring/src/op.rs".into(),
+        rustfmt(&operation_names())?,
+    ));
     for (family, text) in families {
         let mut file = banner("//", "");
         file.push_str("#![allow(unused_imports, reason = \"one list for every family\")]\n\n");

@@ -104,7 +104,8 @@ impl Proactor {
         self.eventfd = fd;
         // SAFETY: used within this call only.
         let ring = unsafe { self.ring()?.as_ring_ref() };
-        anyring::check(ring.register_eventfd(abi::IORING_REGISTER_EVENTFD, fd)).map_err(raise)?;
+        anyring::check(ring.register_eventfd(anyring::register::Signals::All, fd))
+            .map_err(raise)?;
         Ok(fd)
     }
 

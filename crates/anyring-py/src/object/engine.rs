@@ -288,7 +288,7 @@ impl Engine {
         let result = if fd < 0 {
             ring.register_plain(abi::IORING_UNREGISTER_EVENTFD)
         } else {
-            ring.register_eventfd(abi::IORING_REGISTER_EVENTFD, fd)
+            ring.register_eventfd(anyring::register::Signals::All, fd)
         };
         anyring::check(result).map_err(raise)?;
         Ok(())

@@ -274,7 +274,7 @@ impl RingMemory {
                 self.backlog.push_back(cqe);
                 self.set(SQ_FLAGS, self.word(SQ_FLAGS) | IORING_SQ_CQ_OVERFLOW);
             } else {
-                self.set(CQ_OVERFLOW, self.word(CQ_OVERFLOW) + 1);
+                self.set(CQ_OVERFLOW, self.word(CQ_OVERFLOW).wrapping_add(1));
             }
             return;
         }
@@ -362,6 +362,9 @@ impl State {
         }
         let sq = entries.next_power_of_two();
         let cq = if p.flags & IORING_SETUP_CQSIZE != 0 {
+            if p.cq_entries == 0 || p.cq_entries > 65536 || p.cq_entries < entries {
+                return -libc::EINVAL;
+            }
             p.cq_entries.next_power_of_two()
         } else {
             2 * sq
@@ -520,6 +523,17 @@ unsafe impl Kernel for &Machine {
     ) -> c_int {
         let mut state = self.0.borrow_mut();
         let mut bytes = vec![0; argument_size(opcode, nr_args)];
+        let wants = |opcode: u32| {
+            matches!(
+                opcode & !IORING_REGISTER_USE_REGISTERED_RING,
+                IORING_REGISTER_RING_FDS
+                    | IORING_REGISTER_PBUF_STATUS
+                    | IORING_REGISTER_RESIZE_RINGS
+            )
+        };
+        if arg.is_null() && wants(opcode) {
+            return -libc::EFAULT;
+        }
         if !arg.is_null() {
             // SAFETY: the argument has that size, the caller says.
             unsafe { ptr::copy_nonoverlapping(arg.cast(), bytes.as_mut_ptr(), bytes.len()) };

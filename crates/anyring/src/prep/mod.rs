@@ -24,6 +24,60 @@ pub use rw::*;
 pub use sqe::*;
 pub use wait::*;
 
+// The names without the prefix: `prep::read(…)`.
+pub use fs::{
+    prep_close as close, prep_close_direct as close_direct, prep_fgetxattr as fgetxattr,
+    prep_fsetxattr as fsetxattr, prep_getxattr as getxattr, prep_link as link,
+    prep_linkat as linkat, prep_mkdir as mkdir, prep_mkdirat as mkdirat, prep_open as open,
+    prep_open_direct as open_direct, prep_openat as openat, prep_openat_direct as openat_direct,
+    prep_openat2 as openat2, prep_openat2_direct as openat2_direct, prep_rename as rename,
+    prep_renameat as renameat, prep_setxattr as setxattr, prep_statx as statx,
+    prep_symlink as symlink, prep_symlinkat as symlinkat, prep_unlink as unlink,
+    prep_unlinkat as unlinkat,
+};
+pub use net::{
+    prep_accept as accept, prep_accept_direct as accept_direct, prep_bind as bind,
+    prep_cmd_getsockname as cmd_getsockname, prep_cmd_sock as cmd_sock, prep_connect as connect,
+    prep_listen as listen, prep_multishot_accept as multishot_accept,
+    prep_multishot_accept_direct as multishot_accept_direct, prep_recv as recv,
+    prep_recv_multishot as recv_multishot, prep_recvmsg as recvmsg,
+    prep_recvmsg_multishot as recvmsg_multishot, prep_send as send,
+    prep_send_bundle as send_bundle, prep_send_set_addr as send_set_addr, prep_send_zc as send_zc,
+    prep_send_zc_fixed as send_zc_fixed, prep_sendmsg as sendmsg, prep_sendmsg_zc as sendmsg_zc,
+    prep_sendmsg_zc_fixed as sendmsg_zc_fixed, prep_sendto as sendto, prep_shutdown as shutdown,
+    prep_socket as socket, prep_socket_direct as socket_direct,
+    prep_socket_direct_alloc as socket_direct_alloc,
+};
+pub use ring::{
+    prep_cmd_discard as cmd_discard, prep_cmd_zone_reset_all as cmd_zone_reset_all,
+    prep_files_update as files_update, prep_fixed_fd_install as fixed_fd_install,
+    prep_msg_ring as msg_ring, prep_msg_ring_cqe_flags as msg_ring_cqe_flags,
+    prep_msg_ring_fd as msg_ring_fd, prep_msg_ring_fd_alloc as msg_ring_fd_alloc, prep_nop as nop,
+    prep_nop128 as nop128, prep_provide_buffers as provide_buffers,
+    prep_remove_buffers as remove_buffers, prep_uring_cmd as uring_cmd,
+    prep_uring_cmd128 as uring_cmd128,
+};
+pub use rw::{
+    prep_fadvise as fadvise, prep_fadvise64 as fadvise64, prep_fallocate as fallocate,
+    prep_fsync as fsync, prep_ftruncate as ftruncate, prep_madvise as madvise,
+    prep_madvise64 as madvise64, prep_pipe as pipe, prep_pipe_direct as pipe_direct,
+    prep_read as read, prep_read_fixed as read_fixed, prep_read_multishot as read_multishot,
+    prep_readv as readv, prep_readv_fixed as readv_fixed, prep_readv2 as readv2, prep_rw as rw,
+    prep_splice as splice, prep_sync_file_range as sync_file_range, prep_tee as tee,
+    prep_write as write, prep_write_fixed as write_fixed, prep_writev as writev,
+    prep_writev_fixed as writev_fixed, prep_writev2 as writev2,
+};
+pub use wait::{
+    prep_cancel as cancel, prep_cancel_fd as cancel_fd, prep_cancel64 as cancel64,
+    prep_epoll_ctl as epoll_ctl, prep_epoll_wait as epoll_wait, prep_futex_wait as futex_wait,
+    prep_futex_waitv as futex_waitv, prep_futex_wake as futex_wake,
+    prep_link_timeout as link_timeout, prep_poll_add as poll_add,
+    prep_poll_multishot as poll_multishot, prep_poll_remove as poll_remove,
+    prep_poll_update as poll_update, prep_timeout as timeout,
+    prep_timeout_remove as timeout_remove, prep_timeout_update as timeout_update,
+    prep_waitid as waitid,
+};
+
 /// The stored form of a file slot: one more, or "choose a free one".
 #[inline(always)]
 const fn target_slot(index: u32) -> u32 {

@@ -75,10 +75,19 @@ pub struct RingRef<K: Kernel = Linux> {
 }
 
 impl<K: Kernel> RingRef<K> {
+    /// The one place where a caller vouches for what the methods do. Those that
+    /// are safe rely on it.
+    ///
     /// # Safety
-    /// `raw` points to a valid ring (see the module) that `kernel` serves, for
-    /// as long as the result is used, and other threads use it only as the
-    /// interface allows: one submits, one reaps.
+    /// As long as the result or a copy of it is used:
+    /// - `raw` points to a valid ring (see the module) that `kernel` serves;
+    /// - other threads use it only as the interface allows: one submits, one
+    ///   reaps, and the descriptor is registered with the one that uses it;
+    /// - when a method submits (those that do say so, waits with a timeout
+    ///   among them), what the entries that were handed out point to, and what
+    ///   they name of registered and provided buffers, is valid for what they
+    ///   say until their completions;
+    /// - slots are given back (`cq_advance`) after they were read only.
     #[inline(always)]
     #[must_use]
     pub const unsafe fn new(raw: *mut io_uring, kernel: K) -> Self {

@@ -60,8 +60,7 @@ pub(crate) fn queues<K: Kernel>(kernel: K) {
             assert!(nop(&mut ring, 10 * round + place));
         }
         assert!(!nop(&mut ring, 99), "a fifth entry in a queue of four");
-        // SAFETY: integers only.
-        let mut entry: io_uring_sqe = unsafe { std::mem::zeroed() };
+        let mut entry = io_uring_sqe::default();
         prep::prep_nop(&mut entry);
         assert!(ring.push_sqe(entry).is_err());
         // SAFETY: nops have no memory of ours.

@@ -1,0 +1,293 @@
+//! Registration, as far as safe code can do it.
+//!
+//! Nothing here lets the kernel keep an address of ours past the call: files
+//! are counted by the kernel, tables of numbers are copied. Buffers are the
+//! exception: the kernel pins their pages, and what it may do to them is said
+//! by entries, for which [`Ring::submit`] asks.
+
+use core::ffi::{c_int, c_uint, c_void};
+
+use anyring_abi as abi;
+use anyring_abi::io_uring_restriction;
+
+use super::{Ring, ThisThread};
+use crate::errno::{Errno, check};
+use crate::kernel::Kernel;
+use crate::probe::Probe;
+use crate::register::{CloneRange, Signals, Table};
+
+/// The length of a slice as the kernel counts; EINVAL beyond.
+fn count<T>(slice: &[T]) -> Result<c_uint, Errno> {
+    c_uint::try_from(slice.len()).map_err(|_| Errno(libc::EINVAL))
+}
+
+impl<K: Kernel, T> Ring<K, T> {
+    /// Which operations this ring's kernel has.
+    ///
+    /// # Errors
+    /// EINVAL before Linux 5.6.
+    pub fn probe(&self) -> Result<Probe, Errno> {
+        self.inner().probe()
+    }
+
+    /// Lets a ring made with `IORING_SETUP_R_DISABLED` work. Linux 5.10.
+    ///
+    /// # Errors
+    /// EBADFD if it works already.
+    pub fn enable(&mut self) -> Result<(), Errno> {
+        self.plain(abi::IORING_REGISTER_ENABLE_RINGS)
+    }
+
+    fn plain(&mut self, opcode: u32) -> Result<(), Errno> {
+        check(self.inner().register_plain(opcode)).map(|_| ())
+    }
+
+    /// Registers descriptors, -1 for empty slots; entries with
+    /// `IOSQE_FIXED_FILE` name them by their place. The kernel holds the files
+    /// itself. Linux 5.1.
+    ///
+    /// # Errors
+    /// EBADF, EBUSY if there are some, EMFILE, ENXIO.
+    pub fn register_files(&mut self, files: &[c_int]) -> Result<(), Errno> {
+        // SAFETY: the kernel reads that many numbers during the call.
+        check(unsafe { self.inner().register_files(files.as_ptr(), count(files)?) }).map(|_| ())
+    }
+
+    /// Registers `slots` empty slots for files. Linux 5.19.
+    ///
+    /// # Errors
+    /// As [`register_files`](Self::register_files).
+    pub fn register_files_sparse(&mut self, slots: u32) -> Result<(), Errno> {
+        check(self.inner().register_files_sparse(slots)).map(|_| ())
+    }
+
+    /// Puts descriptors into the slots from `offset` on (-1: empties one, -2:
+    /// leaves it); the number changed. Linux 5.5.
+    ///
+    /// # Errors
+    /// EBADF, EINVAL beyond the table, ENXIO without one.
+    pub fn update_files(&mut self, offset: u32, files: &[c_int]) -> Result<u32, Errno> {
+        // SAFETY: the kernel reads that many numbers during the call.
+        check(unsafe {
+            self.inner()
+                .register_files_update(offset, files.as_ptr(), count(files)?)
+        })
+    }
+
+    /// Gives the registered files up; requests in flight keep theirs.
+    ///
+    /// # Errors
+    /// ENXIO if there are none.
+    pub fn unregister_files(&mut self) -> Result<(), Errno> {
+        self.plain(abi::IORING_UNREGISTER_FILES)
+    }
+
+    /// The slots among which the kernel chooses one itself. Linux 6.0.
+    ///
+    /// # Errors
+    /// EINVAL beyond the table.
+    pub fn register_file_alloc_range(&mut self, offset: u32, length: u32) -> Result<(), Errno> {
+        check(self.inner().register_file_alloc_range(offset, length)).map(|_| ())
+    }
+
+    /// Registers buffers; entries for fixed buffers name them by their place.
+    /// The kernel pins their pages; what it does there is said by entries, and
+    /// [`submit`](Self::submit) asks for that. Linux 5.1.
+    ///
+    /// # Errors
+    /// EFAULT for memory that is not there, EBUSY if there are some, ENOMEM,
+    /// EOVERFLOW.
+    pub fn register_buffers(&mut self, buffers: &[libc::iovec]) -> Result<(), Errno> {
+        // SAFETY: the kernel reads the array during the call, and checks what
+        // it names.
+        check(unsafe {
+            self.inner().register(
+                abi::IORING_REGISTER_BUFFERS,
+                buffers.as_ptr().cast::<c_void>(),
+                count(buffers)?,
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Registers `slots` empty slots for buffers. Linux 5.19.
+    ///
+    /// # Errors
+    /// EBUSY if there are some, EINVAL.
+    pub fn register_buffers_sparse(&mut self, slots: u32) -> Result<(), Errno> {
+        check(self.inner().register_sparse(Table::Buffers, slots)).map(|_| ())
+    }
+
+    /// Gives the registered buffers up; requests in flight keep theirs.
+    ///
+    /// # Errors
+    /// ENXIO if there are none.
+    pub fn unregister_buffers(&mut self) -> Result<(), Errno> {
+        self.plain(abi::IORING_UNREGISTER_BUFFERS)
+    }
+
+    /// Has the registered buffers of another ring here too. Linux 6.12.
+    ///
+    /// # Errors
+    /// ENXIO if that has none, EBUSY if this one has some and `flags`
+    /// (`IORING_REGISTER_DST_REPLACE`) does not say otherwise.
+    pub fn clone_buffers<U>(
+        &mut self,
+        source: &mut Ring<K, U>,
+        range: CloneRange,
+        flags: u32,
+    ) -> Result<(), Errno> {
+        check(self.inner().clone_buffers(source.inner(), range, flags)).map(|_| ())
+    }
+
+    /// Has completions signal an eventfd. Linux 5.2; [`Signals::Async`] 5.6.
+    ///
+    /// # Errors
+    /// EBADF, EINVAL for another file, EBUSY if there is one.
+    pub fn register_eventfd(&mut self, signals: Signals, fd: c_int) -> Result<(), Errno> {
+        check(self.inner().register_eventfd(signals, fd)).map(|_| ())
+    }
+
+    /// Ends that.
+    ///
+    /// # Errors
+    /// ENXIO if there is none.
+    pub fn unregister_eventfd(&mut self) -> Result<(), Errno> {
+        self.plain(abi::IORING_UNREGISTER_EVENTFD)
+    }
+
+    /// Keeps this thread's credentials under a number for `personality` of
+    /// entries. Linux 5.6.
+    ///
+    /// # Errors
+    /// ENOMEM, EINVAL.
+    pub fn register_personality(&mut self) -> Result<u16, Errno> {
+        check(
+            self.inner()
+                .register_plain(abi::IORING_REGISTER_PERSONALITY),
+        )
+        .map(|id| id as u16)
+    }
+
+    /// Forgets them.
+    ///
+    /// # Errors
+    /// EINVAL for an unknown number.
+    pub fn unregister_personality(&mut self, id: u16) -> Result<(), Errno> {
+        let opcode = abi::IORING_UNREGISTER_PERSONALITY;
+        check(self.inner().register_number(opcode, u32::from(id))).map(|_| ())
+    }
+
+    /// What a ring made with `IORING_SETUP_R_DISABLED` will be allowed to do.
+    /// Linux 5.10.
+    ///
+    /// # Errors
+    /// EBADFD if it works already, EBUSY if it has restrictions, EINVAL.
+    pub fn register_restrictions(
+        &mut self,
+        restrictions: &[io_uring_restriction],
+    ) -> Result<(), Errno> {
+        // SAFETY: the kernel reads that many structs during the call.
+        check(unsafe {
+            self.inner().register(
+                abi::IORING_REGISTER_RESTRICTIONS,
+                restrictions.as_ptr().cast::<c_void>(),
+                count(restrictions)?,
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Limits bounded and unbounded workers (0: leaves the limit); the limits
+    /// before. Linux 5.15.
+    ///
+    /// # Errors
+    /// EINVAL.
+    pub fn register_iowq_max_workers(&mut self, limits: [u32; 2]) -> Result<[u32; 2], Errno> {
+        let mut values = limits;
+        // SAFETY: the kernel reads and writes two numbers during the call.
+        check(unsafe {
+            self.inner().register(
+                abi::IORING_REGISTER_IOWQ_MAX_WORKERS,
+                (&raw mut values).cast_const().cast::<c_void>(),
+                2,
+            )
+        })?;
+        Ok(values)
+    }
+
+    /// New sizes of the queues, of a ring with `IORING_SETUP_DEFER_TASKRUN`.
+    /// Linux 6.13.
+    ///
+    /// # Errors
+    /// EINVAL for another ring or size, EOVERFLOW if what is pending has no
+    /// room.
+    pub fn resize(&mut self, sq_entries: u32, cq_entries: u32) -> Result<(), Errno> {
+        self.give_back();
+        let mut p = crate::ring::setup::params(abi::IORING_SETUP_CQSIZE);
+        (p.sq_entries, p.cq_entries) = (sq_entries, cq_entries);
+        // SAFETY: the struct is valid; no entry is lent and no other thread has
+        // the ring, since it is borrowed alone.
+        check(unsafe { self.inner().resize(&raw mut p) }).map(|_| ())
+    }
+
+    /// Whether waits count as iowait. Linux 6.15.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP where the kernel cannot.
+    pub fn set_iowait(&mut self, counts: bool) -> Result<(), Errno> {
+        check(self.inner().set_iowait(counts)).map(|_| ())
+    }
+
+    /// Keeps the ring's memory out of forked children.
+    ///
+    /// # Errors
+    /// Those of madvise(2).
+    pub fn dontfork(&mut self) -> Result<(), Errno> {
+        check(self.inner().dontfork()).map(|_| ())
+    }
+}
+
+impl<K: Kernel> Ring<K, ThisThread> {
+    /// Registers the ring's descriptor with this thread, which makes enters
+    /// cheaper. Linux 5.18.
+    ///
+    /// # Errors
+    /// EEXIST if it is registered, EBUSY if the thread's table is full.
+    pub fn register_ring_fd(&mut self) -> Result<(), Errno> {
+        check(self.inner().register_ring_fd()).map(|_| ())
+    }
+
+    /// Ends that.
+    ///
+    /// # Errors
+    /// EINVAL if it is not registered.
+    pub fn unregister_ring_fd(&mut self) -> Result<(), Errno> {
+        check(self.inner().unregister_ring_fd()).map(|_| ())
+    }
+}
+
+#[cfg(feature = "std")]
+impl<K: Kernel, T> Ring<K, T> {
+    /// Registers files; entries with `IOSQE_FIXED_FILE` name them by their
+    /// place.
+    ///
+    /// # Errors
+    /// As [`register_files`](Self::register_files).
+    pub fn register_fds(&mut self, files: &[std::os::fd::BorrowedFd<'_>]) -> Result<(), Errno> {
+        // SAFETY: a borrowed descriptor has the representation of its number,
+        // and the kernel reads that many during the call.
+        check(unsafe {
+            self.inner()
+                .register_files(files.as_ptr().cast::<c_int>(), count(files)?)
+        })
+        .map(|_| ())
+    }
+}
+
+#[cfg(feature = "std")]
+impl<K: Kernel, T> std::os::fd::AsRawFd for Ring<K, T> {
+    fn as_raw_fd(&self) -> c_int {
+        self.fd()
+    }
+}
