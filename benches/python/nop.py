@@ -14,7 +14,7 @@ import json
 import statistics
 import sys
 
-from sides import Side, alternate, python, ratios
+from sides import Side, alternate, python, ratios, unusable
 
 ROWS = (
     ("NOP, one at a time, no loop around each part", "one", 1),
@@ -31,7 +31,10 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not options.peer:
-        print("the wheel is absent: give --peer to compare")
+        print("the wheel is absent: give --peer to compare", file=sys.stderr)
+    elif reason := unusable(options.peer):
+        print(f"the wheel is left out: {reason}", file=sys.stderr)
+        options.peer = None
     results = {}
     for name, loop, batch in ROWS:
         sides = {"ours": python(sys.executable, f"{loop}_nops", batch)}

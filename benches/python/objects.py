@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sides import Side, alternate, python, ratios
+from sides import Side, alternate, python, ratios, unusable
 
 BLOCK = 4096
 BLOCKS = 4096
@@ -86,6 +86,9 @@ def main():
     parser.add_argument("--folder", help="where the files are made; uncached reads need a disk")
     arguments = parser.parse_args()
     turns = 3 if arguments.quick else arguments.turns
+    if arguments.peer and (reason := unusable(arguments.peer)):
+        print(f"the PyPI package is left out: {reason}", file=sys.stderr)
+        arguments.peer = None
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         data, many = make_files(Path(folder))
         if arguments.peer:

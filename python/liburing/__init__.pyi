@@ -744,7 +744,10 @@ class io_wq_type(IntEnum):
     IO_WQ_BOUND = 0
     IO_WQ_UNBOUND = 1
 
-class Bpf:
+class Uncopied:
+    """What the kernel reads or fills in place: neither copied nor pickled."""
+
+class Bpf(Uncopied):
     """A filter of classic BPF instructions `(code, jt, jf, k)` on an operation."""
     def __init__(self, *, cmd_type: int = 0, opcode: int = 0, flags: int = 0, filters: Iterable[tuple[int, int, int, int]] = ..., pdu_size: int = 0) -> None: ...
 
@@ -759,7 +762,7 @@ class Bpf:
     pdu_size: int
 
 
-class BufReg:
+class BufReg(Uncopied):
     """Memory for a ring of buffers, to be registered as a group."""
     def __init__(self, *, ring_entries: int = 0, bgid: int = 0) -> None: ...
 
@@ -771,7 +774,7 @@ class BufReg:
     ring_entries: int
 
 
-class _Block:
+class _Block(Uncopied):
     """A struct in memory of its own."""
     def __init__(self) -> None: ...
 
@@ -783,7 +786,7 @@ class ClockRegister(_Block):
     clockid: int
 
 
-class Cmsghdr:
+class Cmsghdr(Uncopied):
     """One piece of control data."""
     def __bool__(self) -> bool: ...
 
@@ -799,7 +802,7 @@ class Cqe(Window):
     def __init__(self, no: None = None, /) -> None: ...
 
 
-class CqeIter:
+class CqeIter(Uncopied):
     """Walks the completions that were ready when it was made: moves cqe[0] to each,
     and counts on from `index`. Gives none of them back; one that was given back
     before its turn is left out.
@@ -811,7 +814,7 @@ class CqeIter:
     def __next__(self) -> int: ...
 
 
-class EpollEvent:
+class EpollEvent(Uncopied):
     """Events (EPOLL*) and a number for each of `count` epoll events; itself
     the first.
     """
@@ -826,7 +829,7 @@ class EpollEvent:
     events: int
 
 
-class FUTEX:
+class FUTEX(Uncopied):
     """One word of a Futex."""
     def __init__(self) -> None: ...
 
@@ -837,7 +840,7 @@ class FUTEX:
     val: int
 
 
-class FileIndex:
+class FileIndex(Uncopied):
     """A list of descriptors to register."""
     def __getitem__(self, index: int) -> int: ...
 
@@ -868,7 +871,7 @@ class Futex(FUTEX):
     def private(self) -> bool: ...
 
 
-class Iovec:
+class Iovec(Uncopied):
     """A list of buffers."""
     def __bool__(self) -> bool: ...
 
@@ -877,7 +880,7 @@ class Iovec:
     def __len__(self) -> int: ...
 
 
-class MemRegionReg:
+class MemRegionReg(Uncopied):
     """RegWait blocks that waits name by their place in the list."""
     def __init__(self, *, waits: Iterable[RegWait] = ..., flags: int = 0) -> None: ...
 
@@ -938,7 +941,7 @@ class OpenHow(_Block):
     resolve: int
 
 
-class Probe:
+class Probe(Uncopied):
     """Which operations the kernel has; from io_uring_get_probe."""
     def __init__(self) -> None: ...
 
@@ -970,7 +973,7 @@ class QueryHdr:
     size: int
 
 
-class RecvmsgOut:
+class RecvmsgOut(Uncopied):
     """One message of a multishot recvmsg in its buffer."""
     @property
     def controllen(self) -> int: ...
@@ -985,7 +988,7 @@ class RecvmsgOut:
     def payloadlen(self) -> int: ...
 
 
-class RegWait:
+class RegWait(Uncopied):
     """How long a registered wait lasts: a Timespec or None, and microseconds
     after which one completion will do.
     """
@@ -996,7 +999,7 @@ class RegWait:
     ts: Timespec | None
 
 
-class Restriction:
+class Restriction(Uncopied):
     """What a disabled ring may do later: `(opcode, value)` pairs, opcode one of
     IORING_RESTRICTION_*.
     """
@@ -1140,7 +1143,7 @@ class Statx(_Block):
     def uid(self) -> int: ...
 
 
-class SyncCancelReg:
+class SyncCancelReg(Uncopied):
     """What to cancel, and a Timespec how long to wait; None for ever."""
     def __init__(self, *, addr: int = 0, fd: int = -1, flags: int = 0, timeout: Timespec | None = None, opcode: int = 0) -> None: ...
 
@@ -1184,7 +1187,7 @@ class ZcrxCtrl(_Block):
     zcrx_id: int
 
 
-class ZcrxIfqReg:
+class ZcrxIfqReg(Uncopied):
     """A zero-copy receive queue of a network device."""
     def __init__(self, *, if_idx: int = 0, if_rxq: int = 0, rq_entries: int = 0, flags: int = 0) -> None: ...
 
@@ -1701,7 +1704,8 @@ def io_uring_prep_listen(sqe: _Entry, fd: int, backlog: int, /) -> None:
 
 def io_uring_prep_madvise(sqe: _Entry, addr: int, length: int, advice: int, /) -> None:
     """Advice on memory: a buffer, or an address for advice that leaves the
-    contents alone. Kernel 5.6.
+    contents alone; what takes contents away is for whole pages of an mmap.
+    Kernel 5.6.
     """
 
 def io_uring_prep_madvise64(sqe: _Entry, addr: int, length: int, advice: int, /) -> None:

@@ -22,6 +22,15 @@ def integer(value, low, high):
     return value
 
 
+class Uncopied:
+    """What the kernel reads or fills in place: neither copied nor pickled."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(f"cannot copy or pickle {type(self).__name__!r} object")
+
+
 class Ring(_liburing.Handle):
     """A ring, unusable until io_uring_queue_init and after io_uring_queue_exit."""
 
@@ -87,10 +96,11 @@ class Cqe(_liburing.Window):
 
     def __init__(self, no=None, /):
         if no is not None:
+            integer(no, 0, 2**32 - 1)
             raise NotImplementedError("Cqe() takes no count")
 
 
-class CqeIter:
+class CqeIter(Uncopied):
     """Walks the completions that were ready when it was made: moves cqe[0] to each,
     and counts on from `index`. Gives none of them back; one that was given back
     before its turn is left out."""
@@ -161,7 +171,7 @@ class io_uring_cqes(io_uring_cqe):
         return iter([self[index] for index in range(self._count)])
 
 
-class _Block:
+class _Block(Uncopied):
     """A struct in memory of its own."""
 
     __slots__ = ("_memory",)
@@ -186,13 +196,13 @@ def _field(offset, code):
         return struct.unpack_from(code, memory(self), offset)[0]
 
     def write(self, value):
-        memory(self)
         if not isinstance(value, int):
             raise TypeError("an integer is required")
         try:
-            struct.pack_into(code, self._memory, offset, value)
+            packed = struct.pack(code, value)
         except struct.error as error:
             raise OverflowError(str(error)) from None
+        memory(self)[offset : offset + len(packed)] = packed
 
     return property(read, write)
 
@@ -247,7 +257,9 @@ class OpenHow(_Block):
 
     def __init__(self, flags=None, mode=None, resolve=None):
         super().__init__()
-        self.flags, self.mode, self.resolve = flags or 0, mode or 0, resolve or 0
+        self.flags = 0 if flags is None else flags
+        self.mode = 0 if mode is None else mode
+        self.resolve = 0 if resolve is None else resolve
 
     def __repr__(self):
         return f"OpenHow(flags={self.flags}, mode={self.mode}, resolve={self.resolve})"
@@ -287,7 +299,7 @@ class Statx(_Block):
     ischr, isfifo, issock = _is(stat.S_ISCHR), _is(stat.S_ISFIFO), _is(stat.S_ISSOCK)
 
 
-class Iovec:
+class Iovec(Uncopied):
     """A list of buffers."""
 
     __slots__ = ("_items",)
@@ -342,14 +354,16 @@ class Sockaddr:
     __slots__ = ("_memory", "_length")
 
     def __init__(self, family=None, addr=None, port=None, /):
-        family = integer(family or 0, 0, 65535)
-        port = integer(port or 0, 0, 65535)
+        family = integer(0 if family is None else family, 0, 65535)
+        port = integer(0 if port is None else port, 0, 65535)
+        if not isinstance(addr, (str, os.PathLike, type(None))):
+            raise TypeError(f"an address is a str, not {type(addr).__name__}")
+        if family not in (0, AF_UNIX, AF_INET, AF_INET6):
+            raise NotImplementedError(f"address family {family}")
         if family and not addr:
             raise ValueError("an address is required")
         self._memory, self._length = bytearray(128), 128
         if family == AF_UNIX:
-            if isinstance(addr, bytes):
-                raise TypeError("a path is a str or PathLike")
             path = os.fsencode(addr)
             if len(path) > 108:
                 raise ValueError("the path is longer than 108 bytes")
@@ -363,8 +377,6 @@ class Sockaddr:
                 packed += number + bytes(8)
             else:
                 packed += bytes(4) + number + struct.pack("=I", scope)
-        elif family:
-            raise NotImplementedError(f"address family {family}")
         else:
             return
         self._memory[: len(packed)], self._length = packed, len(packed)
@@ -415,7 +427,7 @@ class Sockaddr:
         return cls(family, *address[:2]) if isinstance(address, tuple) else cls(family, address)
 
 
-class FileIndex:
+class FileIndex(Uncopied):
     """A list of descriptors to register."""
 
     __slots__ = ("_items", "_turn")
@@ -440,12 +452,14 @@ class FileIndex:
 
     def update(self, items, /):
         """Other descriptors, as many."""
+        if not isinstance(items, list):
+            raise TypeError("a list is required")
         if len(items) != len(self._items):
             raise ValueError("the length cannot change")
         self.__init__(items)
 
 
-class FUTEX:
+class FUTEX(Uncopied):
     """One word of a Futex."""
 
     __slots__ = ("_futex", "_index")

@@ -1,4 +1,4 @@
-"""Calls every public function with arguments of every kind, and tells what came.
+"""Calls every public function with arguments of every kind, and prints what came.
 
     python peer_calls.py TABLE > answers
 

@@ -1,21 +1,35 @@
 """The PyPI package beside ours: the same calls, the same answers.
 
-`peer_calls.py` calls every function with arguments of every kind under both.
-What differs has to stand in DIFFER, with the reason.
+`peer_calls.py` calls every function with arguments of every kind, `peer_classes.py`
+makes every class and does what can be done to its objects, WAITS looks at what waits
+leave. What the package said stands in facts/peer-answers.json: ours is compared with
+that on every machine, and the record with the package where it can be installed and
+run. What differs has to stand in DIFFER or CLASSES, with the reason.
+
+    python test_peer.py PYTHON
+
+writes the record anew, from the package that the interpreter PYTHON has.
 """
 
+import hashlib
 import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
 import venv
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benches/python"))
+from sides import unusable  # noqa: E402
+
 ROOT = pathlib.Path(__file__).parents[2]
 HERE = pathlib.Path(__file__).parent
 RELEASE = "liburing==2026.3.30"
 TABLE = HERE / "facts/python-api.json"
+RECORD = HERE / "facts/peer-answers.json"
 
 # The package refuses everything there ("unusable"), says NotImplementedError,
 # or has an argument no program can make: ours works.
@@ -65,58 +79,206 @@ DIFFER = {
 }  # fmt: skip
 
 
+# Of classes: how an object is made, what is done to it, and why the answer is another.
+KEYWORDS = "the package drops keywords without a word; here they are a TypeError"
+INDEX = "an index that is no number, or none that fits, is that error of Python's"
+SHARED = "a copy would share no words with the kernel and other processes"
+CLASSES = (
+    ("u\\.\\w+\\(\\w+=1\\)", "", KEYWORDS),
+    (".*", "x\\['a'\\]|x\\[0:1\\]|x\\[2\\*\\*64\\]", INDEX),
+    ("filled.*\\[0\\]", "type.*", "a completion's class is not to be derived from"),
+    ("filled.*", "x\\[[123]\\]|list.*|1 in x", "the package reads behind what is ready, without end"),
+    ("u.io_uring_cqe_iter_init.*", ".*", "what the function makes can be iterated as well"),
+    ("u.Futex\\(3, None, True\\)\\[1\\]", ".*'flags'.*", "flags are set; the package changes val"),
+    ("u.F(utex|UTEX).*", "copy.*|pickle.*", SHARED),
+    ("u.FileIndex.*", "x.update", "a method of Python"),
+    ("u.Sqe.*|nop\\(u.Sqe.*", "copy.*|pickle.*", "a copy would let go of what an entry keeps"),
+    ("u.Sqe.*|nop\\(u.Sqe.*", "x\\[0\\]|list.*", "the first entry is the object itself"),
+    ("u.Sqe\\(2\\*\\*16\\)", "", "more than a ring can have"),
+    ("u.Param\\(\\)", ".*", WORKS), ("u.EpollEvent\\(\\)", ".*", WORKS),
+    ("u.Restriction\\(\\)", ".*", WORKS), ("u.Cmsghdr\\(\\)", "bool.*", WORKS),
+    ("u.SigsetT\\(\\)", "1 in x", WORKS), ("u.Msghdr\\(None\\)|u.Ring\\(None\\)", "", KINDER),
+    ("u.timespec\\(3, 7\\)", ".*", OLDER),
+    ("gone\\(\\)", ".*", "a ring that was taken down has nothing left of it"),
+    ("u.io_uring_\\w*op.*", "pickle.*", "its members can be pickled"),
+    ("two at once|given back before", "", "what was given back is the kernel's, and not shown"),
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory):
-    """An interpreter that has the package."""
+    """An interpreter that has the package, and can run it."""
     found = ROOT / "target/peer-venv/bin/python"
     if not found.exists():
         folder = tmp_path_factory.mktemp("peer")
         venv.create(folder, with_pip=True)
         found = folder / "bin/python"
         command = [found, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", RELEASE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode:
-            pytest.skip(f"the PyPI package cannot be installed: {done.stderr.strip()[-200:]}")
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            problem = done.stderr.strip()[-200:] if done.returncode else None
+        except subprocess.TimeoutExpired as error:
+            problem = str(error)
+        if problem:
+            pytest.skip(f"the PyPI package cannot be installed: {problem}")
+    if reason := unusable(found):
+        pytest.skip(f"the PyPI package cannot run here: {reason}")
     return found
 
 
-def answers(interpreter):
-    """`{(function, what is odd, place): answer}`."""
-    command = [interpreter, HERE / "peer_calls.py", TABLE]
+def ask(interpreter, script):
+    """The answers of a script, a process that prints them: `{step: answer}`."""
+    command = [interpreter, HERE / script, TABLE]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def told(process):
+def answers(process):
     out, _ = process.communicate(timeout=240)
     assert process.returncode == 0
-    return {tuple(key): answer for *key, answer in map(json.loads, out.splitlines())}
+    return {tuple(key): plain(answer) for *key, answer in map(json.loads, out.splitlines())}
+
+
+def plain(answer):
+    """Texts of other errors than OSError are free."""
+    if "errno" not in answer:
+        answer.pop("text", None)
+    return answer
+
+
+def waits(interpreter):
+    done = subprocess.run([interpreter, "-c", WAITS], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def machine():
+    """What answers depend on, beside the package."""
+    release = ".".join(os.uname().release.split(".")[:2])
+    return f"Linux {release}, {'root' if os.geteuid() == 0 else 'a user'}"
+
+
+def digest(steps):
+    """Of what was asked, which the record's answers are in the order of."""
+    return hashlib.sha256(json.dumps(list(steps)).encode()).hexdigest()[:16]
+
+
+def packed(found):
+    """The answers by function or class; each one is written once."""
+    numbers, steps = {}, {}
+    for (name, *_), answer in found.items():
+        text = json.dumps(answer, sort_keys=True)
+        steps.setdefault(name, []).append(numbers.setdefault(text, len(numbers)))
+    return {"asked": digest(found), "answers": [json.loads(text) for text in numbers], "steps": steps}
+
+
+def unpacked(record, steps):
+    """The record's answers to those steps."""
+    assert record["asked"] == digest(steps), "other steps: write the record anew"
+    numbers = {name: iter(found) for name, found in record["steps"].items()}
+    return {step: record["answers"][next(numbers[step[0]])] for step in steps}
+
+
+def write_record(interpreter):
+    record = {"release": RELEASE, "machine": machine(), "waits": waits(interpreter)}
+    for part in ("calls", "classes"):
+        record[part] = packed(answers(ask(interpreter, f"peer_{part}.py")))
+    text = json.dumps(record, ensure_ascii=False)
+    # A line for each function, class and kind of answer.
+    RECORD.write_text(re.sub(r'([\]}], |[{\[])(?="\w+": \[\d|[{]"(?:value|err))', r"\1\n", text) + "\n")
+
+
+@pytest.fixture(scope="module")
+def record():
+    return json.loads(RECORD.read_text())
+
+
+def of_the_machine(name):
+    """Whether a function asks the kernel, and not only prepares."""
+    return not name.startswith(("io_uring_prep_", "io_uring_sqe_"))
 
 
 def alike(key, theirs, ours):
-    """Whether both say the same; texts of other errors than OSError are free."""
-    _, odd, _ = key
+    """Whether both say the same."""
     if "crash" in theirs:
         return "crash" not in ours
-    if odd in ("short", "long"):
+    if key[1] in ("short", "long") and len(key) == 3:
         # Another number of arguments: TypeError, unless an older release took it.
         return "crash" not in ours
-    if "errno" not in theirs:
-        theirs, ours = ({k: v for k, v in a.items() if k != "text"} for a in (theirs, ours))
     return theirs == ours
 
 
+def test_the_record_is_what_the_peer_says(peer, record):
+    """Otherwise: `python tests/python/test_peer.py target/peer-venv/bin/python`."""
+    if record["machine"] != machine():
+        pytest.skip(f"the record is from {record['machine']}, this is {machine()}")
+    both = [ask(peer, f"peer_{part}.py") for part in ("calls", "classes")]
+    calls, classes = map(answers, both)
+    assert unpacked(record["calls"], calls) == calls
+    assert unpacked(record["classes"], classes) == classes
+    assert record["waits"] == waits(peer)
+
+
 @pytest.mark.timeout(300)
-def test_every_function_answers_as_the_peer(peer):
-    both = [answers(peer), answers(sys.executable)]
-    theirs, ours = map(told, both)
-    assert len(theirs) > 8000 and theirs.keys() == ours.keys()
+def test_every_function_answers_as_the_peer(record):
+    ours = answers(ask(sys.executable, "peer_calls.py"))
+    theirs = unpacked(record["calls"], ours)
+    assert len(theirs) > 8000
     assert not [key for key, answer in ours.items() if "crash" in answer]
-    other = {key: (theirs[key], ours[key]) for key in ours if not alike(key, theirs[key], ours[key])}
+    if record["machine"] != machine():
+        print(f"the record is from {record['machine']}: preparation alone is compared")
+        theirs = {key: answer for key, answer in theirs.items() if not of_the_machine(key[0])}
+        assert len(theirs) > 4000
+    other = {key: (theirs[key], ours[key]) for key in theirs if not alike(key, theirs[key], ours[key])}
     unknown = {key: answer for key, answer in other.items() if key[0] not in DIFFER}
-    assert not unknown, sorted({key[0] for key in unknown})
+    assert not unknown
     # What no longer differs is taken off the list.
-    settled = DIFFER.keys() - {key[0] for key in other}
+    settled = (DIFFER.keys() & {key[0] for key in theirs}) - {key[0] for key in other}
     assert not settled
+
+
+@pytest.mark.timeout(300)
+def test_every_class_and_walk_is_as_the_peer(record):
+    ours = answers(ask(sys.executable, "peer_classes.py"))
+    theirs = unpacked(record["classes"], ours)
+    assert len(theirs) > 5000
+    assert not [key for key, answer in ours.items() if "crash" in answer or "waits" in answer]
+    unknown, used = {}, set()
+    for key in theirs:
+        if alike(key, theirs[key], ours[key]):
+            continue
+        _, made, code = key
+        for number, (how, what, _) in enumerate(CLASSES):
+            if re.fullmatch(how, made) and re.fullmatch(what, code):
+                used.add(number)
+                break
+        else:
+            unknown[key] = theirs[key], ours[key]
+    assert not unknown
+    # What no longer differs is taken off the list.
+    assert used == set(range(len(CLASSES)))
+
+
+@pytest.fixture
+def dying(tmp_path):
+    """An interpreter that ends as the package does on a processor without AVX-512."""
+    found = tmp_path / "python"
+    found.write_text("#!/bin/sh\nkill -ILL $$\n")
+    found.chmod(0o755)
+    return found
+
+
+def test_a_peer_that_cannot_run_is_left_out(dying, tmp_path):
+    assert unusable(dying) == "it dies of SIGILL: this processor lacks instructions it has"
+    assert unusable(tmp_path / "none").startswith("it does not start")
+    assert unusable(sys.executable) is None
+    for bench in ("nop.py", "objects.py"):
+        command = [sys.executable, ROOT / "benches/python" / bench, "--peer", dying, "--turns", "2"]
+        if bench == "objects.py":
+            command += ["--quick", "--folder", tmp_path]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "left out: it dies of SIGILL" in done.stderr
+        assert "ours" in done.stdout
 
 
 WAITS = '''
@@ -186,13 +348,12 @@ print(sqe.len, sqe.user_data)
 '''
 
 
-def test_waits_and_walks_leave_the_same(peer):
+def test_waits_and_walks_leave_the_same(record):
     """What a Cqe holds after waits that found all, some or nothing."""
-    theirs, ours = (
-        subprocess.run([python, "-c", WAITS], capture_output=True, text=True, timeout=60)
-        for python in (peer, sys.executable)
-    )
-    assert theirs.returncode == 0, theirs.stderr
-    assert ours.returncode == 0, ours.stderr
-    assert ours.stdout.splitlines() == theirs.stdout.splitlines()
-    assert len(ours.stdout.splitlines()) == 35
+    found = waits(sys.executable)
+    assert found == record["waits"]
+    assert len(found) == 35
+
+
+if __name__ == "__main__":
+    write_record(sys.argv[1])
