@@ -744,10 +744,10 @@ class io_wq_type(IntEnum):
     IO_WQ_BOUND = 0
     IO_WQ_UNBOUND = 1
 
-class Uncopied:
+class _Uncopied:
     """What the kernel reads or fills in place: neither copied nor pickled."""
 
-class Bpf(Uncopied):
+class Bpf(_Uncopied):
     """A filter of classic BPF instructions `(code, jt, jf, k)` on an operation."""
     def __init__(self, *, cmd_type: int = 0, opcode: int = 0, flags: int = 0, filters: Iterable[tuple[int, int, int, int]] = ..., pdu_size: int = 0) -> None: ...
 
@@ -762,7 +762,7 @@ class Bpf(Uncopied):
     pdu_size: int
 
 
-class BufReg(Uncopied):
+class BufReg(_Uncopied):
     """Memory for a ring of buffers, to be registered as a group."""
     def __init__(self, *, ring_entries: int = 0, bgid: int = 0) -> None: ...
 
@@ -774,7 +774,7 @@ class BufReg(Uncopied):
     ring_entries: int
 
 
-class _Block(Uncopied):
+class _Block(_Uncopied):
     """A struct in memory of its own."""
     def __init__(self) -> None: ...
 
@@ -786,7 +786,7 @@ class ClockRegister(_Block):
     clockid: int
 
 
-class Cmsghdr(Uncopied):
+class Cmsghdr(_Uncopied):
     """One piece of control data."""
     def __bool__(self) -> bool: ...
 
@@ -802,7 +802,7 @@ class Cqe(Window):
     def __init__(self, no: None = None, /) -> None: ...
 
 
-class CqeIter(Uncopied):
+class CqeIter(_Uncopied):
     """Walks the completions that were ready when it was made: moves cqe[0] to each,
     and counts on from `index`. Gives none of them back; one that was given back
     before its turn is left out.
@@ -814,7 +814,7 @@ class CqeIter(Uncopied):
     def __next__(self) -> int: ...
 
 
-class EpollEvent(Uncopied):
+class EpollEvent(_Uncopied):
     """Events (EPOLL*) and a number for each of `count` epoll events; itself
     the first.
     """
@@ -829,7 +829,7 @@ class EpollEvent(Uncopied):
     events: int
 
 
-class FUTEX(Uncopied):
+class FUTEX(_Uncopied):
     """One word of a Futex."""
     def __init__(self) -> None: ...
 
@@ -840,7 +840,7 @@ class FUTEX(Uncopied):
     val: int
 
 
-class FileIndex(Uncopied):
+class FileIndex(_Uncopied):
     """A list of descriptors to register."""
     def __getitem__(self, index: int) -> int: ...
 
@@ -871,7 +871,7 @@ class Futex(FUTEX):
     def private(self) -> bool: ...
 
 
-class Iovec(Uncopied):
+class Iovec(_Uncopied):
     """A list of buffers."""
     def __bool__(self) -> bool: ...
 
@@ -880,7 +880,7 @@ class Iovec(Uncopied):
     def __len__(self) -> int: ...
 
 
-class MemRegionReg(Uncopied):
+class MemRegionReg(_Uncopied):
     """RegWait blocks that waits name by their place in the list."""
     def __init__(self, *, waits: Iterable[RegWait] = ..., flags: int = 0) -> None: ...
 
@@ -941,7 +941,7 @@ class OpenHow(_Block):
     resolve: int
 
 
-class Probe(Uncopied):
+class Probe(_Uncopied):
     """Which operations the kernel has; from io_uring_get_probe."""
     def __init__(self) -> None: ...
 
@@ -973,7 +973,7 @@ class QueryHdr:
     size: int
 
 
-class RecvmsgOut(Uncopied):
+class RecvmsgOut(_Uncopied):
     """One message of a multishot recvmsg in its buffer."""
     @property
     def controllen(self) -> int: ...
@@ -988,7 +988,7 @@ class RecvmsgOut(Uncopied):
     def payloadlen(self) -> int: ...
 
 
-class RegWait(Uncopied):
+class RegWait(_Uncopied):
     """How long a registered wait lasts: a Timespec or None, and microseconds
     after which one completion will do.
     """
@@ -999,7 +999,7 @@ class RegWait(Uncopied):
     ts: Timespec | None
 
 
-class Restriction(Uncopied):
+class Restriction(_Uncopied):
     """What a disabled ring may do later: `(opcode, value)` pairs, opcode one of
     IORING_RESTRICTION_*.
     """
@@ -1143,7 +1143,7 @@ class Statx(_Block):
     def uid(self) -> int: ...
 
 
-class SyncCancelReg(Uncopied):
+class SyncCancelReg(_Uncopied):
     """What to cancel, and a Timespec how long to wait; None for ever."""
     def __init__(self, *, addr: int = 0, fd: int = -1, flags: int = 0, timeout: Timespec | None = None, opcode: int = 0) -> None: ...
 
@@ -1187,7 +1187,7 @@ class ZcrxCtrl(_Block):
     zcrx_id: int
 
 
-class ZcrxIfqReg(Uncopied):
+class ZcrxIfqReg(_Uncopied):
     """A zero-copy receive queue of a network device."""
     def __init__(self, *, if_idx: int = 0, if_rxq: int = 0, rq_entries: int = 0, flags: int = 0) -> None: ...
 

@@ -22,7 +22,7 @@ def integer(value, low, high):
     return value
 
 
-class Uncopied:
+class _Uncopied:
     """What the kernel reads or fills in place: neither copied nor pickled."""
 
     __slots__ = ()
@@ -100,7 +100,7 @@ class Cqe(_liburing.Window):
             raise NotImplementedError("Cqe() takes no count")
 
 
-class CqeIter(Uncopied):
+class CqeIter(_Uncopied):
     """Walks the completions that were ready when it was made: moves cqe[0] to each,
     and counts on from `index`. Gives none of them back; one that was given back
     before its turn is left out."""
@@ -171,7 +171,7 @@ class io_uring_cqes(io_uring_cqe):
         return iter([self[index] for index in range(self._count)])
 
 
-class _Block(Uncopied):
+class _Block(_Uncopied):
     """A struct in memory of its own."""
 
     __slots__ = ("_memory",)
@@ -299,7 +299,7 @@ class Statx(_Block):
     ischr, isfifo, issock = _is(stat.S_ISCHR), _is(stat.S_ISFIFO), _is(stat.S_ISSOCK)
 
 
-class Iovec(Uncopied):
+class Iovec(_Uncopied):
     """A list of buffers."""
 
     __slots__ = ("_items",)
@@ -427,7 +427,7 @@ class Sockaddr:
         return cls(family, *address[:2]) if isinstance(address, tuple) else cls(family, address)
 
 
-class FileIndex(Uncopied):
+class FileIndex(_Uncopied):
     """A list of descriptors to register."""
 
     __slots__ = ("_items", "_turn")
@@ -459,7 +459,7 @@ class FileIndex(Uncopied):
         self.__init__(items)
 
 
-class FUTEX(Uncopied):
+class FUTEX(_Uncopied):
     """One word of a Futex."""
 
     __slots__ = ("_futex", "_index")

@@ -5,7 +5,7 @@ import struct
 from enum import IntEnum
 
 from . import _liburing
-from ._classes import BufRing, FileIndex, Timespec, Uncopied, core, integer
+from ._classes import BufRing, FileIndex, Timespec, _Uncopied, core, integer
 from ._liburing import (
     io_uring_buf_ring_advance,
     io_uring_buf_ring_available,
@@ -349,7 +349,7 @@ def io_uring_recvmsg_cmsg_nexthdr(o, msgh, cmsg, /):
     return _cmsg(_out(o), cmsg._next)
 
 
-class Probe(Uncopied):
+class Probe(_Uncopied):
     """Which operations the kernel has; from io_uring_get_probe."""
 
     __slots__ = ("_found",)

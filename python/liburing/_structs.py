@@ -5,12 +5,12 @@ import os
 import struct
 
 from . import _liburing
-from ._classes import BufRing, Iovec, Sockaddr, Timespec, Uncopied, _Block, _field, integer, timespec
+from ._classes import BufRing, Iovec, Sockaddr, Timespec, _Block, _field, _Uncopied, integer, timespec
 
 U32, U64 = 2**32 - 1, 2**64 - 1
 
 
-class EpollEvent(Uncopied):
+class EpollEvent(_Uncopied):
     """Events (EPOLL*) and a number for each of `count` epoll events; itself
     the first."""
 
@@ -147,7 +147,7 @@ def _header_part(index, doc):
     return property(read, doc=doc)
 
 
-class RecvmsgOut(Uncopied):
+class RecvmsgOut(_Uncopied):
     """One message of a multishot recvmsg in its buffer."""
 
     __slots__ = ("_buf", "_name", "_control")
@@ -159,7 +159,7 @@ class RecvmsgOut(Uncopied):
     flags = _header_part(3, "MSG_*.")
 
 
-class Cmsghdr(Uncopied):
+class Cmsghdr(_Uncopied):
     """One piece of control data."""
 
     __slots__ = ("level", "type", "data", "_place", "_next")
@@ -193,7 +193,7 @@ class Napi(_Block):
         self.busy_poll_to, self.prefer_busy_poll = busy_poll_to, prefer_busy_poll
 
 
-class Restriction(Uncopied):
+class Restriction(_Uncopied):
     """What a disabled ring may do later: `(opcode, value)` pairs, opcode one of
     IORING_RESTRICTION_*."""
 
@@ -206,7 +206,7 @@ class Restriction(Uncopied):
         return len(self._memory) // 16
 
 
-class SyncCancelReg(Uncopied):
+class SyncCancelReg(_Uncopied):
     """What to cancel, and a Timespec how long to wait; None for ever."""
 
     __slots__ = ("addr", "fd", "flags", "timeout", "opcode")
@@ -216,7 +216,7 @@ class SyncCancelReg(Uncopied):
         self.timeout, self.opcode = timeout, opcode
 
 
-class BufReg(Uncopied):
+class BufReg(_Uncopied):
     """Memory for a ring of buffers, to be registered as a group."""
 
     __slots__ = ("ring_entries", "bgid", "_ring")
@@ -232,7 +232,7 @@ class BufReg(Uncopied):
         return self._ring
 
 
-class RegWait(Uncopied):
+class RegWait(_Uncopied):
     """How long a registered wait lasts: a Timespec or None, and microseconds
     after which one completion will do."""
 
@@ -243,7 +243,7 @@ class RegWait(Uncopied):
         self.min_wait_usec = min_wait_usec
 
 
-class MemRegionReg(Uncopied):
+class MemRegionReg(_Uncopied):
     """RegWait blocks that waits name by their place in the list."""
 
     __slots__ = ("_waits", "_region", "flags")
@@ -263,7 +263,7 @@ class MemRegionReg(Uncopied):
         self._region.set(index, seconds, nanos, wait.min_wait_usec)
 
 
-class ZcrxIfqReg(Uncopied):
+class ZcrxIfqReg(_Uncopied):
     """A zero-copy receive queue of a network device."""
 
     __slots__ = ("if_idx", "if_rxq", "rq_entries", "flags")
@@ -273,7 +273,7 @@ class ZcrxIfqReg(Uncopied):
         self.rq_entries, self.flags = rq_entries, flags
 
 
-class Bpf(Uncopied):
+class Bpf(_Uncopied):
     """A filter of classic BPF instructions `(code, jt, jf, k)` on an operation."""
 
     __slots__ = ("cmd_type", "opcode", "flags", "filters", "pdu_size")

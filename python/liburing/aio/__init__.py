@@ -45,6 +45,7 @@ from ._sockets import (
     shutdown,
 )
 from ._text import TextFile
+from ._wrapped import stderr, stderr_bytes, stdin, stdin_bytes, stdout, stdout_bytes, wrap
 
 __all__ = [
     "EventLoop",
@@ -75,8 +76,15 @@ __all__ = [
     "shutdown",
     "sleep",
     "stat",
+    "stderr",
+    "stderr_bytes",
+    "stdin",
+    "stdin_bytes",
+    "stdout",
+    "stdout_bytes",
     "symlink",
     "unlink",
+    "wrap",
     "write",
 ]
 
@@ -87,4 +95,8 @@ def __getattr__(name):
         from . import _policy
 
         return getattr(_policy, name)
+    if name in ("os", "ospath", "tempfile"):
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

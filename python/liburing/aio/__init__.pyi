@@ -1,13 +1,25 @@
 """io_uring for asyncio: see `help(liburing.aio)` and docs/python-asyncio.md."""
 
 import asyncio
-import os
+import io
 import socket
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Executor
+from os import PathLike, stat_result
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from typing_extensions import Buffer, Protocol, Self
+
+from . import os as os
+from . import ospath as ospath
+from . import tempfile as tempfile
+from ._wrapped import stderr as stderr
+from ._wrapped import stderr_bytes as stderr_bytes
+from ._wrapped import stdin as stdin
+from ._wrapped import stdin_bytes as stdin_bytes
+from ._wrapped import stdout as stdout
+from ._wrapped import stdout_bytes as stdout_bytes
+from ._wrapped import wrap as wrap
 
 __all__ = [
     "EventLoop",
@@ -38,15 +50,22 @@ __all__ = [
     "shutdown",
     "sleep",
     "stat",
+    "stderr",
+    "stderr_bytes",
+    "stdin",
+    "stdin_bytes",
+    "stdout",
+    "stdout_bytes",
     "symlink",
     "unlink",
+    "wrap",
     "write",
 ]
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=File | TextFile)
-_P = TypeVar("_P", bound=str | bytes | os.PathLike[str] | os.PathLike[bytes])
-_Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+_P = TypeVar("_P", bound=str | bytes | PathLike[str] | PathLike[bytes])
+_Path: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _Address: TypeAlias = tuple[Any, ...] | str | bytes
 _BinaryMode: TypeAlias = Literal[
     "rb", "br", "r+b", "rb+", "br+", "wb", "bw", "w+b", "wb+", "bw+",
@@ -108,7 +127,7 @@ class File:
     def closed(self) -> bool: ...
     @property
     def raw(self) -> Self: ...
-    def detach(self) -> Self: ...
+    def detach(self) -> io.FileIO: ...
     def fileno(self) -> _Number: ...
     def readable(self) -> _Truth: ...
     def writable(self) -> _Truth: ...
@@ -154,7 +173,7 @@ class TextFile:
     def closed(self) -> bool: ...
     @property
     def newlines(self) -> str | tuple[str, ...] | None: ...
-    def detach(self) -> File: ...
+    def detach(self) -> io.BufferedIOBase: ...
     def fileno(self) -> _Number: ...
     def readable(self) -> _Truth: ...
     def writable(self) -> _Truth: ...
@@ -198,19 +217,28 @@ async def sendto(
     sock: socket.socket, data: Buffer, address: _Address, flags: int = 0
 ) -> int: ...
 async def shutdown(sock: socket.socket, how: int) -> None: ...
-async def stat(path: int | _Path, *, follow_symlinks: bool = True) -> os.stat_result: ...
-async def unlink(path: _Path) -> None: ...
+async def stat(
+    path: int | _Path, *, dir_fd: int | None = None, follow_symlinks: bool = True
+) -> stat_result: ...
+async def unlink(path: _Path, *, dir_fd: int | None = None) -> None: ...
 
 remove = unlink
 
-async def rmdir(path: _Path) -> None: ...
-async def mkdir(path: _Path, mode: int = 0o777) -> None: ...
-async def rename(src: _Path, dst: _Path) -> None: ...
+async def rmdir(path: _Path, *, dir_fd: int | None = None) -> None: ...
+async def mkdir(path: _Path, mode: int = 0o777, *, dir_fd: int | None = None) -> None: ...
+async def rename(
+    src: _Path, dst: _Path, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
+) -> None: ...
 
 replace = rename
 
-async def link(src: _Path, dst: _Path) -> None: ...
-async def symlink(src: _Path, dst: _Path) -> None: ...
+async def link(
+    src: _Path, dst: _Path, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None,
+    follow_symlinks: bool = True,
+) -> None: ...
+async def symlink(
+    src: _Path, dst: _Path, target_is_directory: bool = False, *, dir_fd: int | None = None
+) -> None: ...
 async def copyfile(src: _Path, dst: _P, *, chunk: int = ..., depth: int = 4) -> _P: ...
 
 class EventLoop(asyncio.SelectorEventLoop):

@@ -1,7 +1,6 @@
 """Files: `open` and what binary modes give."""
 
 import asyncio
-import copy
 import errno
 import io
 import os
@@ -156,16 +155,16 @@ async def _open(file, mode, flags, text, closefd, perm, opener, loop, executor):
     return await adopt(fd, name, mode, flags, text, closefd, not isinstance(file, int))
 
 
-async def adopt(fd, name, mode, flags, text, closefd=True, made=True):
+async def adopt(fd, name, mode, flags, text, closefd=True, made=True, kind=None):
     """A file on a descriptor, which is closed on failure if it was made for that."""
     try:
         status = await start(native.statx, fd, b"", _AT_EMPTY_PATH)
-        kind = status[0][0]
-        if _stat.S_ISDIR(kind):
+        form = status[0][0]
+        if _stat.S_ISDIR(form):
             folder = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
             folder.operation = "open"  # type: ignore[attr-defined]
             raise folder
-        position, seekable, sized = 0, True, _stat.S_ISREG(kind)
+        position, seekable, sized = 0, True, _stat.S_ISREG(form)
         if not sized or not made:
             try:
                 position = os.lseek(fd, 0, os.SEEK_CUR)
@@ -173,7 +172,7 @@ async def adopt(fd, name, mode, flags, text, closefd=True, made=True):
                 seekable = False
         if seekable and flags & os.O_APPEND:
             position = status[1][3] if sized else os.lseek(fd, 0, os.SEEK_END)
-        opened = File(fd, name, mode, flags, seekable, position, closefd)
+        opened = (kind or File)(fd, name, mode, flags, seekable, position, closefd)
         opened._sized = sized
         if text is None:
             return opened
@@ -207,6 +206,7 @@ class File:
         self._seekable, self._position, self._closefd = seekable, position, closefd
         # Whether stat(2) has its size: a block device's it has not.
         self._sized = True
+        self._detached = False
         # Read ahead, and how many bytes of it were asked for: the rest follows
         # `_position`.
         self._ahead, self._used = b"", 0
@@ -222,7 +222,8 @@ class File:
     def _open_still(self):
         """The descriptor; ValueError without one."""
         if self._fd is None:
-            raise ValueError("I/O operation on closed file.")
+            what = "raw stream has been detached" if self._detached else "I/O operation on closed file."
+            raise ValueError(what)
         return self._fd
 
     def fileno(self):
@@ -254,13 +255,16 @@ class File:
         return self
 
     def detach(self):
-        """Another `File` with the descriptor and the position; this one has no more
-        to do with it, and every further call raises ValueError."""
-        self._open_still()
-        other = copy.copy(self)
-        other._turn = asyncio.Lock()
-        self._fd = None
-        return other
+        """The descriptor as an io.FileIO at the same position; this object has no more
+        to do with it, and every further call raises ValueError, `close()` too."""
+        fd = self._open_still()
+        if self._seekable:
+            os.lseek(fd, self._position, os.SEEK_SET)
+        # The mode of what exists already: nothing is made or cut off again.
+        mode = "w" if not self._readable else "r+" if self._writable else "r"
+        raw = io.FileIO(fd, mode, closefd=self._closefd)
+        self._fd, self._detached = None, True
+        return raw
 
     def _for_reading(self):
         if not self._readable:
@@ -647,6 +651,8 @@ class File:
 
     async def close(self):
         """Closes the file; again does nothing."""
+        if self._detached:
+            self._open_still()
         fd, self._fd = self._fd, None
         if fd is not None and self._closefd:
             # Cancelled half-way it would be open, and nobody's.

@@ -1,6 +1,8 @@
 """File system calls, with the arguments they have in os and shutil."""
 
 import asyncio
+import errno
+import functools
 import os
 import shutil
 import stat as _stat
@@ -32,7 +34,8 @@ def _result(fields):
     return os.stat_result(
         (mode, ino, dev, nlink, uid, gid, size, *seconds),
         {
-            **{f"st_{x}time": t / 1e9 for x, t in zip("amc", times)},
+            # As os computes them, to the last bit.
+            **{f"st_{x}time": t // 10**9 + 1e-9 * (t % 10**9) for x, t in zip("amc", times)},
             **{f"st_{x}time_ns": t for x, t in zip("amc", times)},
             "st_blksize": blocks[0],
             "st_blocks": blocks[1],
@@ -41,16 +44,26 @@ def _result(fields):
     )
 
 
-async def stat(path, *, follow_symlinks=True):
+async def stat(path, *, dir_fd=None, follow_symlinks=True):
     """os.stat of a path or a descriptor: an os.stat_result.
 
     Raises OSError as statx(2). Linux 5.6.
     """
     if isinstance(path, int):
+        if dir_fd is not None or not follow_symlinks:
+            raise ValueError("stat: a descriptor goes with neither dir_fd nor follow_symlinks=False")
         return _result(await start(native.statx, path, b"", _AT_EMPTY_PATH))
     flags = 0 if follow_symlinks else _AT_SYMLINK_NOFOLLOW
-    found = start(native.statx, _AT_FDCWD, os.fsencode(path), flags)
-    return _result(await _named(found, path))
+    dir_fd = _AT_FDCWD if dir_fd is None else dir_fd
+    name = os.fsencode(path)
+    if not name:
+        # To statx(2) that is the directory itself.
+        raise _no_such_file(path)
+    return _result(await _named(start(native.statx, dir_fd, name, flags), path))
+
+
+def _no_such_file(path):
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
 
 async def _change(what, first, second=None, mode=0):
@@ -58,41 +71,70 @@ async def _change(what, first, second=None, mode=0):
     await _named(start(native.change, what, os.fsencode(first), raw, mode), first, second)
 
 
-async def unlink(path):
-    """Removes a file. Raises OSError as unlink(2). Linux 5.11."""
+def _in_thread(function, *args, **kwargs):
+    """What takes directories by descriptor goes to the executor."""
+    return asyncio.get_running_loop().run_in_executor(
+        None, functools.partial(function, *args, **kwargs)
+    )
+
+
+async def unlink(path, *, dir_fd=None):
+    """Removes a file. Raises OSError as unlink(2). Linux 5.11; `dir_fd` in the loop's
+    executor."""
+    if dir_fd is not None:
+        return await _in_thread(os.unlink, path, dir_fd=dir_fd)
     await _change("unlink", path)
 
 
 remove = unlink
 
 
-async def rmdir(path):
-    """Removes an empty directory. Raises OSError as rmdir(2). Linux 5.11."""
+async def rmdir(path, *, dir_fd=None):
+    """Removes an empty directory. Raises OSError as rmdir(2). Linux 5.11; `dir_fd` in
+    the loop's executor."""
+    if dir_fd is not None:
+        return await _in_thread(os.rmdir, path, dir_fd=dir_fd)
     await _change("rmdir", path)
 
 
-async def mkdir(path, mode=0o777):
-    """Makes a directory. Raises OSError as mkdir(2). Linux 5.15."""
+async def mkdir(path, mode=0o777, *, dir_fd=None):
+    """Makes a directory. Raises OSError as mkdir(2). Linux 5.15; `dir_fd` in the
+    loop's executor."""
+    if dir_fd is not None:
+        return await _in_thread(os.mkdir, path, mode, dir_fd=dir_fd)
     await _change("mkdir", path, mode=mode)
 
 
-async def rename(src, dst):
+async def rename(src, dst, *, src_dir_fd=None, dst_dir_fd=None):
     """Renames; an existing `dst` is replaced. Raises OSError as rename(2).
-    Linux 5.11."""
+    Linux 5.11; descriptors of directories in the loop's executor."""
+    if src_dir_fd is not None or dst_dir_fd is not None:
+        return await _in_thread(
+            os.rename, src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd
+        )
     await _change("rename", src, dst)
 
 
 replace = rename
 
 
-async def link(src, dst):
-    """Makes a hard link `dst` to `src`. Raises OSError as link(2). Linux 5.15."""
+async def link(src, dst, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True):
+    """Makes a hard link `dst` to `src`. Raises OSError as link(2). Linux 5.15; with a
+    keyword in the loop's executor."""
+    if src_dir_fd is not None or dst_dir_fd is not None or not follow_symlinks:
+        return await _in_thread(
+            os.link, src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd,
+            follow_symlinks=follow_symlinks,
+        )  # fmt: skip
     await _change("link", src, dst)
 
 
-async def symlink(src, dst):
+async def symlink(src, dst, target_is_directory=False, *, dir_fd=None):
     """Makes a symbolic link `dst` to `src`. Raises OSError as symlink(2).
-    Linux 5.15."""
+    Linux 5.15; `dir_fd` in the loop's executor. `target_is_directory` is for other
+    systems."""
+    if dir_fd is not None:
+        return await _in_thread(os.symlink, src, dst, dir_fd=dir_fd)
     await _change("symlink", src, dst)
 
 

@@ -66,8 +66,11 @@ class TextFile:
             # No second mark at the beginning.
             self._encoder.setstate(0)
 
+        problems = self.errors
+
+        # Without a reference to the file, which then goes as soon as it is forgotten.
         def make():
-            decoder = info.incrementaldecoder(self.errors)
+            decoder = info.incrementaldecoder(problems)
             if newline:
                 return decoder
             return io.IncrementalNewlineDecoder(decoder, newline is None)
@@ -121,10 +124,15 @@ class TextFile:
         return self.buffer.isatty()
 
     def detach(self):
-        """The binary `File` below, which this object has no more to do with:
-        every further call raises ValueError."""
-        file, self._buffer = self.buffer, None
-        return file
+        """The file below as a binary one of the standard library (io.BufferedReader,
+        io.BufferedWriter or io.BufferedRandom), where reading got to; this object has no
+        more to do with it, and every further call raises ValueError."""
+        file = self.buffer
+        raw = file.detach()
+        self._buffer = None
+        if raw.readable() and raw.writable():
+            return io.BufferedRandom(raw) if file._seekable else io.BufferedRWPair(raw, raw)
+        return io.BufferedReader(raw) if raw.readable() else io.BufferedWriter(raw)
 
     # ---- reading
 
@@ -419,8 +427,7 @@ class TextFile:
 
     async def close(self):
         """Closes the file; again does nothing."""
-        if self._buffer is not None:
-            await self._buffer.close()
+        await self.buffer.close()
 
     async def __aenter__(self):
         self.buffer._open_still()

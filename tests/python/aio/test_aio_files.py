@@ -237,7 +237,11 @@ def test_file_system_calls(run, tmp_path):
         file = tmp_path / "file"
         file.write_bytes(b"12345")
         assert await aio.stat(file) == os.stat(file)
-        assert (await aio.stat(file)).st_mtime_ns == os.stat(file).st_mtime_ns
+        for time in (1, 10**9 - 1, 1796081140_873282099, -1, -1796081140_873282099):
+            os.utime(file, ns=(time, time))
+            got, expected = await aio.stat(file), os.stat(file)
+            for name in ("st_mtime", "st_mtime_ns", "st_atime", "st_ctime"):
+                assert getattr(got, name) == getattr(expected, name), (name, time)
         await aio.symlink("file", tmp_path / "sym")
         found = await aio.stat(tmp_path / "sym", follow_symlinks=False)
         assert found == os.lstat(tmp_path / "sym")
