@@ -351,6 +351,12 @@ stubs: python ## write the type stubs of the Python module anew
 print-python: ## print the interpreter that has the Python module
 	@echo "$(CURDIR)/$(VENV_PYTHON)"
 
+FUZZ_SECONDS ?= 600
+
+.PHONY: fuzz-python
+fuzz-python: python ## random programs against the Python module for FUZZ_SECONDS, on the kernel and on the engine
+	$(VENV_PYTHON) tests/python/fuzz.py --seconds $(FUZZ_SECONDS) --keep-going
+
 .PHONY: bench-asyncio
 bench-asyncio: python ## compare liburing.aio with aiofiles, run_in_executor and uvloop
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check aiofiles uvloop || \

@@ -38,3 +38,13 @@ def test_holds(case, way):
 
 def test_the_cases_are_there():
     assert len(CASES) > 3
+
+
+@pytest.mark.timeout(150)
+def test_random_programs():
+    """A new seed each time; a failure prints the command that repeats it. For longer:
+    make fuzz-python."""
+    command = [sys.executable, str(HERE.parent / "fuzz.py"), "--seconds", "25"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=140)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr

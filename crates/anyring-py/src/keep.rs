@@ -279,7 +279,7 @@ pub(crate) fn vectors(
     writable: bool,
     keep: &mut Vec<Keep>,
 ) -> PyResult<Box<[libc::iovec]>> {
-    let mut vectors = Vec::with_capacity(objects.len());
+    let mut vectors = crate::reserve::room(objects.len())?;
     for object in objects {
         let (address, length) = pin(object, writable, keep)?;
         vectors.push(libc::iovec {

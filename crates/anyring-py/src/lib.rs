@@ -29,6 +29,7 @@ mod pycore;
 mod query;
 mod queue;
 mod register;
+mod reserve;
 mod setup;
 mod sqe;
 
@@ -98,6 +99,7 @@ fn needs_the_lock(py: Python<'_>) -> PyResult<()> {
 fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     needs_the_lock(module.py())?;
     fork::watch();
+    reserve::prepare();
     attribute::small_integers(module.py())?;
     // People who import this want their program to work; in C, who links a
     // drop-in wants the original's errors.
@@ -122,6 +124,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     aio::add(module)?;
     setup::add(module)?;
     object::add(module)?;
+    module.add_function(wrap_pyfunction!(reserve::_fail_allocations, module)?)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

@@ -69,6 +69,7 @@ impl Entry {
         let this = self.open()?;
         let raw = this.filled(fill);
         crate::given::permitted(&raw)?;
+        crate::reserve::check()?;
         this.raw = raw;
         this.keep = keep;
         Ok(())

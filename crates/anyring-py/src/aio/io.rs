@@ -26,6 +26,7 @@ pub(super) fn start(
 ) -> PyResult<()> {
     let py = proactor.py();
     crate::given::permitted(&sqe)?;
+    crate::reserve::check()?;
     let kind = Kind::Future {
         future: future.clone_ref(py),
         convert,

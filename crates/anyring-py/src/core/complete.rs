@@ -16,6 +16,10 @@ impl State {
         self.queue()?;
         let mut room = [const { MaybeUninit::uninit() }; 16];
         while let Some(queue) = self.queue.as_mut() {
+            if self.ready.try_reserve(room.len()).is_err() {
+                // They stay in the kernel's queue.
+                return Err(crate::reserve::short());
+            }
             let found = queue.take(&mut room);
             for &entry in found {
                 self.complete(entry);

@@ -55,6 +55,7 @@ impl Engine {
         crate::given::permitted(&template)?;
         let mut engine = slf.try_borrow_mut()?;
         engine.ring()?;
+        engine.make_room(count)?;
         let results = PyBytes::new_with(py, count * 4, |bytes| {
             for word in bytes.chunks_exact_mut(4) {
                 word.copy_from_slice(&UNKNOWN.to_ne_bytes());
@@ -93,7 +94,6 @@ impl Engine {
         let mut template = template;
         options.apply(&mut template);
         template.flags |= engine.chain.as_ref().map_or(0, |chain| chain.flag);
-        engine.pending.reserve(count);
         for index in 0..count {
             let mut sqe = template;
             fill(&mut sqe, index);
@@ -166,7 +166,7 @@ impl Engine {
             ));
         }
         let mut text = Vec::new();
-        let mut starts = Vec::with_capacity(paths.len());
+        let mut starts = crate::reserve::room(paths.len())?;
         for path in &paths {
             let path = path.as_bytes();
             if path.contains(&0) {

@@ -94,6 +94,18 @@ impl Engine {
             .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
     }
 
+    /// Room to note an operation and its end; MemoryError where there is none.
+    pub(super) fn make_room(&mut self, entries: usize) -> PyResult<()> {
+        crate::reserve::check()?;
+        let news = self.slots.in_use() + 2;
+        let room = self.pending.try_reserve(entries).is_ok() && self.news.try_reserve(news).is_ok();
+        if room {
+            Ok(())
+        } else {
+            Err(crate::reserve::short())
+        }
+    }
+
     /// Handles the program has not been told of.
     fn untold(&self) -> usize {
         self.news.iter().filter(|news| news.untold()).count()
@@ -208,7 +220,7 @@ impl Engine {
             self.wait_more(py, 1, end)?;
         }
         self.stale = 0;
-        let mut all = Vec::with_capacity(self.news.len());
+        let mut all = crate::reserve::room(self.news.len())?;
         let told = self.news.drain(..).filter_map(|news| match news {
             News::Operation(handle) => handle.get().tell().then(|| handle.into_any()),
             News::Batch(handle) => handle.get().tell().then(|| handle.into_any()),

@@ -171,7 +171,7 @@ impl Engine {
     /// Registers files, -1 for an empty slot; one FixedFile each.
     fn register_files(&mut self, files: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<FixedFile>> {
         let mut held = Vec::new();
-        let mut fds = Vec::with_capacity(files.len());
+        let mut fds = crate::reserve::room(files.len())?;
         for file in &files {
             fds.push(target(file, &mut held)?.fd);
         }
@@ -192,7 +192,7 @@ impl Engine {
     /// Replaces registered files from `first` on, -1 empties a slot.
     fn update_files(&mut self, first: u32, files: Vec<Bound<'_, PyAny>>) -> PyResult<u32> {
         let mut held = Vec::new();
-        let mut fds = Vec::with_capacity(files.len());
+        let mut fds = crate::reserve::room(files.len())?;
         for file in &files {
             fds.push(target(file, &mut held)?.fd);
         }

@@ -173,7 +173,7 @@ impl Engine {
             .iter()
             .map(|part| Ok(part.cast::<FixedBuffer>()?.clone()))
             .collect::<PyResult<Vec<_>>>()?;
-        let mut hold = Vec::with_capacity(parts.len() + 1);
+        let mut hold = crate::reserve::room(parts.len() + 1)?;
         let (vectors, index) = slf.try_borrow()?.fixed_vectors(&parts, &mut hold)?;
         let mut plan = header_plan(op, name, fd, &[], address, control, 0, flags, None)?;
         // SAFETY: the header of the plan, which nobody else has yet.

@@ -148,7 +148,7 @@ fn field(kind: Field, object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResu
         _ => {
             let list: Vec<_> = object.cast::<PyList>()?.iter().collect();
             vectors_fit(list.len(), 1)?;
-            let mut keep = Vec::with_capacity(list.len() + 1);
+            let mut keep = crate::reserve::room(list.len() + 1)?;
             let found = pin_all(&list, kind == Sinks, &mut keep)?;
             hold.push(Hold::Buffers(keep));
             Ok(found)

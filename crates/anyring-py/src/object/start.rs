@@ -52,6 +52,7 @@ impl Engine {
         crate::given::permitted(&plan.sqe)?;
         let mut engine = slf.try_borrow_mut()?;
         engine.ring()?;
+        engine.make_room(2)?;
         let mut sqe = plan.sqe;
         let mut hold = plan.hold;
         options.apply(&mut sqe);
@@ -204,7 +205,7 @@ impl Engine {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Operation>> {
         let mut keep = Vec::new();
-        let mut list = Vec::with_capacity(futexes.len());
+        let mut list = crate::reserve::room(futexes.len())?;
         for (memory, value, flags) in &futexes {
             let (address, length) = crate::keep::pin(memory, false, &mut keep)?;
             shape::futex(address, length, *flags)?;

@@ -170,6 +170,7 @@ impl Stream {
     /// Hands the entry to the ring.
     fn arm(slf: &Bound<'_, Self>, engine: &mut Engine) -> PyResult<()> {
         engine.ring()?;
+        engine.make_room(1)?;
         let this = slf.get();
         let mut hold = Vec::new();
         if let Some(pool) = this.kind.pool() {

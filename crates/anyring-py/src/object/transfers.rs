@@ -132,8 +132,8 @@ impl Engine {
         let mut buf_index = 0;
         let buffers = several(buffer)?;
         let memory = if let Some(list) = &buffers {
-            let mut keep = Vec::with_capacity(list.len());
-            let mut each = Vec::with_capacity(list.len());
+            let mut keep = crate::reserve::room(list.len())?;
+            let mut each = crate::reserve::room(list.len())?;
             for buffer in list.iter() {
                 let (address, length) = pin(&buffer, inward, &mut keep)?;
                 each.push((address, length.min(MOST)));

@@ -24,7 +24,7 @@ impl Engine {
     ) -> PyResult<(Box<[libc::iovec]>, u16)> {
         vectors_fit(parts.len(), 1)?;
         let first = index_of(parts[0].get());
-        let mut vectors = Vec::with_capacity(parts.len());
+        let mut vectors = crate::reserve::room(parts.len())?;
         for part in parts {
             if index_of(part.get()) != first {
                 return Err(PyValueError::new_err(
@@ -59,7 +59,7 @@ impl Engine {
             "writev" => abi::IORING_OP_WRITEV_FIXED,
             _ => return Err(PyValueError::new_err("no such operation")),
         };
-        let mut hold = Vec::with_capacity(parts.len() + 2);
+        let mut hold = crate::reserve::room(parts.len() + 2)?;
         let target = target(fd, &mut hold)?;
         let (vectors, index) = slf.try_borrow()?.fixed_vectors(&parts, &mut hold)?;
         let mut sqe = blank(op, target.fd, target.fixed);
