@@ -173,6 +173,20 @@ impl Groups {
         }
     }
 
+    /// The same with all buffers of a bundle.
+    pub(crate) fn commit_many(&mut self, first: &mut Selected, vectors: &[libc::iovec]) {
+        if core::mem::take(&mut first.ring) {
+            if let Some(Group {
+                kind: Kind::Ring(ring),
+                ..
+            }) = self.find(first.group)
+            {
+                let bytes: usize = vectors.iter().map(|vector| vector.iov_len).sum();
+                first.more = ring.consume(bytes as u32, vectors.len() as u16);
+            }
+        }
+    }
+
     /// Whether buffers of a group are used piece by piece.
     pub(crate) fn is_incremental(&mut self, id: u16) -> bool {
         matches!(
@@ -234,6 +248,10 @@ impl Groups {
         for at in 0..available {
             let buffer = ring.read(ring.head.wrapping_add(at as u16));
             let len = (buffer.len as usize).min(left);
+            if len < buffer.len as usize && !ring.incremental && at != 0 {
+                // What is used up by a part is left for the next time.
+                break;
+            }
             vectors.push(libc::iovec {
                 iov_base: buffer.addr as *mut _,
                 iov_len: len,

@@ -447,6 +447,10 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
     .run();
     let left = ring.with(true, |state| {
         state.waiters.retain(|waiter| waiter.id != me);
+        if state.look_soon && state.waiting_events != 0 {
+            // A multishot request that went on has looked again when this returns.
+            state.harvest(ring.kick.get());
+        }
         bring(state, ring);
         if state.other_satisfied(me) {
             sys::eventfd_add(ring.kick.get());

@@ -4,10 +4,13 @@ use alloc::sync::Arc;
 use core::ffi::c_int;
 
 use crate::ops;
-use crate::request::{Id, Stage};
+use crate::request::{Id, Outcome, Stage};
 use crate::ring::{CLOCKS, KICK, Ring, TIMER};
 use crate::state::State;
 use crate::sys::{self, EVENTS, Event};
+
+/// Looks at the epoll in a row.
+const LOOKS: u32 = 64;
 
 impl State {
     /// Goes on with what became ready.
@@ -58,19 +61,23 @@ impl State {
             }
         }
         let outcome = ops::ready(self, &mut request, events);
+        // One that goes on may find more at once.
+        self.look_soon |= request.posted && matches!(outcome, Outcome::Poll(_));
         self.settle(Some(id), request, outcome);
     }
 
-    /// Looks once what became ready, without waiting.
+    /// Looks what became ready, without waiting, and again while multishot requests
+    /// go on, within bounds.
     pub(crate) fn harvest(&mut self, kick: c_int) {
-        loop {
+        for _ in 0..LOOKS {
+            self.look_soon = false;
             let mut events = [sys::NO_EVENT; EVENTS];
             let zero = anyring_abi::__kernel_timespec::default();
             let Ok(count) = sys::epoll_wait(self.epoll, &mut events, Some(zero), (0, 8)) else {
                 return;
             };
             self.handle(&mut events[..count], kick);
-            if count < EVENTS {
+            if count < EVENTS && !self.look_soon {
                 return;
             }
         }

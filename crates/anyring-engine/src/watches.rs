@@ -373,7 +373,9 @@ impl State {
         if let Some(mut request) = self.take(id) {
             request.guessed = false;
             request.stage = Stage::Running;
-            let outcome = ops::ready(self, &mut request, libc::EPOLLIN as u32);
+            // Whether the peer has ended is not known.
+            let events = (libc::EPOLLIN | libc::EPOLLRDHUP) as u32;
+            let outcome = ops::ready(self, &mut request, events);
             self.settle(Some(id), request, outcome);
         }
     }

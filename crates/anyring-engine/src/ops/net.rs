@@ -19,7 +19,9 @@ use crate::user;
 /// Buffers in a bundle.
 const BUNDLE: usize = 256;
 /// Results of one multishot request before others get a turn.
-const TURN: u32 = 32;
+const TURN: u32 = 33;
+/// What a receive waits for: that the peer has ended, too, comes with it.
+const RECEIVE: c_int = libc::EPOLLIN | libc::EPOLLRDHUP;
 
 fn ioprio(request: &Request, flag: u32) -> bool {
     u32::from(request.sqe.ioprio) & flag != 0
@@ -106,7 +108,8 @@ pub(crate) fn check_recv(request: &Request) -> Result<(), c_int> {
     let wrong = u32::from(sqe.ioprio) & !known != 0
         || (sqe.len as i32) < 0
         || sqe.off != 0
-        || sqe.file_index != 0
+        // A limit of all that is received.
+        || sqe.file_index != 0 && (!multishot || is_message(request))
         || multishot
             && (!request.has(abi::IOSQE_BUFFER_SELECT)
                 || sqe.op_flags & libc::MSG_WAITALL as u32 != 0)
@@ -263,7 +266,8 @@ fn send_once(request: &mut Request, vectors: Option<&[libc::iovec]>) -> Sys {
     if name == 0 {
         name_len = 0;
     }
-    if vectors.is_some() || is_vectorized(request) {
+    let keeps = matches!(&request.data, Data::Message(_, kept, _) if !kept.is_empty());
+    if vectors.is_some() || keeps || is_vectorized(request) {
         let (at, count) = match (vectors, &request.data) {
             (Some(vectors), _) => (vectors.as_ptr(), vectors.len()),
             (None, Data::Message(_, vectors, _)) => (vectors.as_ptr(), vectors.len()),
@@ -443,6 +447,9 @@ fn touched(vectors: &[libc::iovec], bytes: usize) -> u16 {
 
 /// Sends what the group holds.
 fn send_bundle(state: &mut State, request: &mut Request, waited: bool) -> Outcome {
+    if request.done != 0 {
+        return send_rest(request);
+    }
     let group = request.sqe.buf_index;
     let mut wanted = request.sqe.len as usize;
     loop {
@@ -454,6 +461,9 @@ fn send_bundle(state: &mut State, request: &mut Request, waited: bool) -> Outcom
         match send_once(request, Some(&vectors)) {
             Ok(count) => {
                 let all: usize = vectors.iter().map(|vector| vector.iov_len).sum();
+                if count != 0 && count < all && is_stream(request.file.fd()) {
+                    return take_all(state, request, first, vectors, count);
+                }
                 let flags = state
                     .groups
                     .used(first, count as u32, touched(&vectors, count));
@@ -476,12 +486,84 @@ fn send_bundle(state: &mut State, request: &mut Request, waited: bool) -> Outcom
     }
 }
 
+/// A stream took a part of a bundle: its buffers are used up, and the request has
+/// them until all is sent.
+fn take_all(
+    state: &mut State,
+    request: &mut Request,
+    mut first: Selected,
+    vectors: Vec<libc::iovec>,
+    count: usize,
+) -> Outcome {
+    if let Err(error) = super::copy(request) {
+        request.selected = Some(first);
+        return Outcome::Done(error);
+    }
+    state.groups.commit_many(&mut first, &vectors);
+    request.selected = Some(first);
+    if let Data::Message(_, kept, _) = &mut request.data {
+        *kept = vectors;
+    }
+    advance(request, count);
+    send_rest(request)
+}
+
+/// Goes on with a bundle of which a part is sent; its one completion counts all.
+fn send_rest(request: &mut Request) -> Outcome {
+    loop {
+        let left: usize = match &request.data {
+            Data::Message(_, vectors, _) => vectors.iter().map(|vector| vector.iov_len).sum(),
+            _ => 0,
+        };
+        if left == 0 {
+            return Outcome::Done(request.done as i32);
+        }
+        match send_once(request, None) {
+            Ok(count) if count != 0 => advance(request, count),
+            Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
+                return Outcome::Poll(libc::EPOLLOUT as u32);
+            }
+            _ => {
+                request.failed = true;
+                return Outcome::Done(request.done as i32);
+            }
+        }
+    }
+}
+
 // ---- receiving
 
-/// Flags that a receive adds to its completion.
-fn inquire(request: &Request, count: usize, room: usize) -> u32 {
-    if count < room || count == 0 {
-        return 0;
+/// Whether a TCP socket's peer has sent its last; false for any other socket.
+fn has_ended(fd: c_int) -> bool {
+    const CLOSING: [u8; 5] = [6, 7, 8, 9, 11];
+    let (mut state, mut size): (u8, u32) = (0, 1);
+    // SAFETY: the first byte of a tcp_info, its state, is written, and the size.
+    let asked = unsafe {
+        sys::raw(
+            libc::SYS_getsockopt,
+            &[
+                fd as usize,
+                libc::IPPROTO_TCP as usize,
+                libc::TCP_INFO as usize,
+                (&raw mut state) as usize,
+                (&raw mut size) as usize,
+            ],
+        )
+    };
+    // TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING.
+    asked.is_ok() && CLOSING.contains(&state)
+}
+
+/// Flags that a receive adds to its completion: whether the socket holds more. TCP
+/// counts the end of the stream as something to be received. `events` are those of
+/// the file, if it was waited for.
+fn inquire(request: &Request, count: usize, room: usize, events: Option<u32>) -> u32 {
+    let peeks = request.sqe.op_flags & libc::MSG_PEEK as u32 != 0;
+    let may_have_ended = events.is_none_or(|events| events & libc::EPOLLRDHUP as u32 != 0);
+    if count < room && count != 0 && !peeks {
+        // It gave all it had.
+        let ended = may_have_ended && has_ended(request.file.fd());
+        return u32::from(ended) * abi::IORING_CQE_F_SOCK_NONEMPTY;
     }
     let mut left: c_int = 0;
     // SAFETY: a number is written.
@@ -495,13 +577,13 @@ fn inquire(request: &Request, count: usize, room: usize) -> u32 {
             ],
         )
     };
-    // Of datagrams the kernel does not say it.
-    let streams = || sys::socket_option(request.file.fd(), libc::SO_TYPE) == Ok(libc::SOCK_STREAM);
-    if asked.is_ok() && left > 0 && streams() {
-        abi::IORING_CQE_F_SOCK_NONEMPTY
+    // Datagrams that wait are not told of.
+    let more = if asked.is_ok() && left > 0 {
+        sys::socket_option(request.file.fd(), libc::SO_TYPE) == Ok(libc::SOCK_STREAM)
     } else {
-        0
-    }
+        may_have_ended && has_ended(request.file.fd())
+    };
+    u32::from(more) * abi::IORING_CQE_F_SOCK_NONEMPTY
 }
 
 fn receive_once(request: &Request, addr: u64, len: usize) -> Sys {
@@ -527,14 +609,14 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
         if refuses_to_wait(request) {
             return Outcome::Done(-libc::EAGAIN);
         }
-        return park(request, libc::EPOLLIN);
+        return park(request, RECEIVE);
     }
     if events.is_none() && may_guess(request) && state.guess_wait(request) {
-        return park(request, libc::EPOLLIN);
+        return park(request, RECEIVE);
     }
     let multishot = ioprio(request, abi::IORING_RECV_MULTISHOT);
     if request.has(abi::IOSQE_BUFFER_SELECT) {
-        return recv_selected(state, request, multishot);
+        return recv_selected(state, request, multishot, events);
     }
     let all = request.sqe.op_flags & libc::MSG_WAITALL as u32 != 0;
     loop {
@@ -557,7 +639,8 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 let room = match (message, all) {
                     (false, _) => request.sqe.len as usize - request.done,
                     (true, true) => message_total(request),
-                    (true, false) => usize::MAX,
+                    // As much as it took: what is left is asked for.
+                    (true, false) => count,
                 };
                 if all && count != 0 && count < room && is_stream(request.file.fd()) {
                     if let Err(error) = super::copy(request) {
@@ -568,7 +651,7 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 }
                 // Less than all is a failure, though its count is the result.
                 request.failed = all && count < room;
-                let flags = inquire(request, count, room);
+                let flags = inquire(request, count, room, events);
                 if message {
                     if let Err(error) = give_back_header(request) {
                         return Outcome::Done(error);
@@ -580,7 +663,7 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 if events.is_none() && may_guess(request) {
                     state.notes.had_to_wait(request.file.fd());
                 }
-                return park(request, libc::EPOLLIN);
+                return park(request, RECEIVE);
             }
             Err(error) => {
                 request.failed = all;
@@ -632,7 +715,12 @@ fn write_header(at: u64, header: &libc::msghdr) -> Result<(), c_int> {
 }
 
 /// Receives into provided buffers, once or until there is nothing.
-fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> Outcome {
+fn recv_selected(
+    state: &mut State,
+    request: &mut Request,
+    multishot: bool,
+    events: Option<u32>,
+) -> Outcome {
     if is_message(request) && multishot {
         // The header says how to lay a buffer out.
         if let Err(error) = super::copy(request) {
@@ -664,39 +752,50 @@ fn recv_selected(state: &mut State, request: &mut Request, multishot: bool) -> O
         match recv_into(request, &selected, &vectors, multishot) {
             Ok((0, room)) if !is_message(request) || !multishot || room == 0 => {
                 state.groups.give_back(selected);
-                return Outcome::Done(0);
+                return Outcome::DoneWith(0, inquire(request, 0, room, events));
             }
             Ok((count, room)) => {
                 let buffers = if bundle { touched(&vectors, count) } else { 1 };
                 let flags = state.groups.used(selected, count as u32, buffers);
-                let flags = flags | inquire(request, count, room);
+                let flags = flags | inquire(request, count, room, events);
                 // A message without a payload may be the end of a connection,
                 // so the kernel stops there.
                 let empty = multishot && head(request).is_ok_and(|head| head == count);
-                if !multishot || empty || state.is_full() {
+                if !multishot || empty || reaches_limit(request, count) || state.is_full() {
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);
+                if bundle && request.sqe.len != 0 && count >= request.sqe.len as usize {
+                    // That much a turn, then others run.
+                    break;
+                }
                 if flags & abi::IORING_CQE_F_SOCK_NONEMPTY == 0
                     && !is_message(request)
                     && !refuses_to_wait(request)
                 {
                     // Nothing more for now, so no buffer is asked for; the
                     // epoll says if that is wrong.
-                    return Outcome::Poll(libc::EPOLLIN as u32);
+                    return Outcome::Poll(RECEIVE as u32);
                 }
             }
             Err(error) => {
                 state.groups.give_back(selected);
                 return if error == -libc::EAGAIN && !refuses_to_wait(request) {
-                    park(request, libc::EPOLLIN)
+                    park(request, RECEIVE)
                 } else {
                     Outcome::Done(error)
                 };
             }
         }
     }
-    Outcome::Poll(libc::EPOLLIN as u32)
+    Outcome::Poll(RECEIVE as u32)
+}
+
+/// Counts what a multishot receive got against its limit; whether it is reached.
+fn reaches_limit(request: &mut Request, count: usize) -> bool {
+    let limit = request.sqe.file_index as usize;
+    request.sqe.file_index = limit.saturating_sub(count) as u32;
+    limit != 0 && count >= limit
 }
 
 /// One attempt into a buffer (or several); bytes and the room there was.

@@ -48,6 +48,11 @@ fn is_listening(fd: c_int) -> Sys<bool> {
     sys::socket_option(fd, libc::SO_ACCEPTCONN).map(|value| value != 0)
 }
 
+fn is_internet(fd: c_int) -> bool {
+    sys::socket_option(fd, libc::SO_DOMAIN)
+        .is_ok_and(|family| matches!(family, libc::AF_INET | libc::AF_INET6))
+}
+
 /// ACCEPT. Only when a connection is there: accept4(2) would wait otherwise,
 /// unless the program made its socket so that it does not.
 pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
@@ -96,19 +101,20 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
             Err(error) => return Outcome::Done(error),
             Ok(fd) => placed(state, fd as c_int, sqe.file_index),
         };
-        if !is_multishot(request) || res < 0 || state.is_full() {
+        if res < 0 {
             return Outcome::Done(res);
         }
         let more = sys::poll_now(fd, libc::POLLIN as u32) != 0;
-        state.post_more(
-            request,
-            res,
-            if more {
-                abi::IORING_CQE_F_SOCK_NONEMPTY
-            } else {
-                0
-            },
-        );
+        // Only TCP's accept says whether more connections wait.
+        let flags = if more && is_internet(fd) {
+            abi::IORING_CQE_F_SOCK_NONEMPTY
+        } else {
+            0
+        };
+        if !is_multishot(request) || state.is_full() {
+            return Outcome::DoneWith(res, flags);
+        }
+        state.post_more(request, res, flags);
         if !more && ioprio & abi::IORING_ACCEPT_DONTWAIT == 0 {
             return Outcome::Poll(libc::EPOLLIN as u32);
         }
