@@ -25,6 +25,9 @@ pub(crate) trait Polled {
     /// Nanoseconds without work until the thread sleeps.
     fn patience(&self) -> u64;
 
+    /// Nanoseconds of a clock.
+    fn now(&self) -> u64;
+
     /// Submits what the queue holds; how many, or `None` when the ring is gone.
     fn submit(&self) -> Option<u32>;
 
@@ -33,20 +36,20 @@ pub(crate) trait Polled {
 }
 
 /// One look at the submission queue, and a sleep if it is empty; false when
-/// the ring is gone. `idle` counts the nanoseconds without work.
-pub(crate) fn poll_once<P: Polled>(ring: &P, idle: &mut u64) -> bool {
+/// the ring is gone. `worked` is when there was work last; naps take longer than they
+/// are meant to, so that they cannot be counted.
+pub(crate) fn poll_once<P: Polled>(ring: &P, worked: &mut u64) -> bool {
     let seen = ring.bell().load(Ordering::Acquire);
     match ring.submit() {
         None => return false,
         Some(0) => {}
         Some(_) => {
-            *idle = 0;
+            *worked = ring.now();
             return true;
         }
     }
-    if *idle < ring.patience() {
+    if ring.now().saturating_sub(*worked) < ring.patience() {
         ring.bell().wait(seen, Some(NAP_NANOS));
-        *idle += NAP_NANOS;
         return true;
     }
     let empty = ring.look(|sq, memory, disabled| sq.abandon(memory) || disabled);
@@ -56,7 +59,7 @@ pub(crate) fn poll_once<P: Polled>(ring: &P, idle: &mut u64) -> bool {
     let awake = empty != Some(true) || ring.bell().load(Ordering::Acquire) != seen;
     if awake {
         ring.look(|_, memory, _| clear_flag(memory, IORING_SQ_NEED_WAKEUP));
-        *idle = 0;
+        *worked = ring.now();
     }
     true
 }

@@ -28,6 +28,10 @@ impl Polled for Arc<Ring> {
         u64::from(self.idle_millis) * 1_000_000
     }
 
+    fn now(&self) -> u64 {
+        sys::now(libc::CLOCK_MONOTONIC)
+    }
+
     fn submit(&self) -> Option<u32> {
         self.with(false, |state| match (state.gone, state.disabled) {
             (true, _) => None,
@@ -59,9 +63,9 @@ pub(crate) fn start(ring: &Arc<Ring>, p: &io_uring_params) -> Result<(), c_int> 
                 )
             };
         }
-        let mut idle = 0_u64;
+        let mut worked = sys::now(libc::CLOCK_MONOTONIC);
         while let Some(ring) = theirs.upgrade() {
-            if !poll_once(&ring, &mut idle) {
+            if !poll_once(&ring, &mut worked) {
                 return;
             }
         }

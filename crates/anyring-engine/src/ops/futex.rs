@@ -49,9 +49,11 @@ pub(crate) struct Wait {
     /// Results are indices.
     several: bool,
     stop: Futex,
-    /// The thread that waits.
+    /// Of a wait in slices: its thread. -1 when the wait is over.
     thread: AtomicI32,
 }
+
+const OVER: c_int = -1;
 
 impl Wait {
     /// Ends it.
@@ -192,13 +194,13 @@ pub(crate) fn wake(sqe: &io_uring_sqe) -> Outcome {
 
 /// The wait itself, in a thread of the pool.
 pub(crate) fn block(wait: &Wait) -> i32 {
-    wait.thread.store(sys::gettid(), Ordering::Release);
     let several = wait.several || wait.mask == ANY as u32;
     let res = if several && wait.words.len() < MOST {
         block_on_all(wait)
     } else {
         block_in_slices(wait)
     };
+    wait.thread.store(OVER, Ordering::Release);
     match res {
         // The word was as expected when the wait was submitted: what changed
         // it came with a wake-up, or will.
@@ -238,6 +240,7 @@ fn block_on_all(wait: &Wait) -> i32 {
 /// Where the words cannot be waited for together with ours: a little at a
 /// time. A wake-up between two slices is noticed by the changed word.
 fn block_in_slices(wait: &Wait) -> i32 {
+    wait.thread.store(sys::gettid(), Ordering::Release);
     loop {
         if wait.stop.load(Ordering::Acquire) != 0 {
             return -libc::EINTR;
@@ -276,9 +279,13 @@ fn block_in_slices(wait: &Wait) -> i32 {
 /// Waits, a moment at most, until the thread sleeps: a program may expect that
 /// its wait is in place when the submission returns.
 pub(crate) fn settle_in(wait: &Arc<Wait>) {
-    for _ in 0..200 {
-        let thread = wait.thread.load(Ordering::Acquire);
-        if thread != 0 && sleeps(thread) {
+    for _ in 0..10_000 {
+        let settled = match wait.thread.load(Ordering::Acquire) {
+            OVER => true,
+            0 => sleeps_on(&wait.stop),
+            thread => sleeps(thread),
+        };
+        if settled {
             return;
         }
         let nap = sys::timespec(20_000);
@@ -287,7 +294,19 @@ pub(crate) fn settle_in(wait: &Arc<Wait>) {
     }
 }
 
-/// Whether /proc says that a thread of ours sleeps.
+/// Whether a thread sleeps on a word of ours, the last of those that it waits for at
+/// once: moving it to where it is counts it. A word that has changed, or cannot be asked
+/// about, is as good as slept on.
+fn sleeps_on(word: &Futex) -> bool {
+    let op = libc::FUTEX_CMP_REQUEUE | libc::FUTEX_PRIVATE_FLAG;
+    let at = word.as_ptr() as usize;
+    // SAFETY: the word is ours and outlives the call; no thread is woken.
+    let moved = unsafe { sys::raw(libc::SYS_futex, &[at, op as usize, 0, 1, at, 0]) };
+    moved != Ok(0)
+}
+
+/// Whether /proc says that a thread of ours sleeps: one that waits with a mask of its
+/// own sleeps on the program's word only.
 fn sleeps(thread: c_int) -> bool {
     let number = sys::Decimal::of(thread as u32);
     let mut path = [0_u8; 48];

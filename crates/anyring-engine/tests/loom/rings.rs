@@ -209,6 +209,10 @@ impl Polled for Ring {
         0
     }
 
+    fn now(&self) -> u64 {
+        0
+    }
+
     fn submit(&self) -> Option<u32> {
         if self.state.lock().gone {
             return None;
@@ -242,9 +246,9 @@ pub(crate) fn sqpoll() {
     let ring = Ring::new(2);
     let poller = Arc::clone(&ring);
     let poller = thread::spawn(move || {
-        let mut idle = 0;
+        let mut worked = 0;
         while poller.state.lock().taken < u64::from(ALL) {
-            assert!(doze::poll_once(&*poller, &mut idle));
+            assert!(doze::poll_once(&*poller, &mut worked));
         }
     });
     ring.publish(ALL);
@@ -256,8 +260,8 @@ pub(crate) fn sqpoll_ends() {
     let ring = Ring::new(2);
     let poller = Arc::clone(&ring);
     let poller = thread::spawn(move || {
-        let mut idle = 0;
-        while doze::poll_once(&*poller, &mut idle) {}
+        let mut worked = 0;
+        while doze::poll_once(&*poller, &mut worked) {}
     });
     ring.state.lock().gone = true;
     doze::wake(&*ring);
