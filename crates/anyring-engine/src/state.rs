@@ -99,6 +99,8 @@ pub(crate) struct State {
     pub(crate) timers: Timers,
     pub(crate) restrictions: Option<Restrictions>,
     pub(crate) notify: Option<Notify>,
+    /// It was signalled since a poll last asked.
+    pub(crate) notified: bool,
     pub(crate) personalities: Vec<(u16, [u32; 2])>,
     pub(crate) clock: c_int,
     pub(crate) wait_region: Option<(u64, usize)>,
@@ -194,6 +196,7 @@ impl State {
             timers: Timers::default(),
             restrictions: None,
             notify: None,
+            notified: false,
             personalities: Vec::new(),
             clock: libc::CLOCK_MONOTONIC,
             wait_region: None,

@@ -475,6 +475,55 @@ fn is_same_by_epoll(one: c_int, other: c_int) -> Sys<bool> {
     Ok(epoll_ctl(epoll.get(), libc::EPOLL_CTL_MOD, number, 0, 0).is_ok())
 }
 
+/// Whether a file has no kind, as epolls and eventfds have none.
+pub(crate) fn is_anonymous(fd: c_int) -> bool {
+    kind_of(fd).is_ok_and(|(kind, _)| kind == 0)
+}
+
+/// Whether an epoll watches a descriptor of which this holds, as /proc shows; false for
+/// any other file.
+pub(crate) fn watched_by(fd: c_int, holds: impl Fn(c_int) -> bool) -> bool {
+    let number = Decimal::of(fd as u32);
+    let mut path = [0_u8; 48];
+    let text = b"/proc/self/fdinfo/".iter().chain(number.text());
+    for (to, from) in path.iter_mut().zip(text) {
+        *to = *from;
+    }
+    let mut text = [0_u8; 4096];
+    // SAFETY: the path ends in NUL; the buffer has its length.
+    let count = unsafe {
+        let Ok(info) = raw(
+            libc::SYS_openat,
+            &[
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                libc::O_CLOEXEC as usize,
+            ],
+        ) else {
+            return false;
+        };
+        let info = Fd::own(info as c_int);
+        raw(
+            libc::SYS_read,
+            &[info.get() as usize, text.as_mut_ptr() as usize, text.len()],
+        )
+        .unwrap_or(0)
+    };
+    // "tfd: 5 events: 19 ...", a line for each.
+    text[..count].split(|byte| *byte == b'\n').any(|line| {
+        let Some(rest) = line.strip_prefix(b"tfd:") else {
+            return false;
+        };
+        let digits = rest.trim_ascii_start().iter();
+        let number = digits
+            .take_while(|byte| byte.is_ascii_digit())
+            .fold(0_i32, |all, digit| {
+                all.wrapping_mul(10).wrapping_add(i32::from(digit - b'0'))
+            });
+        holds(number)
+    })
+}
+
 /// Bytes of a signal set.
 pub(crate) const SIGSET: usize = 8;
 

@@ -206,6 +206,18 @@ pub(crate) fn by_any(fd: c_int) -> Option<Arc<Ring>> {
         .cloned()
 }
 
+/// Whether a descriptor is a ring, or an epoll that watches one.
+pub(crate) fn holds_ring(fd: c_int) -> bool {
+    let table = TABLE.lock();
+    table.rings.iter().any(|entry| entry.ring.is_at(fd))
+        || crate::sys::watched_by(fd, |watched| {
+            table
+                .rings
+                .binary_search_by_key(&watched, |entry| entry.fd)
+                .is_ok()
+        })
+}
+
 /// Rings whose descriptor was closed without the engine: they are removed
 /// and returned, to be taken down.
 pub(crate) fn sweep() -> Vec<Arc<Ring>> {

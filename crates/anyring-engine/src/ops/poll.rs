@@ -49,6 +49,13 @@ fn wanted(request: &Request) -> u32 {
 pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     let asked = request.sqe.op_flags & !MODES | ALWAYS;
     request.data = Data::Poll;
+    if events.is_none() {
+        if let Some(ready) = ring_events(state, request.file.fd()) {
+            if ready & asked != 0 {
+                return Outcome::Done((ready & asked) as i32);
+            }
+        }
+    }
     if !is_multishot(request) {
         let ready = match events {
             Some(events) => events,
@@ -68,12 +75,52 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
             Outcome::Poll(wanted(request))
         }
         Some(events) if events & asked == 0 => Outcome::Poll(wanted(request)),
-        Some(events) if state.is_full() => Outcome::Done((events & asked) as i32),
+        Some(events) if state.is_full() || wakes_itself(state, request) => {
+            Outcome::Done((events & asked) as i32)
+        }
         Some(events) => {
             state.post_more(request, (events & asked) as i32, 0);
             Outcome::Poll(wanted(request))
         }
     }
+}
+
+/// What a ring of ours polls, by its queues; its descriptor tells completions later,
+/// and its room never.
+fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
+    let table::Found::Ring(ring) = table::find(fd) else {
+        return None;
+    };
+    if !ring.is_at(fd) {
+        return None;
+    }
+    let look = |state: &mut State| {
+        // What was taken does not make it readable any more.
+        state.quiet(ring.signal.get());
+        let completions = state.cq_ready() != 0 || state.cq.has_more();
+        let room = !state.gone && !state.sq.is_full(&state.memory);
+        let readable = if completions { libc::EPOLLIN } else { 0 };
+        let writable = if room { libc::EPOLLOUT } else { 0 };
+        (readable | writable) as u32
+    };
+    if ring.serial == state.serial {
+        return Some(look(state));
+    }
+    // Not waited for: its lock may be held by a thread that waits for ours.
+    ring.glance(look)
+}
+
+/// Whether a multishot poll was woken by what a ring tells of its completions: its
+/// descriptor, an epoll that holds it, or the eventfd that it signals. Each completion
+/// of the poll would wake it again, so that the kernel ends it with the first.
+fn wakes_itself(state: &mut State, request: &Request) -> bool {
+    let fd = request.file.fd();
+    if !sys::is_anonymous(fd) {
+        return false;
+    }
+    let signalled = core::mem::take(&mut state.notified);
+    let notifies = |notify: &crate::state::Notify| sys::is_same_file(notify.fd.get(), fd);
+    signalled && state.notify.as_ref().is_some_and(notifies) || table::holds_ring(fd)
 }
 
 /// A file that is always ready.

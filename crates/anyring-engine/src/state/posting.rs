@@ -138,6 +138,7 @@ impl State {
                 && self.memory.cq_flags().load(Ordering::Relaxed) & IORING_CQ_EVENTFD_DISABLED == 0
             {
                 sys::eventfd_add(notify.fd.get());
+                self.notified = true;
             }
         }
         if self.other_satisfied(me) {
