@@ -462,6 +462,7 @@ fn loses_buffer(epoll: c_int, request: &Request, selected: Selected, res: i32) -
 
 impl State {
     /// A request with a buffer is finished; the flags for its CQE.
+    #[inline(never)]
     pub(crate) fn settle_buffer(&mut self, request: &mut Request, res: i32) -> u32 {
         match request.selected.take() {
             None => 0,

@@ -21,7 +21,11 @@ impl State {
     ) {
         let drains = core::mem::take(&mut self.hands_drain_on);
         let short = ops::fell_short(&request, res);
-        let flags = flags | self.settle_buffer(&mut request, res);
+        let flags = if request.selected.is_some() {
+            flags | self.settle_buffer(&mut request, res)
+        } else {
+            flags
+        };
         let is_notification = flags & IORING_CQE_F_NOTIF != 0;
         let failed = res < 0 && !is_notification && !ops::counts_as_success(&request, res)
             || request.failed
@@ -155,14 +159,18 @@ impl State {
     }
 
     /// Goes on with everything that can: chains, drains, tags.
+    #[inline]
     pub(crate) fn advance(&mut self) {
-        self.go_on();
+        if !(self.stopped.is_empty() && self.ready.is_empty() && self.drain.is_empty()) {
+            self.go_on();
+        }
         // Who used them last has its completion by now.
         if self.files.table.has_dying() || self.buffers.has_dying() {
             self.post_tags();
         }
     }
 
+    #[inline(never)]
     fn go_on(&mut self) {
         loop {
             self.end_stopped();

@@ -153,7 +153,6 @@ impl State {
     }
 
     /// Ends what was stopped.
-    #[inline]
     pub(super) fn end_stopped(&mut self) {
         while let Some((id, res)) = self.stopped.pop_front() {
             self.fail(id, res);
