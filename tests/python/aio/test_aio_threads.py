@@ -515,3 +515,21 @@ def test_closing_in_another_thread_waits_for_nothing(loop_factory):
     assert time.monotonic() - started < 0.9
     one.close()
     other.close()
+
+
+def test_opens_that_wait_hold_up_no_other_file(in_thread, tmp_path):
+    """Each has a worker of the kernel; the next operation finds one, too."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    async def main():
+        opens = await settled(*(aio.open(path, "wb") for _ in range(40)))
+        async with asyncio.timeout(10):
+            async with aio.open(tmp_path / "file", "wb") as file:
+                await file.write(b"data")
+        for task in opens:
+            task.cancel()
+        ended = await asyncio.gather(*opens, return_exceptions=True)
+        assert all(isinstance(error, asyncio.CancelledError) for error in ended)
+
+    in_thread(main())

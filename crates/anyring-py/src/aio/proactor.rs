@@ -51,6 +51,8 @@ impl Proactor {
             thread: 0,
             turn_of_threads: 0,
             requeued: false,
+            opens: 0,
+            workers: 2,
             ending: false,
             silent: Vec::new(),
             pool: None,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyring_abi::io_uring_sqe;
+use anyring_abi::{self as abi, io_uring_sqe};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -110,6 +110,9 @@ pub(crate) struct Proactor {
     pub(super) turn_of_threads: u32,
     /// Entries of a thread that has ended were queued again.
     pub(super) requeued: bool,
+    /// Opens in flight, and how many of them the limit of workers allows.
+    pub(super) opens: u32,
+    pub(super) workers: u32,
     /// Nothing is queued again.
     pub(super) ending: bool,
     /// Tokens of sends that complete while they are submitted and then post no
@@ -168,6 +171,12 @@ impl Proactor {
         sqe.user_data = token;
         if let Kind::Future { .. } = slot.kind {
             slot.sqe = sqe;
+            if sqe.opcode == abi::IORING_OP_OPENAT as u8 {
+                self.opens += 1;
+                if self.opens > self.workers {
+                    self.allow_workers()?;
+                }
+            }
         }
         if let Err(error) = self.push(sqe) {
             self.release(index);
@@ -260,6 +269,27 @@ impl Proactor {
         self.pool
             .as_mut()
             .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
+    }
+
+    /// Lets the kernel have more workers for files than there are opens in
+    /// flight: each of them can wait for ever (of named pipes), and its worker
+    /// with it, and other operations on files need workers, too. A kernel that
+    /// cannot (before 5.15) keeps its own limit.
+    fn allow_workers(&mut self) -> PyResult<()> {
+        self.workers = self.opens.saturating_mul(2);
+        // SAFETY: used within this call only.
+        let ring = unsafe { self.ring()?.as_ring_ref() };
+        let register = |limits: &mut [u32; 2]| {
+            let place = limits.as_mut_ptr().cast_const().cast();
+            // SAFETY: two numbers, as this call has them.
+            unsafe { ring.register(abi::IORING_REGISTER_IOWQ_MAX_WORKERS, place, 2) }
+        };
+        // Of zeroes it only says what the limits are.
+        let mut limits = [0, 0];
+        if register(&mut limits) >= 0 && limits[0] < self.workers {
+            register(&mut [self.workers, 0]);
+        }
+        Ok(())
     }
 
     /// Asks for the readiness of what is watched, unless that is asked already.

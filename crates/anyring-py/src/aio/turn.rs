@@ -26,6 +26,9 @@ impl Proactor {
         let slot = &mut self.slots[index as usize];
         let kind = std::mem::replace(&mut slot.kind, Kind::Free);
         let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
+        if let Kind::Future { .. } = kind {
+            self.opens -= u32::from(slot.sqe.opcode == abi::IORING_OP_OPENAT as u8);
+        }
         self.free.push(index);
         (kind, hold)
     }
@@ -79,6 +82,9 @@ impl Proactor {
                 }
                 let kind = std::mem::replace(&mut slot.kind, Kind::Free);
                 let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
+                if let Kind::Future { .. } = kind {
+                    self.opens -= u32::from(slot.sqe.opcode == abi::IORING_OP_OPENAT as u8);
+                }
                 self.free.push(index);
                 match kind {
                     Kind::Watch => {
