@@ -72,7 +72,7 @@ pub(crate) fn attach(ring: &Arc<Ring>) {
 }
 
 fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
-    let mut driver = DRIVER.lock();
+    let mut driver = DRIVER.lock_quietly();
     driver.arrivals.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
     driver.known.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
     let tools = match &driver.tools {
@@ -107,7 +107,7 @@ pub(crate) fn detach(ring: &Arc<Ring>) {
     for _ in 0..LOOKS {
         let seen = LETS_GO.load(Ordering::Acquire);
         {
-            let mut driver = DRIVER.lock();
+            let mut driver = DRIVER.lock_quietly();
             driver.hurry = !table::any();
             let Some(tools) = &driver.tools else {
                 return;

@@ -9,6 +9,7 @@ use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait, 
 use crate::request::Request;
 use crate::ring::Ring;
 use crate::state::{State, Waiter};
+use crate::sync::NoSignals;
 use crate::sys::{self, EVENTS};
 use crate::user;
 
@@ -23,6 +24,9 @@ pub(crate) const ENTER_FLAGS: u32 = abi::IORING_ENTER_GETEVENTS
     | abi::IORING_ENTER_NO_IOWAIT;
 
 const ALL_SQE_FLAGS: u32 = (1 << 7) - 1;
+
+/// The longest sleep between two looks at a signalfd.
+const SIGNALS_NANOS: u64 = 20_000_000;
 
 /// What a wait is limited by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +51,12 @@ pub(crate) fn enter(
     }
     let mut submitted = Ok(0);
     let waits = flags & abi::IORING_ENTER_GETEVENTS != 0;
+    // A call that only waits takes signals in its sleep alone, as the kernel's does:
+    // a handler may use this very ring, whose lock must not be held then.
+    let quiet = (waits && to_submit == 0 && min_complete != 0).then(NoSignals::new);
+    let mut sqpoll = false;
     let problem = ring.with(true, |state| {
+        sqpoll = state.flags & abi::IORING_SETUP_SQPOLL != 0;
         if state.gone {
             return Some(-libc::EBADFD);
         }
@@ -71,6 +80,7 @@ pub(crate) fn enter(
             && matches!(submitted, Ok(count) if count as u32 == to_submit)
             && !state.reached(state.target(min_complete));
         let looks = looks || waits || min_complete == 0 || state.first_look;
+        state.look_at_signals();
         if state.waiting_events != 0 && looks && !sleeps {
             state.harvest(ring.kick.get());
         }
@@ -85,7 +95,6 @@ pub(crate) fn enter(
     if let Some(error) = problem {
         return error;
     }
-    let sqpoll = ring.peek(|state| state.flags & abi::IORING_SETUP_SQPOLL != 0);
     if sqpoll {
         if flags & abi::IORING_ENTER_SQ_WAKEUP != 0 || to_submit != 0 {
             crate::doze::wake(ring);
@@ -101,8 +110,8 @@ pub(crate) fn enter(
     if !waits || (submitted as u32) < to_submit {
         return submitted;
     }
-    let waited =
-        limits(ring, flags, arg, size).and_then(|limits| wait(ring, min_complete, flags, limits));
+    let waited = limits(ring, flags, arg, size)
+        .and_then(|limits| wait(ring, min_complete, flags, limits, quiet));
     match waited {
         _ if submitted > 0 => submitted,
         Ok(()) => 0,
@@ -402,20 +411,29 @@ pub(crate) fn after(start: u64, span: i64) -> u64 {
 }
 
 /// Waits until the queue holds `min_complete` CQEs.
-fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Result<(), c_int> {
+fn wait(
+    ring: &Arc<Ring>,
+    min_complete: u32,
+    flags: u32,
+    limits: Limits,
+    quiet: Option<NoSignals>,
+) -> Result<(), c_int> {
     let me = ring.waiter();
     let (mut target, mut clock) = (0, libc::CLOCK_MONOTONIC);
     let mut already = false;
+    let mut signals = false;
     ring.with(true, |state| -> Result<(), c_int> {
         target = state.target(min_complete);
         // A timeout that was over before is not one that ends this wait.
         crate::ops::timeout::expire_due(state);
         clock = state.clock;
         bring(state, ring);
+        state.look_at_signals();
         already = state.reached(target);
         if already {
             return Ok(());
         }
+        signals = state.signal_watches != 0;
         state.waiters.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
         state.waiters.push(Waiter {
             id: me,
@@ -428,6 +446,7 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
     if already {
         return Ok(());
     }
+    let quiet = quiet.unwrap_or_else(NoSignals::new);
     let start = sys::now(clock);
     let origin = if flags & abi::IORING_ENTER_ABS_TIMER != 0 {
         0
@@ -440,9 +459,14 @@ fn wait(ring: &Arc<Ring>, min_complete: u32, flags: u32, limits: Limits) -> Resu
         me,
         patience: (limits.min_wait_usec != 0)
             .then(|| start.saturating_add(u64::from(limits.min_wait_usec) * 1000)),
-        mask: limits.mask,
+        // The program's mask for the wait, or the one that it has.
+        mask: match limits.mask {
+            (0, _) => ((&raw const quiet.before) as usize, sys::SIGSET),
+            given => given,
+        },
         clock,
         deadline,
+        signals,
     }
     .run();
     let left = ring.with(true, |state| {
@@ -475,14 +499,20 @@ struct Sleep<'a> {
     mask: (usize, usize),
     clock: c_int,
     deadline: Option<u64>,
+    /// A signalfd is among what is waited for.
+    signals: bool,
 }
 
 impl Sleep<'_> {
     fn run(mut self) -> Result<(), c_int> {
         loop {
             let until = self.patience.or(self.deadline);
-            let timeout =
-                until.map(|until| sys::timespec(until.saturating_sub(sys::now(self.clock))));
+            let mut left = until.map(|until| until.saturating_sub(sys::now(self.clock)));
+            if self.signals {
+                // Another thread's look may hide a signal of this one's.
+                left = Some(left.map_or(SIGNALS_NANOS, |left| left.min(SIGNALS_NANOS)));
+            }
+            let timeout = left.map(sys::timespec);
             let mut events = [sys::NO_EVENT; EVENTS];
             let count = sys::epoll_wait(self.ring.epoll.get(), &mut events, timeout, self.mask);
             let now = until.map_or(0, |_| sys::now(self.clock));
@@ -495,6 +525,8 @@ impl Sleep<'_> {
                     state.handle(&mut events[..count], self.ring.kick.get());
                     state.advance();
                 }
+                state.look_at_signals();
+                self.signals = state.signal_watches != 0;
                 state.flush();
                 let nothing = state.cq_ready() == 0;
                 if minimum_over {

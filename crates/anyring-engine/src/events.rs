@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ffi::c_int;
 
 use crate::ops;
-use crate::request::{Id, Outcome, Stage};
+use crate::request::{Id, Outcome, Request, Stage};
 use crate::ring::{CLOCKS, KICK, Ring, TIMER};
 use crate::state::State;
 use crate::sys::{self, EVENTS, Event};
@@ -64,6 +64,37 @@ impl State {
         // One that goes on may find more at once.
         self.look_soon |= request.posted && matches!(outcome, Outcome::Poll(_));
         self.settle(Some(id), request, outcome);
+    }
+
+    /// Asks each signalfd that is waited for, as this thread: one is ready for those
+    /// threads only that have the signals, and takes itself off the epoll's list when
+    /// another one, such as the driver, finds that it is not.
+    #[inline]
+    pub(crate) fn look_at_signals(&mut self) {
+        if self.signal_watches != 0 && self.inside {
+            self.ask_signalfds();
+        }
+    }
+
+    #[cold]
+    fn ask_signalfds(&mut self) {
+        let waits = |request: &Request| {
+            request.stage == Stage::Polling
+                && request.watch.as_ref().is_some_and(|watch| watch.signals)
+        };
+        let Ok(found) = self.find_all(waits) else {
+            return;
+        };
+        for id in found {
+            let watch = self.get(id).and_then(|request| request.watch.as_ref());
+            let Some((fd, events)) = watch.map(|watch| (watch.number, watch.events)) else {
+                continue;
+            };
+            let ready = sys::poll_now(fd, events & 0x7fff);
+            if ready != 0 {
+                self.became_ready(id, ready);
+            }
+        }
     }
 
     /// Looks what became ready, without waiting, and again while multishot requests

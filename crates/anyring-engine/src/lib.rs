@@ -16,6 +16,7 @@ extern crate alloc;
 mod api;
 mod buffers;
 mod care;
+mod cells;
 mod closing;
 mod cq;
 mod doze;

@@ -7,7 +7,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use super::sync::{Cell, Futex, Ordering, Reach, SPINS, constant, spin_loop};
+use super::sync::{Cell, Futex, NoSignals, Ordering, Reach, SPINS, constant, spin_loop};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -48,6 +48,17 @@ impl<T> Mutex<T> {
         Guard {
             value: self.value.reach(),
             _held: Held(&self.word),
+        }
+    }
+
+    /// Waits for the lock, with signals blocked until it is free again: what all
+    /// rings share must not be held by a thread that a handler interrupts, since
+    /// the handler may use a ring.
+    pub(crate) fn lock_quietly(&self) -> Quiet<'_, T> {
+        let signals = NoSignals::new();
+        Quiet {
+            guard: self.lock(),
+            _signals: signals,
         }
     }
 
@@ -122,6 +133,26 @@ impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the lock is held, and this is its only guard.
         unsafe { &mut *self.value.pointer() }
+    }
+}
+
+/// The lock, held by a thread that takes no signals. They come after it is free.
+#[derive(Debug)]
+pub(crate) struct Quiet<'a, T> {
+    guard: Guard<'a, T>,
+    _signals: NoSignals,
+}
+
+impl<T> Deref for Quiet<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for Quiet<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
     }
 }
 

@@ -103,6 +103,8 @@ pub(crate) struct Watch {
     pub(crate) armed: bool,
     /// Its entry stays in the epoll for the next request.
     pub(crate) kept: bool,
+    /// Of a signalfd, which has something for the threads that it is for only.
+    pub(crate) signals: bool,
 }
 
 /// A timer's state.

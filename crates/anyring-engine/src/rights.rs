@@ -12,6 +12,7 @@
 
 use alloc::vec::Vec;
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use crate::lock::Mutex;
 use crate::sys;
@@ -45,16 +46,20 @@ impl Engine {
         }
     }
 
-    /// A thread that looks names up as those of the engine do; 0 if there is none.
-    fn witness(&self) -> c_int {
-        match self.threads {
+    /// Names a thread that looks names up as those of the engine do; 0 if there is
+    /// none.
+    fn witness(&self) {
+        let one = match self.threads {
             0 => 0,
             _ => self.ids.first().copied().unwrap_or(self.starter),
-        }
+        };
+        WITNESS.store(one, Ordering::Relaxed);
     }
 }
 
 static ENGINE: Mutex<Engine> = Mutex::new(Engine::new());
+/// [`Engine::witness`], without the lock.
+static WITNESS: AtomicI32 = AtomicI32::new(0);
 
 fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -116,7 +121,7 @@ pub(crate) fn here() -> u64 {
     // The effective sets: a thread of the engine uses no others.
     hash = mix(hash, u64::from(sets[0]) << 32 | u64::from(sets[3]));
     hash = mix(hash, word(count));
-    let witness = ENGINE.lock().witness();
+    let witness = WITNESS.load(Ordering::Relaxed);
     if !shares_names(witness) {
         hash = mix(hash, u64::from(sys::gettid() as u32));
     }
@@ -129,7 +134,7 @@ pub(crate) fn here() -> u64 {
 /// A thread of the engine is about to start, with the rights of this one.
 pub(crate) fn begin_thread() {
     let rights = here();
-    let mut engine = ENGINE.lock();
+    let mut engine = ENGINE.lock_quietly();
     if engine.threads == 0 {
         engine.rights = rights;
         engine.mixed = false;
@@ -138,34 +143,39 @@ pub(crate) fn begin_thread() {
     }
     engine.threads += 1;
     engine.starter = sys::gettid();
+    engine.witness();
 }
 
 /// It runs: this is it.
 pub(crate) fn thread_runs() {
     let me = sys::gettid();
-    let mut engine = ENGINE.lock();
+    let mut engine = ENGINE.lock_quietly();
     if engine.ids.try_reserve(1).is_ok() {
         engine.ids.push(me);
     }
+    engine.witness();
 }
 
 /// One did not start.
 pub(crate) fn no_thread() {
-    ENGINE.lock().threads -= 1;
+    let mut engine = ENGINE.lock_quietly();
+    engine.threads -= 1;
+    engine.witness();
 }
 
 /// This one ends.
 pub(crate) fn end_thread() {
     let me = sys::gettid();
-    let mut engine = ENGINE.lock();
+    let mut engine = ENGINE.lock_quietly();
     engine.threads -= 1;
     engine.ids.retain(|id| *id != me);
+    engine.witness();
 }
 
 /// Whether all threads of the engine (or those it would start now, from a
 /// thread of these rights) have them.
 pub(crate) fn are_the_engines(rights: u64) -> bool {
-    let engine = ENGINE.lock();
+    let engine = ENGINE.lock_quietly();
     engine.threads == 0 || !engine.mixed && engine.rights == rights
 }
 
@@ -177,5 +187,6 @@ pub(crate) unsafe fn begin_child() {
     // SAFETY: the caller is alone.
     unsafe {
         ENGINE.reset(Engine::new());
+        WITNESS.store(0, Ordering::Relaxed);
     }
 }

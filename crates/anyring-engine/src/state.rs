@@ -88,6 +88,8 @@ pub(crate) struct State {
     order: u64,
     /// Requests that only the epoll or a timer can move.
     pub(crate) waiting_events: u32,
+    /// Of these, those that wait for a signalfd.
+    pub(crate) signal_watches: u32,
     /// The chain being put together: its first and last slot.
     pub(crate) chain: Option<(u32, u32)>,
     pub(crate) chain_failed: bool,
@@ -187,6 +189,7 @@ impl State {
             hands_drain_on: false,
             order: 0,
             waiting_events: 0,
+            signal_watches: 0,
             chain: None,
             chain_failed: false,
             skips: false,

@@ -1,7 +1,7 @@
 //! What threads share: atomics, cells, and words to sleep on.
 //!
 //! The modules that need nothing else of the engine (`lock`, `queue`, `shared`,
-//! `sq`, `cq`, `doze`,
+//! `sq`, `cq`, `doze`, `cells`,
 //! `care`) name them by `super::sync`: `tests/loom` compiles the same
 //! files with loom's, and lets every interleaving happen.
 //!
@@ -12,7 +12,7 @@ use core::cell::UnsafeCell;
 use core::ops::Deref;
 
 pub(crate) use core::hint::spin_loop;
-pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
 use super::sys;
 
@@ -52,6 +52,28 @@ impl<T> Reach<T> {
     #[inline(always)]
     pub(crate) fn pointer(&self) -> *mut T {
         self.0
+    }
+}
+
+/// While it lives no signal handler runs in this thread.
+#[derive(Debug)]
+pub(crate) struct NoSignals {
+    pub(crate) before: u64,
+}
+
+impl NoSignals {
+    pub(crate) fn new() -> Self {
+        // Not those that the C library keeps for itself.
+        const ALL: u64 = !(3 << 31);
+        NoSignals {
+            before: sys::set_signal_mask(ALL),
+        }
+    }
+}
+
+impl Drop for NoSignals {
+    fn drop(&mut self) {
+        sys::set_signal_mask(self.before);
     }
 }
 

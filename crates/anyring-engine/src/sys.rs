@@ -61,12 +61,13 @@ pub(crate) struct Fd {
 
 impl Fd {
     /// Takes over a descriptor of the engine's own.
-    pub(crate) const fn own(fd: c_int) -> Fd {
+    pub(crate) fn own(fd: c_int) -> Fd {
         Fd::of_program(fd, -1)
     }
 
     /// Takes over a second descriptor of a program's file.
-    pub(crate) const fn of_program(fd: c_int, from: c_int) -> Fd {
+    pub(crate) fn of_program(fd: c_int, from: c_int) -> Fd {
+        crate::fork::mark(fd, true);
         Fd {
             number: AtomicI32::new(fd),
             from: AtomicI32::new(from),
@@ -86,12 +87,15 @@ impl Fd {
 
     /// Gives it away.
     pub(crate) fn release(self) -> c_int {
-        self.number.swap(-1, Ordering::Relaxed)
+        let fd = self.number.swap(-1, Ordering::Relaxed);
+        crate::fork::mark(fd, false);
+        fd
     }
 
     /// Closes it now; whoever looks at it later finds no descriptor.
     pub(crate) fn close(&self) {
         let fd = self.number.swap(-1, Ordering::Relaxed);
+        crate::fork::mark(fd, false);
         let from = self.from.load(Ordering::Relaxed);
         if fd >= 0 && from >= 0 {
             crate::held::close(fd, from);
@@ -522,6 +526,24 @@ pub(crate) fn watched_by(fd: c_int, holds: impl Fn(c_int) -> bool) -> bool {
             });
         holds(number)
     })
+}
+
+/// Sets the signals that this thread does not take; those it did not take before.
+pub(crate) fn set_signal_mask(mask: u64) -> u64 {
+    let mut before = 0_u64;
+    // SAFETY: sets of that size are read and written.
+    let _ = unsafe {
+        raw(
+            libc::SYS_rt_sigprocmask,
+            &[
+                libc::SIG_SETMASK as usize,
+                (&raw const mask) as usize,
+                (&raw mut before) as usize,
+                SIGSET,
+            ],
+        )
+    };
+    before
 }
 
 /// Bytes of a signal set.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::cells::Cells;
 use crate::lock::Mutex;
 use crate::ring::Ring;
 
@@ -44,6 +45,11 @@ static TABLE: Mutex<Table> = Mutex::new(Table {
     inherited: Vec::new(),
     registered: [const { None }; INDICES],
 });
+/// The same rings, by descriptor and index, for lookups without the lock.
+static CELLS: [Cells<Ring>; LISTS] = [const { Cells::new() }; LISTS];
+const LISTS: usize = 64;
+/// How many of the numbers are inherited ones.
+static INHERITED: AtomicUsize = AtomicUsize::new(0);
 /// Descriptors and indices that the engine answers for; while it is zero
 /// nothing of the engine runs.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -55,6 +61,10 @@ pub(crate) fn any() -> bool {
     COUNT.load(Ordering::Relaxed) != 0
 }
 
+fn cells(fd: c_int) -> &'static Cells<Ring> {
+    &CELLS[fd as usize % LISTS]
+}
+
 /// A number no other ring has had.
 pub(crate) fn serial() -> u64 {
     SERIAL.fetch_add(1, Ordering::Relaxed)
@@ -63,11 +73,16 @@ pub(crate) fn serial() -> u64 {
 /// Enters a ring under its descriptor. A ring that had the number before was
 /// closed behind our back, and is returned to be taken down.
 pub(crate) fn add(fd: c_int, ring: Arc<Ring>) -> Result<Option<Arc<Ring>>, c_int> {
-    let mut table = TABLE.lock();
+    let mut table = TABLE.lock_quietly();
     match table.rings.binary_search_by_key(&fd, |entry| entry.fd) {
-        Ok(at) => Ok(Some(core::mem::replace(&mut table.rings[at].ring, ring))),
+        Ok(at) => {
+            cells(fd).withdraw(fd as u32);
+            cells(fd).publish(fd as u32, Arc::clone(&ring))?;
+            Ok(Some(core::mem::replace(&mut table.rings[at].ring, ring)))
+        }
         Err(at) => {
             table.rings.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
+            cells(fd).publish(fd as u32, Arc::clone(&ring))?;
             table.rings.insert(at, Entry { fd, ring });
             COUNT.fetch_add(1, Ordering::Relaxed);
             Ok(None)
@@ -79,27 +94,27 @@ pub(crate) fn add(fd: c_int, ring: Arc<Ring>) -> Result<Option<Arc<Ring>>, c_int
 #[inline]
 pub(crate) fn find(fd: c_int) -> Found {
     crate::fork::notice();
-    let table = TABLE.lock();
-    if fd >= INDEX_BASE {
-        return table
-            .registered
-            .get((fd - INDEX_BASE) as usize)
-            .and_then(Option::clone)
-            .map_or(Found::Unknown, Found::Ring);
+    if fd < 0 {
+        return Found::Unknown;
     }
-    match table.rings.binary_search_by_key(&fd, |entry| entry.fd) {
-        Ok(at) => Found::Ring(Arc::clone(&table.rings[at].ring)),
-        Err(_) if table.inherited.contains(&fd) => Found::Inherited,
-        Err(_) => Found::Unknown,
+    match cells(fd).find(fd as u32) {
+        Some(ring) => Found::Ring(ring),
+        None if is_inherited(fd) => Found::Inherited,
+        None => Found::Unknown,
     }
+}
+
+fn is_inherited(fd: c_int) -> bool {
+    INHERITED.load(Ordering::Relaxed) != 0 && TABLE.lock_quietly().inherited.contains(&fd)
 }
 
 /// Removes a descriptor; its ring, to be taken down unless an index holds it.
 pub(crate) fn remove(fd: c_int) -> Option<Arc<Ring>> {
     crate::fork::notice();
-    let mut table = TABLE.lock();
+    let mut table = TABLE.lock_quietly();
     if let Some(at) = table.inherited.iter().position(|other| *other == fd) {
         table.inherited.swap_remove(at);
+        INHERITED.store(table.inherited.len(), Ordering::Relaxed);
         COUNT.fetch_sub(1, Ordering::Relaxed);
         return None;
     }
@@ -108,13 +123,14 @@ pub(crate) fn remove(fd: c_int) -> Option<Arc<Ring>> {
         .binary_search_by_key(&fd, |entry| entry.fd)
         .ok()?;
     let entry = table.rings.remove(at);
+    cells(fd).withdraw(fd as u32);
     COUNT.fetch_sub(1, Ordering::Relaxed);
     Some(entry.ring)
 }
 
 /// Whether a registered index holds the ring.
 pub(crate) fn is_registered(ring: &Arc<Ring>) -> bool {
-    let table = TABLE.lock();
+    let table = TABLE.lock_quietly();
     table
         .registered
         .iter()
@@ -124,7 +140,7 @@ pub(crate) fn is_registered(ring: &Arc<Ring>) -> bool {
 
 /// Whether a descriptor holds the ring.
 pub(crate) fn has_fd(ring: &Arc<Ring>) -> bool {
-    let table = TABLE.lock();
+    let table = TABLE.lock_quietly();
     table
         .rings
         .iter()
@@ -133,7 +149,7 @@ pub(crate) fn has_fd(ring: &Arc<Ring>) -> bool {
 
 /// Gives a ring an index: the wanted one or, below zero, the first free.
 pub(crate) fn register(ring: Arc<Ring>, wanted: Option<usize>) -> Result<c_int, c_int> {
-    let mut table = TABLE.lock();
+    let mut table = TABLE.lock_quietly();
     let at = match wanted {
         Some(at) if at >= INDICES => return Err(-libc::EINVAL),
         Some(at) if table.registered[at].is_some() => return Err(-libc::EBUSY),
@@ -144,9 +160,11 @@ pub(crate) fn register(ring: Arc<Ring>, wanted: Option<usize>) -> Result<c_int, 
             .position(Option::is_none)
             .ok_or(-libc::EBUSY)?,
     };
+    let index = INDEX_BASE + at as c_int;
+    cells(index).publish(index as u32, Arc::clone(&ring))?;
     table.registered[at] = Some(ring);
     COUNT.fetch_add(1, Ordering::Relaxed);
-    Ok(INDEX_BASE + at as c_int)
+    Ok(index)
 }
 
 /// Frees an index.
@@ -156,10 +174,11 @@ pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
         return Ok(None);
     }
     let at = index.checked_sub(INDEX_BASE).ok_or(-libc::EINVAL)?;
-    let mut table = TABLE.lock();
+    let mut table = TABLE.lock_quietly();
     let slot = table.registered.get_mut(at as usize).ok_or(-libc::EINVAL)?;
     let ring = slot.take();
     if ring.is_some() {
+        cells(index).withdraw(index as u32);
         COUNT.fetch_sub(1, Ordering::Relaxed);
     }
     Ok(ring)
@@ -182,14 +201,14 @@ pub(crate) fn by_memory(address: usize) -> Option<(Arc<Ring>, bool)> {
         last = fd;
     }
     (0..INDICES).find_map(|at| {
-        let ring = TABLE.lock().registered[at].clone();
+        let ring = TABLE.lock_quietly().registered[at].clone();
         owner(ring?)
     })
 }
 
 /// The ring with the next higher descriptor.
 fn after(fd: c_int) -> Option<(c_int, Arc<Ring>)> {
-    let table = TABLE.lock();
+    let table = TABLE.lock_quietly();
     let at = table.rings.partition_point(|entry| entry.fd <= fd);
     let entry = table.rings.get(at)?;
     Some((entry.fd, Arc::clone(&entry.ring)))
@@ -197,7 +216,7 @@ fn after(fd: c_int) -> Option<(c_int, Arc<Ring>)> {
 
 /// The ring behind any descriptor of it, such as a duplicate.
 pub(crate) fn by_any(fd: c_int) -> Option<Arc<Ring>> {
-    let table = TABLE.lock();
+    let table = TABLE.lock_quietly();
     table
         .rings
         .iter()
@@ -222,12 +241,13 @@ pub(crate) fn holds_ring(fd: c_int) -> bool {
 /// and returned, to be taken down.
 pub(crate) fn sweep() -> Vec<Arc<Ring>> {
     let mut gone = Vec::new();
-    let mut table = TABLE.lock();
+    let mut table = TABLE.lock_quietly();
     table.rings.retain(|entry| {
         if entry.ring.is_at(entry.fd) || gone.try_reserve(1).is_err() {
             return true;
         }
         gone.push(Arc::clone(&entry.ring));
+        cells(entry.fd).withdraw(entry.fd as u32);
         COUNT.fetch_sub(1, Ordering::Relaxed);
         false
     });
@@ -257,7 +277,11 @@ pub(crate) unsafe fn begin_child() {
                 }
             }
         }
+        for cells in &CELLS {
+            cells.reset();
+        }
         COUNT.store(inherited.len(), Ordering::Relaxed);
+        INHERITED.store(inherited.len(), Ordering::Relaxed);
         TABLE.reset(Table {
             rings: Vec::new(),
             inherited,

@@ -157,7 +157,10 @@ impl State {
             self.watch_duplicate(fd, once && !held, wanted, id)
         };
         match (made, self.get_mut(id)) {
-            (Ok(watch), Some(request)) => {
+            (Ok(mut watch), Some(request)) => {
+                watch.signals = ops::may_read_signals(request.sqe.opcode)
+                    && sys::record_size(watch.number) == Some(size_of::<libc::signalfd_siginfo>());
+                let signals = watch.signals;
                 // The watch's descriptor serves for the file as well.
                 let file = if second {
                     &mut request.second
@@ -170,6 +173,7 @@ impl State {
                 request.watch = Some(watch);
                 let untried = request.guessed;
                 self.waiting_events += 1;
+                self.signal_watches += u32::from(signals);
                 if untried {
                     self.is_untried(id, fd);
                 }
@@ -201,6 +205,7 @@ impl State {
             events: wanted,
             armed: true,
             kept,
+            signals: false,
         })
     }
 
@@ -238,6 +243,7 @@ impl State {
             events: wanted,
             armed: true,
             kept,
+            signals: false,
         })
     }
 
@@ -303,6 +309,7 @@ impl State {
             note.busy &= !watch.kept;
         });
         self.waiting_events -= 1;
+        self.signal_watches -= u32::from(watch.signals);
     }
 
     // ---- receives that wait without a first try

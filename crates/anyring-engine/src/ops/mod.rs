@@ -188,6 +188,19 @@ pub(crate) const fn transfers(op: u8) -> bool {
     )
 }
 
+/// Operations that may wait for a signalfd.
+pub(crate) const fn may_read_signals(op: u8) -> bool {
+    matches!(
+        op as u32,
+        abi::IORING_OP_READ
+            | abi::IORING_OP_READV
+            | abi::IORING_OP_READ_FIXED
+            | abi::IORING_OP_READV_FIXED
+            | abi::IORING_OP_READ_MULTISHOT
+            | abi::IORING_OP_POLL_ADD
+    )
+}
+
 /// Whether an operation looks names up.
 pub(crate) const fn has_path(op: u8) -> bool {
     file::has_path(op as u32)

@@ -27,6 +27,8 @@ macro_rules! engine {
 
             #[path = "../../src/care.rs"]
             pub(crate) mod care;
+            #[path = "../../src/cells.rs"]
+            pub(crate) mod cells;
             #[path = "../../src/cq.rs"]
             pub(crate) mod cq;
             #[path = "../../src/doze.rs"]
@@ -48,6 +50,8 @@ macro_rules! engine {
             pub(crate) mod pools;
             #[path = "rings.rs"]
             pub(crate) mod rings;
+            #[path = "tables.rs"]
+            pub(crate) mod tables;
         }
     )*};
 }
@@ -77,6 +81,11 @@ fn the_lock_needs_its_orders() {
 #[should_panic = "deadlock"]
 fn the_lock_needs_its_wake_ups() {
     check(3, silent::locks::three_contend);
+}
+
+#[test]
+fn what_is_found_is_there() {
+    check(3, strict::tables::found_or_gone);
 }
 
 #[test]

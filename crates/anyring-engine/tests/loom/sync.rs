@@ -24,6 +24,16 @@ pub(crate) mod base {
     }
     pub(crate) use constant;
 
+    /// The models have no signals.
+    #[derive(Debug)]
+    pub(crate) struct NoSignals;
+
+    impl NoSignals {
+        pub(crate) fn new() -> Self {
+            NoSignals
+        }
+    }
+
     /// A cell that refuses two threads at a time.
     #[derive(Debug)]
     pub(crate) struct Cell<T>(UnsafeCell<T>);
@@ -104,13 +114,13 @@ pub(crate) mod base {
 /// As the engine has it.
 pub(crate) mod strict {
     pub(crate) use super::base::*;
-    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 }
 
 /// No access orders any other.
 pub(crate) mod relaxed {
     pub(crate) use super::base::*;
-    pub(crate) use loom::sync::atomic::{AtomicU32, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, fence};
 
     pub(crate) struct Ordering;
 
@@ -129,7 +139,7 @@ pub(crate) mod relaxed {
 /// Fences do nothing.
 pub(crate) mod unfenced {
     pub(crate) use super::base::*;
-    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
     pub(crate) fn fence(_: Ordering) {}
 }
@@ -138,8 +148,8 @@ pub(crate) mod unfenced {
 pub(crate) mod silent {
     use std::ops::Deref;
 
-    pub(crate) use super::base::{Cell, PATIENCE, Reach, SPINS, constant, spin_loop};
-    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+    pub(crate) use super::base::{Cell, NoSignals, PATIENCE, Reach, SPINS, constant, spin_loop};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
     #[derive(Debug)]
     pub(crate) struct Futex(super::base::Futex);
