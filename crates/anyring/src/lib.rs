@@ -10,6 +10,8 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(any(feature = "scripted", feature = "std"))]
 extern crate std;
 
@@ -21,9 +23,14 @@ compile_error!("anyring supports 64-bit little-endian machines only");
 #[allow(unsafe_code, reason = "memory shared with the kernel; see the module")]
 pub mod buffers;
 pub mod errno;
+#[cfg(feature = "alloc")]
+pub mod inflight;
 #[allow(unsafe_code, reason = "system calls; see the module")]
 pub mod kernel;
 mod op;
+#[cfg(feature = "owned")]
+#[allow(unsafe_code, reason = "submits what it keeps alive; see the module")]
+pub mod operation;
 #[allow(unsafe_code, reason = "the owner of a ring vouches for it")]
 mod owned;
 pub mod prep;
