@@ -101,8 +101,6 @@ class Operation(Generic[_T]):
     @property
     def flags(self) -> int:
         """IORING_CQE_F_* of the completion; RuntimeError before it is done."""
-    @property
-    def _token(self) -> int: ...
     def result(self, timeout: float | None = None) -> _T:
         """The result. Submits what was started and waits, at most `timeout`
         seconds.
@@ -219,8 +217,6 @@ class Stream(Generic[_T]):
     @property
     def done(self) -> bool:
         """Whether it is over and everything that arrived was taken."""
-    @property
-    def _token(self) -> int: ...
     def take(self) -> list[_T]:
         """What arrived since the last time, without waiting. An error comes
         when everything before it was taken."""

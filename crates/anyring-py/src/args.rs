@@ -45,6 +45,30 @@ impl<'py> FromPyObject<'py> for Tag {
     }
 }
 
+/// What a message carries, or the tag of something registered: a number that is
+/// not the tag by which the kernel knows a request, whose completion it would
+/// be taken for. ValueError for such a one.
+#[derive(Clone, Copy)]
+pub(crate) struct Data(pub(crate) u64);
+
+impl Data {
+    /// Checks a number.
+    pub(crate) fn of(number: u64) -> PyResult<Self> {
+        if crate::inflight::names_a_request(number) {
+            return Err(PyValueError::new_err(
+                "this number stands for a request in flight: a completion cannot be forged",
+            ));
+        }
+        Ok(Data(number))
+    }
+}
+
+impl<'py> FromPyObject<'py> for Data {
+    fn extract_bound(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Data::of(object.extract::<U64>()?.0)
+    }
+}
+
 /// The number in a smaller type; OverflowError when it does not fit.
 pub(crate) fn fit<T, U: TryFrom<T>>(number: T) -> PyResult<U> {
     U::try_from(number).map_err(|_| PyOverflowError::new_err("int too large to convert"))

@@ -13,16 +13,15 @@ use pyo3::prelude::*;
 
 use crate::cqe::Completed;
 pub(crate) use crate::fork::generation;
+use crate::inflight::{Table, Token};
 use crate::keep::{Keep, Keeps, Pinned};
 use crate::os_error;
 use crate::queue::Queue;
 use crate::sqe::{Phase, Sqe, fresh};
 use entries::Entries;
-use slots::Slots;
 
 mod complete;
 mod entries;
-mod slots;
 mod stage;
 mod wait;
 
@@ -32,10 +31,17 @@ pub(crate) use wait::Raw;
 /// How long closing waits for the kernel to let go.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// A request in flight.
+struct Request {
+    /// What the program tagged it with.
+    user_data: u64,
+    keep: Keeps,
+    hide_success: bool,
+}
+
 /// Requests that stand for one: cancelling all operations with a tag.
 struct Group {
     user_data: u64,
-    left: u32,
     done: i32,
     error: i32,
     hide_success: bool,
@@ -46,8 +52,7 @@ pub(crate) struct State {
     queue: Option<Queue>,
     process: u32,
     pub(crate) entries: Entries,
-    slots: Slots,
-    groups: Vec<Option<Group>>,
+    requests: Table<Request, Group>,
     /// Requests of groups that no program prepared, to be submitted.
     extra: u32,
     /// Completions from number `kept` on; those before `head` are given back.
@@ -91,18 +96,11 @@ fn is_closed() -> PyErr {
 impl State {
     /// Takes a ring over.
     pub(crate) fn new(queue: Queue, old: bool) -> PyResult<Self> {
-        let mut secret = [0u8; 8];
-        // SAFETY: the buffer is valid for its length.
-        let got = unsafe { libc::getrandom(secret.as_mut_ptr().cast(), secret.len(), 0) };
-        if got != 8 {
-            return Err(std::io::Error::last_os_error().into());
-        }
         Ok(State {
             queue: Some(queue),
             process: generation(),
             entries: Entries::default(),
-            slots: Slots::new(u64::from_ne_bytes(secret)),
-            groups: Vec::new(),
+            requests: Table::new()?,
             extra: 0,
             ready: VecDeque::new(),
             kept: 0,
@@ -137,7 +135,12 @@ impl State {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.slots.live()
+        self.requests.live()
+    }
+
+    /// Completions that were of no request that could have them.
+    pub(crate) fn ignored(&self) -> u64 {
+        self.requests.ignored()
     }
 
     /// Completions that are ready and not given back.
@@ -201,7 +204,7 @@ impl State {
             return None;
         }
         let room = self.queue.as_mut()?.ring().sq_space_left() as usize;
-        if room <= self.entries.len() || !self.slots.has_room() {
+        if room <= self.entries.len() || !self.requests.has_room() {
             return None;
         }
         self.entries.again(py)
@@ -209,7 +212,7 @@ impl State {
 
     /// A fresh entry of the queue, None when it is full.
     pub(crate) fn get_sqe(&mut self, py: Python<'_>) -> PyResult<Option<Py<Sqe>>> {
-        if self.space_left()? == 0 || !self.slots.has_room() {
+        if self.space_left()? == 0 || !self.requests.has_room() {
             return Ok(None);
         }
         if let Some(entry) = self.entries.again(py) {
@@ -260,7 +263,7 @@ impl State {
         if self.process != generation() {
             // The parent's: its memory and descriptor are left alone.
             queue.forget();
-            self.slots.give_up();
+            self.give_up();
             self.give_up_registered();
             return;
         }
@@ -271,7 +274,7 @@ impl State {
             cancel.opcode = abi::IORING_OP_ASYNC_CANCEL as u8;
             cancel.fd = -1;
             cancel.op_flags = abi::IORING_ASYNC_CANCEL_ANY | abi::IORING_ASYNC_CANCEL_ALL;
-            queue.push(&cancel, u64::MAX - 2, 0);
+            queue.push(&cancel, Token::NOBODY, 0);
             let result = queue.ring().submit();
             if result < 0 && result != -libc::EBUSY {
                 break;
@@ -291,13 +294,19 @@ impl State {
         if self.in_flight() > 0 || !intact {
             self.give_up_registered();
         }
-        self.slots.give_up();
+        self.give_up();
         self.ready.clear();
         self.kept = self.head;
         self.registered.clear();
         self.provided.clear();
         self.buf_rings.clear();
         self.retired.clear();
+    }
+
+    /// Never frees what operations keep: the kernel may still use it.
+    fn give_up(&mut self) {
+        self.requests
+            .end_all(|request| std::mem::forget(request.keep), drop);
     }
 
     /// Registered memory that operations in flight may still use.

@@ -8,6 +8,8 @@ use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi::{Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 
+use crate::inflight::Token;
+
 /// A view of an object's memory. In the stable ABI since Python 3.11, and the
 /// same in 3.10, where PyO3 does not declare it.
 #[repr(C)]
@@ -163,7 +165,7 @@ pub(crate) enum Keep {
     /// Not memory: what the completion of a poll update changes.
     Retag {
         /// The operation whose tag changes.
-        token: u64,
+        token: Token,
         /// Its new tag.
         user_data: u64,
     },

@@ -20,6 +20,7 @@ mod fork;
 mod given;
 mod handle;
 mod hot;
+mod inflight;
 mod keep;
 mod msg;
 mod object;

@@ -7,6 +7,7 @@ use anyring_abi::io_uring_params;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::args::Data;
 use crate::cell::{Held, Locked};
 use crate::core::{State, checked, raise};
 use crate::cqe::Completed;
@@ -102,6 +103,12 @@ impl Core {
     #[getter]
     fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.lock(py)?.in_flight())
+    }
+
+    /// Completions so far that were of no request that could have them.
+    #[getter]
+    fn ignored(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.lock(py)?.ignored())
     }
 
     /// Completions given back so far.
@@ -322,6 +329,9 @@ pub(crate) fn tags_for(tags: Option<Vec<u64>>, count: usize) -> PyResult<Vec<u64
     let tags = tags.unwrap_or_default();
     if !tags.is_empty() && tags.len() != count {
         return Err(PyValueError::new_err("as many tags as resources, or none"));
+    }
+    for tag in &tags {
+        Data::of(*tag)?;
     }
     Ok(tags)
 }

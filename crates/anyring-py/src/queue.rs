@@ -9,6 +9,7 @@ use anyring_abi as abi;
 use anyring_abi::{io_uring, io_uring_params};
 
 use crate::cqe::Completed;
+use crate::inflight::Token;
 use crate::owner::Serving;
 
 /// Private memory for a ring that maps none of its own.
@@ -234,10 +235,10 @@ impl Queue {
         unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) }
     }
 
-    /// Copies an entry to the queue, with another tag and other flags; false
+    /// Copies an entry to the queue, with the tag of a request and other flags; false
     /// when it is full.
     #[inline]
-    pub(crate) fn push(&mut self, entry: &abi::io_uring_sqe, tag: u64, flags: u8) -> bool {
+    pub(crate) fn push(&mut self, entry: &abi::io_uring_sqe, token: Token, flags: u8) -> bool {
         let slot = if self.raw.flags & abi::IORING_SETUP_SQE_MIXED != 0 {
             self.slot_mixed(entry.opcode)
         } else {
@@ -250,7 +251,7 @@ impl Queue {
         // SAFETY: a free slot of the mapped queue.
         unsafe {
             slot.write(*entry);
-            (*slot).user_data = tag;
+            (*slot).user_data = token.tag();
             (*slot).flags = flags;
         }
         true

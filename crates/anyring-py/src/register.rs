@@ -8,9 +8,10 @@ use anyring_abi as abi;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::args::{I32, Truth, U32};
+use crate::args::{Data, I32, Truth, U32};
 use crate::core::{checked, raise};
 use crate::handle::{Handle, native};
+use crate::inflight::Token;
 use crate::keep::pinned;
 use crate::owner::Named;
 use crate::pycore::tags_for;
@@ -265,14 +266,14 @@ fn _sync_cancel(
     let tokens = if by_tag {
         state.tokens_of(user_data, all)
     } else {
-        vec![user_data]
+        vec![Token::NOBODY]
     };
     let target = crate::core::Raw(state.queue()?.ring());
     let mut total = 0;
     for token in tokens {
         // SAFETY: plain numbers.
         let mut reg: abi::io_uring_sync_cancel_reg = unsafe { std::mem::zeroed() };
-        reg.addr = token;
+        reg.addr = token.tag();
         reg.fd = fd;
         reg.flags = flags;
         reg.timeout.tv_sec = seconds;
@@ -308,6 +309,7 @@ fn io_uring_register_sync_msg(sqe: &Bound<'_, Sqe>) -> PyResult<u32> {
     if u32::from(raw.opcode) != abi::IORING_OP_MSG_RING {
         return Err(crate::os_error(libc::EINVAL));
     }
+    Data::of(raw.off)?;
     let place = (&raw const raw).cast();
     // SAFETY: valid through the call; a message holds no address.
     checked(unsafe {

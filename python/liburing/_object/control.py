@@ -63,7 +63,7 @@ class ControlOperations(Native):
         """Ends a timer, which fails with ECANCELED, as an operation of its own.
         Errors: ENOENT when it is over, EALREADY when it is ending. Kernel 5.5."""
         return self._native.start(
-            "timeout_remove", OP["TIMEOUT_REMOVE"], -1, timer._token, 0, None, 0,
+            "timeout_remove", OP["TIMEOUT_REMOVE"], -1, timer, 0, None, 0,
             None, 0, 0, None, None, options,
         )  # fmt: skip
 
@@ -82,7 +82,7 @@ class ControlOperations(Native):
         """Lets a poll, or a poll_multishot, wait for other events, select.POLL*.
         Errors: ENOENT when it is over, EALREADY when it is ending. Kernel 5.13."""
         return self._native.start(
-            "poll_update", OP["POLL_REMOVE"], -1, poll._token,
+            "poll_update", OP["POLL_REMOVE"], -1, poll,
             CONSTANTS["IORING_POLL_UPDATE_EVENTS"], None, events, None, 0, 0, None, None, options,
         )  # fmt: skip
 
@@ -92,7 +92,7 @@ class ControlOperations(Native):
         """Ends a poll, which fails with ECANCELED, as an operation of its own.
         Errors: ENOENT when it is over, EALREADY when it is ending. Kernel 5.1."""
         return self._native.start(
-            "poll_remove", OP["POLL_REMOVE"], -1, poll._token, 0, None, 0,
+            "poll_remove", OP["POLL_REMOVE"], -1, poll, 0, None, 0,
             None, 0, 0, None, None, options,
         )  # fmt: skip
 
@@ -219,7 +219,7 @@ class ControlOperations(Native):
         of a chain. Errors: ENOENT when it is done, EALREADY when it cannot be
         stopped. `operation.cancel()` is the simple way. Kernel 5.5."""
         return self._native.start(
-            "cancel", OP["ASYNC_CANCEL"], -1, operation._token, 0, None, 0,
+            "cancel", OP["ASYNC_CANCEL"], -1, operation, 0, None, 0,
             None, 0, 0, None, None, options,
         )  # fmt: skip
 

@@ -5,6 +5,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::state::Proactor;
+use crate::inflight::Token;
+
 pyo3::import_exception!(asyncio, CancelledError);
 pyo3::import_exception!(asyncio, InvalidStateError);
 
@@ -28,7 +31,7 @@ pub(super) enum Outcome {
 pub(crate) struct Operation {
     event_loop: Option<Py<PyAny>>,
     ring: Option<Py<PyAny>>,
-    token: Option<u64>,
+    token: Option<Token>,
     outcome: Outcome,
     message: Option<Py<PyAny>>,
     callbacks: Vec<(Py<PyAny>, Option<Py<PyAny>>)>,
@@ -39,7 +42,7 @@ pub(crate) struct Operation {
 
 impl Operation {
     /// The operation was queued with this token.
-    pub(super) fn set_token(&mut self, token: u64) {
+    pub(super) fn set_token(&mut self, token: Token) {
         self.token = Some(token);
     }
 
@@ -191,11 +194,10 @@ impl Operation {
             operation.message = msg;
             (token, ring, operation.get_loop(py))
         };
-        if ring
-            .getattr(intern!(py, "proactor"))?
-            .call_method1(intern!(py, "cancel"), (token,))?
-            .is_truthy()?
-        {
+        let proactor = ring.getattr(intern!(py, "proactor"))?;
+        let proactor = proactor.cast::<Proactor>()?;
+        let asked = proactor.try_borrow_mut()?.cancel(token)?;
+        if asked {
             ring.call_method1(intern!(py, "wake"), (event_loop,))?;
         }
         Ok(true)

@@ -91,7 +91,11 @@ impl Pool {
 
     /// The buffer of this completion is the kernel's again.
     pub(super) fn give_back(&mut self, flags: u32) {
-        self.add((flags >> abi::IORING_CQE_BUFFER_SHIFT) as u16, 0);
+        let id = (flags >> abi::IORING_CQE_BUFFER_SHIFT) as u16;
+        if id >= COUNT {
+            return;
+        }
+        self.add(id, 0);
         // SAFETY: a mapped buffer ring.
         unsafe { buffers::advance(self.entries, 1) };
     }

@@ -10,9 +10,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::state::{Kind, Owned, Proactor, Slot, Watch};
+use super::state::{Kind, Owned, Proactor, Watch};
 use super::turn::{LONGEST, dispatch, keys, prepare, temporary};
 use crate::core::{generation, raise};
+use crate::inflight::Table;
 use crate::os_error;
 
 #[pymethods]
@@ -39,8 +40,8 @@ impl Proactor {
         Ok(Proactor {
             ring: Some(Owned(ring)),
             process: generation(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            requests: Table::new()?,
+            strangers: 0,
             backlog: VecDeque::new(),
             events: VecDeque::new(),
             watches: HashMap::new(),
@@ -54,7 +55,6 @@ impl Proactor {
             opens: 0,
             workers: 2,
             ending: false,
-            silent: Vec::new(),
             pool: None,
             eventfd: -1,
             interrupted: false,
@@ -77,6 +77,12 @@ impl Proactor {
     #[getter(in_flight)]
     fn count(&self) -> usize {
         self.in_flight()
+    }
+
+    /// Completions so far that were of no request that could have them.
+    #[getter]
+    fn ignored(&self) -> u64 {
+        self.requests.ignored() + self.strangers
     }
 
     /// Whether receives may choose from provided buffers again and again, and
@@ -211,20 +217,6 @@ impl Proactor {
         this.harvest(slf.py())
     }
 
-    /// Asks the kernel to end the operation of this token; its future is
-    /// cancelled when the kernel has let go. False if it has ended.
-    fn cancel(&mut self, token: u64) -> PyResult<bool> {
-        match self.slot(token) {
-            Some(Slot {
-                kind: Kind::Future { cancelled, .. },
-                ..
-            }) => *cancelled = true,
-            _ => return Ok(false),
-        }
-        self.push_cancel(token)?;
-        Ok(true)
-    }
-
     /// Has `poll` report `key` while `fd` is ready for `mask` (`EPOLL*`).
     ///
     /// Raises OSError (EBADF) if `fd` is no open descriptor, PermissionError if
@@ -267,8 +259,8 @@ impl Proactor {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for slot in &self.slots {
-            match &slot.kind {
+        for request in self.requests.requests() {
+            match &request.kind {
                 Kind::Future { future, .. } => visit.call(future)?,
                 Kind::Receive(stream) | Kind::ReceiveWhole(stream) | Kind::Send(stream, _) => {
                     visit.call(stream)?

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyring_abi::{self as abi, io_uring_sqe};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 
 use super::done::{Convert, Hold};
@@ -13,9 +14,7 @@ use super::operation::Operation;
 use super::pool::Pool;
 use super::stream::{Sending, Stream};
 use crate::core::generation;
-
-/// Completions of nobody's concern.
-pub(super) const NOBODY: u64 = u64::MAX - 8;
+use crate::inflight::{Expect, Refused, Table, Token};
 
 /// The ring, reached through `&mut Proactor` only.
 pub(super) struct Owned(pub(super) crate::OwnRing);
@@ -25,8 +24,8 @@ unsafe impl Sync for Owned {}
 
 /// Whom a completion is for.
 pub(super) enum Kind {
-    /// A free slot.
-    Free,
+    /// What nothing waits for any more.
+    Nobody,
     /// A future.
     Future {
         future: Py<Operation>,
@@ -44,9 +43,8 @@ pub(super) enum Kind {
     Send(Py<Stream>, Sending),
 }
 
-/// One operation in flight and what it uses.
-pub(super) struct Slot {
-    pub(super) serial: u32,
+/// A request in flight and what it uses.
+pub(super) struct Request {
     /// `Proactor::turn_of_threads` when it was queued.
     pub(super) threads: u32,
     /// The entry of a future, for the case that it has to be queued again.
@@ -89,8 +87,9 @@ fn thread_number() -> u64 {
 pub(crate) struct Proactor {
     pub(super) ring: Option<Owned>,
     pub(super) process: u32,
-    pub(super) slots: Vec<Slot>,
-    pub(super) free: Vec<u32>,
+    pub(super) requests: Table<Request, Infallible>,
+    /// Completions whose tag was of no request.
+    pub(super) strangers: u64,
     /// Entries that found the queue full.
     pub(super) backlog: VecDeque<io_uring_sqe>,
     pub(super) events: VecDeque<Event>,
@@ -100,7 +99,7 @@ pub(crate) struct Proactor {
     /// closed at once, as under the selectors of the standard library.
     pub(super) epoll: i32,
     /// The poll of `epoll` in flight.
-    pub(super) watching: Option<u64>,
+    pub(super) watching: Option<Token>,
     pub(super) dirty: Vec<Py<Stream>>,
     /// Streams that receive from the next submission on.
     pub(super) arming: Vec<Py<Stream>>,
@@ -115,9 +114,6 @@ pub(crate) struct Proactor {
     pub(super) workers: u32,
     /// Nothing is queued again.
     pub(super) ending: bool,
-    /// Tokens of sends that complete while they are submitted and then post no
-    /// completion. One that failed has ended since: its token is of no slot.
-    pub(super) silent: Vec<u64>,
     pub(super) pool: Option<Pool>,
     pub(super) eventfd: i32,
     pub(super) interrupted: bool,
@@ -147,41 +143,44 @@ impl Proactor {
     }
 
     /// Queues an entry for `kind`; its token.
-    pub(super) fn start(&mut self, mut sqe: io_uring_sqe, kind: Kind, hold: Hold) -> PyResult<u64> {
+    pub(super) fn start(&mut self, sqe: io_uring_sqe, kind: Kind, hold: Hold) -> PyResult<Token> {
+        self.start_as(Expect::of(&sqe), sqe, kind, hold)
+    }
+
+    /// Queues an entry for `kind`, with other completions than its operation
+    /// has; its token.
+    pub(super) fn start_as(
+        &mut self,
+        expect: Expect,
+        mut sqe: io_uring_sqe,
+        kind: Kind,
+        hold: Hold,
+    ) -> PyResult<Token> {
         self.ring()?;
         self.note_thread();
-        let threads = self.turn_of_threads;
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                serial: 0,
-                threads,
-                sqe: blank(),
-                kind: Kind::Free,
-                hold: Hold::Nothing,
-            });
-            self.slots.len() as u32 - 1
-        });
-        let slot = &mut self.slots[index as usize];
-        // The topmost serial number is NOBODY's.
-        slot.serial = (slot.serial + 1) % (u32::MAX - 1);
-        slot.threads = threads;
-        slot.kind = kind;
-        slot.hold = hold;
-        let token = u64::from(slot.serial) << 32 | u64::from(index);
-        sqe.user_data = token;
-        if let Kind::Future { .. } = slot.kind {
-            slot.sqe = sqe;
-            if sqe.opcode == abi::IORING_OP_OPENAT as u8 {
-                self.opens += 1;
-                if self.opens > self.workers {
-                    self.allow_workers()?;
-                }
-            }
+        let is_open = matches!(kind, Kind::Future { .. }) && is_open(&sqe);
+        if is_open && self.opens >= self.workers {
+            self.opens += 1;
+            let allowed = self.allow_workers();
+            self.opens -= 1;
+            allowed?;
+        }
+        let request = Request {
+            threads: self.turn_of_threads,
+            sqe,
+            kind,
+            hold,
+        };
+        let token = self.requests.add(expect, request).map_err(refused)?;
+        sqe.user_data = token.tag();
+        if let Some(request) = self.requests.request(token.tag()) {
+            request.sqe.user_data = token.tag();
         }
         if let Err(error) = self.push(sqe) {
-            self.release(index);
+            drop(self.requests.take_back(token));
             return Err(error);
         }
+        self.opens += u32::from(is_open);
         Ok(token)
     }
 
@@ -214,28 +213,35 @@ impl Proactor {
         Ok(())
     }
 
-    pub(super) fn slot(&mut self, token: u64) -> Option<&mut Slot> {
-        self.slots
-            .get_mut(token as u32 as usize)
-            .filter(|slot| slot.serial == (token >> 32) as u32)
-            .filter(|slot| !matches!(slot.kind, Kind::Free))
-    }
-
     /// Whether the operation of this token has not ended.
-    pub(super) fn is_in_flight(&mut self, token: u64) -> bool {
-        self.slot(token).is_some()
+    pub(super) fn is_in_flight(&mut self, token: Token) -> bool {
+        self.requests.request(token.tag()).is_some()
     }
 
     /// Queues a cancellation.
-    pub(super) fn push_cancel(&mut self, token: u64) -> PyResult<()> {
+    pub(super) fn push_cancel(&mut self, token: Token) -> PyResult<()> {
         let mut sqe = blank();
-        anyring::prep::prep_cancel64(&mut sqe, token, 0);
-        sqe.user_data = NOBODY;
+        anyring::prep::prep_cancel64(&mut sqe, token.tag(), 0);
+        sqe.user_data = Token::NOBODY.tag();
         self.push(sqe)
     }
 
+    /// Asks the kernel to end the operation of a future, which is cancelled when
+    /// the kernel has let go. False if it has ended.
+    pub(super) fn cancel(&mut self, token: Token) -> PyResult<bool> {
+        match self.requests.request(token.tag()) {
+            Some(Request {
+                kind: Kind::Future { cancelled, .. },
+                ..
+            }) => *cancelled = true,
+            _ => return Ok(false),
+        }
+        self.push_cancel(token)?;
+        Ok(true)
+    }
+
     /// Cancels without waiting for the next turn of the loop.
-    pub(super) fn cancel_now(&mut self, py: Python<'_>, token: u64) -> PyResult<()> {
+    pub(super) fn cancel_now(&mut self, py: Python<'_>, token: Token) -> PyResult<()> {
         self.push_cancel(token)?;
         self.enter(py, None).map(|_| ())
     }
@@ -253,11 +259,6 @@ impl Proactor {
     /// Has data that a stream held back handed out.
     pub(super) fn hand_out(&mut self, stream: Py<Stream>) {
         self.events.push_back(Event::Held(stream));
-    }
-
-    /// The send of `token` says nothing when it goes well.
-    pub(super) fn mark_silent(&mut self, token: u64) {
-        self.silent.push(token);
     }
 
     /// The buffers that receives choose from, made at first use.
@@ -349,4 +350,18 @@ fn last_error() -> PyErr {
 pub(super) fn blank() -> io_uring_sqe {
     // SAFETY: all zeroes is a NOP.
     unsafe { std::mem::zeroed() }
+}
+
+/// Whether the entry opens a file.
+pub(super) fn is_open(sqe: &io_uring_sqe) -> bool {
+    sqe.opcode == abi::IORING_OP_OPENAT as u8
+}
+
+/// The exception for a request that cannot be noted.
+#[cold]
+fn refused(reason: Refused) -> PyErr {
+    match reason {
+        Refused::Full => PyRuntimeError::new_err("too many operations are in flight"),
+        Refused::Memory => PyMemoryError::new_err("no memory for another operation in flight"),
+    }
 }

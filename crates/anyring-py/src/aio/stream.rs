@@ -15,6 +15,7 @@ use super::done::Hold;
 use super::receive::Held;
 use super::state::{Kind, Proactor, blank};
 use crate::core::generation;
+use crate::inflight::{Expect, Token};
 
 /// From this many bytes on, what is written is sent at once.
 const LARGE: usize = 64 << 10;
@@ -52,7 +53,7 @@ pub(crate) struct Stream {
     pub(super) fd: i32,
     /// The process it belongs to.
     pub(super) process: u32,
-    pub(super) receiving: Option<u64>,
+    pub(super) receiving: Option<Token>,
     /// Receives of one piece each that have ended.
     pub(super) singles: u8,
     /// The next submission begins to receive.
@@ -67,7 +68,7 @@ pub(crate) struct Stream {
     /// Bytes of the first chunk that are sent.
     pub(super) offset: usize,
     pub(super) dirty: bool,
-    pub(super) sending: Option<u64>,
+    pub(super) sending: Option<Token>,
     /// Bytes written and not yet sent.
     #[pyo3(get)]
     pub(super) size: usize,
@@ -423,7 +424,7 @@ fn submit(
     proactor: &mut Proactor,
     piece: Sending,
     silent: bool,
-) -> PyResult<u64> {
+) -> PyResult<Token> {
     let mut sqe = blank();
     let mut flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
     if silent {
@@ -435,11 +436,13 @@ fn submit(
     let skip = sqe.flags;
     prep::prep_send(&mut sqe, stream.fd, data.as_ptr().cast(), data.len(), flags);
     sqe.flags = skip;
-    let token = proactor.start(sqe, Kind::Send(this.clone().unbind(), piece), Hold::Nothing)?;
-    if silent {
-        proactor.mark_silent(token);
-    }
-    Ok(token)
+    let expect = if silent {
+        Expect::Silence
+    } else {
+        Expect::of(&sqe)
+    };
+    let kind = Kind::Send(this.clone().unbind(), piece);
+    proactor.start_as(expect, sqe, kind, Hold::Nothing)
 }
 
 /// A send has ended with `result`.

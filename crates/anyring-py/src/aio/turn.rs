@@ -10,9 +10,10 @@ use pyo3::types::PyList;
 
 use super::done::{Convert, Hold, finish};
 use super::receive;
-use super::state::{Event, Kind, NOBODY, Owned, Proactor, blank};
+use super::state::{Event, Kind, Owned, Proactor, Request, blank, is_open};
 use super::stream::{self, Stream};
 use crate::core::generation;
+use crate::inflight::{Found, Token};
 
 /// How long closing waits for the kernel to let go.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,17 +23,6 @@ pub(super) const LONGEST: Duration = Duration::from_secs(86400);
 const IN: u32 = libc::POLLIN as u32;
 const OUT: u32 = libc::POLLOUT as u32;
 impl Proactor {
-    pub(super) fn release(&mut self, index: u32) -> (Kind, Hold) {
-        let slot = &mut self.slots[index as usize];
-        let kind = std::mem::replace(&mut slot.kind, Kind::Free);
-        let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
-        if let Kind::Future { .. } = kind {
-            self.opens -= u32::from(slot.sqe.opcode == abi::IORING_OP_OPENAT as u8);
-        }
-        self.free.push(index);
-        (kind, hold)
-    }
-
     /// Takes all completions out of the queue.
     pub(super) fn harvest(&mut self, py: Python<'_>) -> PyResult<()> {
         let threads = self.turn_of_threads;
@@ -43,55 +33,65 @@ impl Proactor {
                 return Ok(());
             };
             for entry in ring.completions() {
-                let index = entry.user_data as u32;
-                let Some(slot) = self
-                    .slots
-                    .get_mut(index as usize)
-                    .filter(|slot| slot.serial == (entry.user_data >> 32) as u32)
-                else {
-                    continue;
-                };
-                let more = entry.flags & abi::IORING_CQE_F_MORE != 0;
                 // The kernel cancels what a thread has submitted when it ends.
                 let mut result = entry.res;
-                if slot.threads != threads && !self.ending && abandoned(result) {
-                    match &slot.kind {
-                        // A close that a signal interrupts has closed.
-                        Kind::Future {
-                            cancelled: false,
-                            name,
-                            ..
-                        } if result == -libc::ECANCELED || *name != "close" => {
-                            slot.threads = threads;
-                            again.push(slot.sqe);
-                            continue;
+                if abandoned(result) && !self.ending {
+                    let request = self.requests.request(entry.user_data);
+                    if let Some(request) = request.filter(|one| one.threads != threads) {
+                        match &request.kind {
+                            // A close that a signal interrupts has closed.
+                            Kind::Future {
+                                cancelled: false,
+                                name,
+                                ..
+                            } if result == -libc::ECANCELED || *name != "close" => {
+                                request.threads = threads;
+                                again.push(request.sqe);
+                                continue;
+                            }
+                            // Their owners start them again.
+                            _ => result = -libc::EINTR,
                         }
-                        // Their owners start them again.
-                        _ => result = -libc::EINTR,
                     }
                 }
-                if let Kind::Receive(stream) = &slot.kind {
-                    let stream = stream.clone_ref(py);
-                    self.events
-                        .push_back(Event::Received(stream, result, entry.flags));
-                    if more {
+                let (kind, hold) = match self.requests.complete(entry.user_data, entry.flags) {
+                    Found::Last(request) => {
+                        if let Kind::Future { .. } = request.kind {
+                            self.opens -= u32::from(is_open(&request.sqe));
+                        }
+                        (
+                            std::mem::replace(&mut request.kind, Kind::Nobody),
+                            std::mem::replace(&mut request.hold, Hold::Nothing),
+                        )
+                    }
+                    Found::More(request) => {
+                        if let Kind::Receive(stream) = &request.kind {
+                            let stream = stream.clone_ref(py);
+                            self.events
+                                .push_back(Event::Received(stream, result, entry.flags));
+                        }
                         continue;
                     }
-                } else if more {
-                    continue;
-                }
-                let kind = std::mem::replace(&mut slot.kind, Kind::Free);
-                let hold = std::mem::replace(&mut slot.hold, Hold::Nothing);
-                if let Kind::Future { .. } = kind {
-                    self.opens -= u32::from(slot.sqe.opcode == abi::IORING_OP_OPENAT as u8);
-                }
-                self.free.push(index);
+                    Found::Stranger => {
+                        if entry.user_data != Token::NOBODY.tag() {
+                            self.strangers += 1;
+                        }
+                        continue;
+                    }
+                    Found::Ignored => continue,
+                    Found::Part(never, _) => match *never {},
+                    Found::LastPart(never, _) => match never {},
+                };
                 match kind {
+                    Kind::Receive(stream) => {
+                        self.events
+                            .push_back(Event::Received(stream, result, entry.flags));
+                    }
                     Kind::Watch => {
                         self.watching = None;
                         self.events.push_back(Event::Watched);
                     }
-                    Kind::Free | Kind::Receive(_) => {}
+                    Kind::Nobody => {}
                     kind => self.events.push_back(Event::Done(kind, hold, result)),
                 }
             }
@@ -106,7 +106,7 @@ impl Proactor {
         for sqe in again {
             self.push(sqe)?;
         }
-        if !self.silent.is_empty() {
+        if self.requests.has_silent() {
             self.end_silent()?;
         }
         Ok(())
@@ -118,21 +118,18 @@ impl Proactor {
         if unsafe { self.ring()?.as_ring_ref() }.sq_ready() != 0 || !self.backlog.is_empty() {
             return Ok(());
         }
-        for token in std::mem::take(&mut self.silent) {
-            let Some(slot) = self.slot(token) else {
-                continue;
+        while let Some(Request { kind, hold, .. }) = self.requests.settle() {
+            let length = match &kind {
+                Kind::Send(_, sending) => sending.length() as i32,
+                _ => 0,
             };
-            if let Kind::Send(_, sending) = &slot.kind {
-                let length = sending.length() as i32;
-                let (kind, hold) = self.release(token as u32);
-                self.events.push_back(Event::Done(kind, hold, length));
-            }
+            self.events.push_back(Event::Done(kind, hold, length));
         }
         Ok(())
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.requests.live()
     }
 
     /// Submits and, with a timeout, waits for the first completion. A wait
@@ -211,7 +208,7 @@ impl Proactor {
                 let mut cancel = blank();
                 let all = abi::IORING_ASYNC_CANCEL_ANY | abi::IORING_ASYNC_CANCEL_ALL;
                 anyring::prep::prep_cancel64(&mut cancel, 0, all as i32);
-                cancel.user_data = NOBODY;
+                cancel.user_data = Token::NOBODY.tag();
                 let _ = self.push(cancel);
                 let pause = Duration::from_millis(20);
                 let _ = self.enter(py, None);
@@ -232,26 +229,26 @@ impl Proactor {
             Some(ring) if !foreign => crate::is_intact(&mut ring.0),
             _ => false,
         };
+        let idle = self.in_flight() == 0 && intact;
         if foreign {
             // The parent's: its memory and descriptor are left alone.
             std::mem::forget(ring);
-            std::mem::forget(std::mem::take(&mut self.slots));
-            std::mem::forget(self.pool.take());
         } else {
             drop(ring);
-            if self.in_flight() > 0 || !intact {
-                std::mem::forget(self.pool.take());
-            }
-            for slot in self.slots.drain(..) {
-                if !matches!(slot.kind, Kind::Free) {
-                    std::mem::forget(slot.hold);
-                    if let Kind::Send(_, sending) = slot.kind {
-                        std::mem::forget(sending);
-                    }
-                }
-            }
-            self.pool = None;
         }
+        if !idle {
+            std::mem::forget(self.pool.take());
+        }
+        self.pool = None;
+        self.requests.end_all(
+            |Request { kind, hold, .. }| {
+                std::mem::forget(hold);
+                if let Kind::Send(_, sending) = kind {
+                    std::mem::forget(sending);
+                }
+            },
+            |never| match never {},
+        );
         if self.eventfd >= 0 && !foreign {
             // SAFETY: ours, and closed once.
             unsafe { libc::close(self.eventfd) };
@@ -262,8 +259,6 @@ impl Proactor {
             unsafe { libc::close(self.epoll) };
         }
         self.epoll = -1;
-        self.free.clear();
-        self.silent.clear();
         self.backlog.clear();
         self.events.clear();
     }

@@ -2,12 +2,12 @@
 
 use std::mem::MaybeUninit;
 
-use anyring_abi as abi;
 use pyo3::prelude::*;
 
-use super::State;
+use super::{Group, Request, State};
 use crate::cqe::Completed;
-use crate::keep::Keep;
+use crate::inflight::Found;
+use crate::keep::{Keep, Keeps};
 
 impl State {
     /// Takes every completion out of the kernel's queue; what an operation
@@ -32,70 +32,66 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn complete(&mut self, entry: Completed) {
-        let (token, res, flags) = entry;
-        if flags & abi::IORING_CQE_F_MORE == 0 {
-            if let Some(user_data) = self.slots.end_simple(token) {
-                self.ready.push_back((user_data, res, flags));
-                return;
+    pub(super) fn complete(&mut self, (tag, res, flags): Completed) {
+        match self.requests.complete(tag, flags) {
+            Found::Last(Request {
+                user_data,
+                keep: Keeps::None,
+                hide_success: false,
+            }) => self.ready.push_back((*user_data, res, flags)),
+            Found::Last(request) => {
+                let Request {
+                    user_data,
+                    hide_success,
+                    ..
+                } = *request;
+                let keep = std::mem::take(&mut request.keep);
+                if !(hide_success && res >= 0) {
+                    self.ready.push_back((user_data, res, flags));
+                }
+                self.end(keep, res);
             }
+            Found::More(request) => {
+                if !(request.hide_success && res >= 0) {
+                    self.ready.push_back((request.user_data, res, flags));
+                }
+            }
+            // A message of another ring, or the tag of something registered.
+            Found::Stranger => self.ready.push_back((tag, res, flags)),
+            Found::Part(group, ..) => group.add(res),
+            Found::LastPart(mut group, _) => {
+                group.add(res);
+                let res = group.result();
+                if !(group.hide_success && res >= 0) {
+                    self.ready.push_back((group.user_data, res, 0));
+                }
+            }
+            Found::Ignored => {}
         }
-        self.complete_with(entry);
     }
 
-    /// A completion of an operation that keeps something, is one of several,
-    /// or goes on.
-    fn complete_with(&mut self, (token, res, flags): Completed) {
-        let Some(slot) = self.slots.get(token) else {
-            // A message of another ring.
-            self.ready.push_back((token, res, flags));
-            return;
-        };
-        let group = slot.group;
-        if !(slot.hide_success && res >= 0 || group != 0) {
-            self.ready.push_back((slot.user_data, res, flags));
-        }
-        if flags & abi::IORING_CQE_F_MORE != 0 {
-            return;
-        }
-        let keep = self.slots.end(token);
-        if group != 0 {
-            self.complete_group(group as usize - 1, res);
-        }
-        if res >= 0 {
-            for keep in keep.each() {
-                if let Keep::Retag { token, user_data } = &**keep {
-                    if let Some(slot) = self.slots.get(*token) {
-                        slot.user_data = *user_data;
-                    }
+    /// Lets go of what an operation kept.
+    fn end(&mut self, keep: Keeps, res: i32) {
+        for keep in keep.each() {
+            if let (Keep::Retag { token, user_data }, 0..) = (&**keep, res) {
+                if let Some(request) = self.requests.request(token.tag()) {
+                    request.user_data = *user_data;
                 }
             }
         }
     }
+}
 
-    fn complete_group(&mut self, number: usize, res: i32) {
-        let Some(place) = self.groups.get_mut(number) else {
-            return;
-        };
-        let Some(group) = place else {
-            return;
-        };
+impl Group {
+    fn add(&mut self, res: i32) {
         if res >= 0 {
-            group.done += res.max(1);
-        } else if group.error != -libc::EALREADY {
-            group.error = res;
+            self.done = self.done.saturating_add(res.max(1));
+        } else if self.error != -libc::EALREADY {
+            self.error = res;
         }
-        group.left -= 1;
-        if group.left == 0 {
-            let res = if group.done > 0 {
-                group.done
-            } else {
-                group.error
-            };
-            if !(group.hide_success && res >= 0) {
-                self.ready.push_back((group.user_data, res, 0));
-            }
-            *place = None;
-        }
+    }
+
+    fn result(&self) -> i32 {
+        if self.done > 0 { self.done } else { self.error }
     }
 }

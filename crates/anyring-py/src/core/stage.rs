@@ -5,8 +5,8 @@ use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::slots::NOBODY;
-use super::{Group, State, same_place};
+use super::{Group, Request, State, same_place};
+use crate::inflight::{Expect, Key, Token};
 use crate::keep::{Keep, Keeps};
 use crate::sqe::Phase;
 use std::sync::Arc;
@@ -14,8 +14,16 @@ use std::sync::Arc;
 impl State {
     /// The tokens of operations in flight with this user data; one that is
     /// nobody's when there are none.
-    pub(crate) fn tokens_of(&self, user_data: u64, all: bool) -> Vec<u64> {
-        self.slots.tokens_of(user_data, all)
+    pub(crate) fn tokens_of(&self, user_data: u64, all: bool) -> Vec<Token> {
+        let most = if all { usize::MAX } else { 1 };
+        let found = self
+            .requests
+            .tokens(|request| request.user_data == user_data);
+        let mut tokens: Vec<Token> = found.take(most).collect();
+        if tokens.is_empty() {
+            tokens.push(Token::NOBODY);
+        }
+        tokens
     }
 
     /// Moves what the program prepared to the queue, as far as it has room.
@@ -43,12 +51,12 @@ impl State {
                         room = 0;
                         self.stage_special(&sqe.raw, keep)
                     } else {
-                        self.push(&sqe.raw, keep, 0)
+                        self.push(&sqe.raw, keep)
                     }
                 }
                 // One that another call is filling right now goes as a NOP.
                 // SAFETY: all zeroes is one.
-                None => self.push(&unsafe { std::mem::zeroed() }, Keeps::None, 0),
+                None => self.push(&unsafe { std::mem::zeroed() }, Keeps::None),
             };
             if !done {
                 break;
@@ -72,22 +80,22 @@ impl State {
         match u32::from(raw.opcode) {
             abi::IORING_OP_ASYNC_CANCEL => return self.stage_cancel(&raw),
             abi::IORING_OP_TIMEOUT_REMOVE => {
-                raw.addr = self.tokens_of(raw.addr, false)[0];
+                raw.addr = self.tokens_of(raw.addr, false)[0].tag();
             }
             abi::IORING_OP_POLL_REMOVE => {
                 let token = self.tokens_of(raw.addr, false)[0];
-                raw.addr = token;
+                raw.addr = token.tag();
                 if raw.len & abi::IORING_POLL_UPDATE_USER_DATA != 0 {
                     // The kernel's tag stays ours; the program's changes when
                     // the update completes.
-                    let user_data = std::mem::replace(&mut raw.off, token);
+                    let user_data = std::mem::replace(&mut raw.off, token.tag());
                     let keep = Keeps::from(Keep::Retag { token, user_data });
-                    return self.push(&raw, keep, 0);
+                    return self.push(&raw, keep);
                 }
             }
             _ => self.provide(raw.buf_index, &keep),
         }
-        self.push(&raw, keep, 0)
+        self.push(&raw, keep)
     }
 
     /// Buffers of a group stay in use when the request that gave them is over.
@@ -105,55 +113,69 @@ impl State {
         let mut raw = *raw;
         let (by_tag, all) = cancels_by_tag(raw.op_flags);
         if !by_tag {
-            return self.push(&raw, Keeps::None, 0);
+            return self.push(&raw, Keeps::None);
         }
         let mut tokens = self.tokens_of(raw.addr, all);
         tokens.truncate(self.room() as usize);
         if tokens.len() < 2 {
-            raw.addr = tokens.first().copied().unwrap_or(NOBODY);
-            return self.push(&raw, Keeps::None, 0);
+            raw.addr = tokens.first().copied().unwrap_or(Token::NOBODY).tag();
+            return self.push(&raw, Keeps::None);
         }
         let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
         let hide = raw.flags & skip != 0;
         raw.flags &= !skip;
         let group = Group {
             user_data: raw.user_data,
-            left: tokens.len() as u32,
             done: 0,
             error: 0,
             hide_success: hide,
         };
-        let free = self.groups.iter().position(Option::is_none);
-        let number = free.unwrap_or(self.groups.len());
-        match free {
-            Some(place) => self.groups[place] = Some(group),
-            None => self.groups.push(Some(group)),
-        }
+        let Ok(key) = self.requests.share(group) else {
+            return false;
+        };
         self.extra += tokens.len() as u32 - 1;
         tokens.into_iter().all(|token| {
-            raw.addr = token;
-            self.push(&raw, Keeps::None, number as u32 + 1)
+            raw.addr = token.tag();
+            self.push_part(&raw, key)
         })
     }
 
     /// Into the kernel's queue; false when that is full.
     #[inline(always)]
-    fn push(&mut self, raw: &io_uring_sqe, keep: Keeps, group: u32) -> bool {
+    fn push(&mut self, raw: &io_uring_sqe, keep: Keeps) -> bool {
         let skip = 1u8 << abi::IOSQE_CQE_SKIP_SUCCESS_BIT;
-        let hide = raw.flags & skip != 0;
+        let hide_success = raw.flags & skip != 0;
         let Some(queue) = self.queue.as_mut() else {
             return false;
         };
         if queue.ring().sq_space_left() == 0 {
             return false;
         }
-        let token = self.slots.add(raw.user_data, keep, hide, group);
+        let request = Request {
+            user_data: raw.user_data,
+            keep,
+            hide_success,
+        };
+        let Ok(token) = self.requests.add(Expect::of(raw), request) else {
+            return false;
+        };
         if queue.push(raw, token, raw.flags & !skip) {
             return true;
         }
         // No room for one of 128 bytes.
-        self.slots.end(token);
+        drop(self.requests.take_back(token));
         false
+    }
+
+    /// The same for a request that stands for one with others.
+    fn push_part(&mut self, raw: &io_uring_sqe, group: Key) -> bool {
+        let Some(queue) = self.queue.as_mut() else {
+            return false;
+        };
+        let Ok(token) = self.requests.add_part(Expect::Once, group, 0) else {
+            return false;
+        };
+        queue.push(raw, token, raw.flags)
     }
 }
 

@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
 use super::engine::Engine;
 use super::message::blank;
 use super::operation::named_error;
-use super::slots::at_place;
+use crate::inflight::{Key, Token};
 
 /// The result of an operation that is not done.
 pub(super) const UNKNOWN: i32 = i32::MIN;
@@ -24,7 +24,8 @@ pub(super) const TOLD: u8 = 2;
 #[pyclass(module = "liburing", frozen)]
 pub(crate) struct Batch {
     pub(super) engine: Py<Engine>,
-    pub(super) token: u64,
+    /// None for an empty one.
+    pub(super) key: Option<Key>,
     /// What the operations are called.
     #[pyo3(get)]
     pub(super) name: Py<PyString>,
@@ -67,6 +68,12 @@ impl Batch {
         i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
     }
 
+    /// How many have not ended.
+    fn left(&self, engine: &mut Engine) -> u32 {
+        let shared = self.key.and_then(|key| engine.requests.shared(key));
+        shared.map_or(0, |(_, left)| left)
+    }
+
     fn await_done(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         if !self.has(DONE) {
             let mut engine = self.engine.bind(py).try_borrow_mut()?;
@@ -74,10 +81,7 @@ impl Batch {
                 if self.has(DONE) {
                     return 0;
                 }
-                engine
-                    .slots
-                    .find(self.token)
-                    .map_or(0, |(slot, _)| slot.remaining)
+                self.left(engine)
             })?;
         }
         if self.tell() {
@@ -118,8 +122,7 @@ impl Batch {
     #[getter]
     fn remaining(&self, py: Python<'_>) -> PyResult<u32> {
         let mut engine = self.engine.bind(py).try_borrow_mut()?;
-        let found = engine.slots.find(self.token);
-        Ok(found.map_or(0, |(slot, _)| slot.remaining))
+        Ok(self.left(&mut engine))
     }
 
     /// The kernel's numbers, `-errno` for a failure, in the order of the
@@ -171,13 +174,15 @@ impl Batch {
         }
         let mut engine = self.engine.bind(py).try_borrow_mut()?;
         engine.flush(py, 0)?;
-        for index in 0..self.count {
-            if self.res(py, index) == UNKNOWN {
-                let mut sqe = blank(abi::IORING_OP_ASYNC_CANCEL, -1, false);
-                sqe.addr = at_place(self.token, index as u32);
-                sqe.user_data = engine.take_slot(1, Vec::new())?;
-                engine.pending.push(sqe);
-            }
+        let Some(key) = self.key else {
+            return Ok(false);
+        };
+        let left: Vec<Token> = engine.requests.parts(key).collect();
+        for token in left {
+            let mut sqe = blank(abi::IORING_OP_ASYNC_CANCEL, -1, false);
+            sqe.addr = token.tag();
+            sqe.user_data = engine.nobodys()?.tag();
+            engine.pending.push(sqe);
         }
         engine.flush(py, 0)?;
         engine.harvest(py, true)?;

@@ -14,8 +14,13 @@ use super::files::{Target, target};
 use super::hold::Hold;
 use super::message::blank;
 use super::options::Options;
-use super::slots::{LIMIT, Owner, Results, at_place};
+use super::requests::{Owner, Results, refused};
+use crate::inflight::{Expect, LIMIT};
 use crate::keep::{Keep, pinned};
+
+/// One more than the operations of a batch.
+const MOST: usize = 1 << 20;
+const _: () = assert!(MOST <= LIMIT);
 
 /// The descriptors of a list.
 pub(super) fn targets(
@@ -49,7 +54,7 @@ impl Engine {
         if options.timeout.is_some() {
             return Err(PyValueError::new_err("a batch has no timeout of its own"));
         }
-        if count >= LIMIT {
+        if count >= MOST {
             return Err(PyValueError::new_err("at most 1048575 operations"));
         }
         crate::given::permitted(&template)?;
@@ -63,15 +68,16 @@ impl Engine {
             Ok(())
         })?;
         let first = results.as_bytes().as_ptr().cast::<i32>().cast_mut();
-        let token = if count == 0 {
-            0
+        engine.requests.reserve(count).map_err(refused)?;
+        let key = if count == 0 {
+            None
         } else {
-            engine.take_slot(count as u32, hold)?
+            Some(engine.begin(hold)?)
         };
         let state = if count == 0 { DONE | TOLD } else { 0 };
         let batch = Batch {
             engine: slf.clone().unbind(),
-            token,
+            key,
             name: name.unbind(),
             user_data: options.user_data.as_ref().map(|data| data.clone_ref(py)),
             buffer,
@@ -80,24 +86,35 @@ impl Engine {
             count,
             state: AtomicU8::new(state),
         };
-        let batch = Py::new(py, batch)?;
-        if count == 0 {
+        let made = Py::new(py, batch);
+        let batch = made.inspect_err(|_| {
+            if let Some(key) = key {
+                drop(engine.requests.unshare(key));
+            }
+        })?;
+        let Some(key) = key else {
             return Ok(batch);
-        }
-        if let Some((slot, _)) = engine.slots.find(token) {
-            let results = Results {
-                first,
-                count: count as u32,
-            };
-            slot.owner = Owner::Batch(batch.clone_ref(py), results);
-        }
+        };
+        let results = Results {
+            first,
+            count: count as u32,
+        };
+        engine.own(key, Owner::Batch(batch.clone_ref(py), results));
         let mut template = template;
         options.apply(&mut template);
         template.flags |= engine.chain.as_ref().map_or(0, |chain| chain.flag);
+        let before = engine.pending.len();
+        let expect = Expect::of(&template);
         for index in 0..count {
             let mut sqe = template;
             fill(&mut sqe, index);
-            sqe.user_data = at_place(token, index as u32);
+            let made = engine.requests.add_part(expect, key, index as u32);
+            let Ok(token) = made else {
+                engine.pending.truncate(before);
+                drop(engine.requests.unshare(key));
+                return made.map_err(refused).map(|_| batch);
+            };
+            sqe.user_data = token.tag();
             engine.pending.push(sqe);
         }
         Ok(batch)

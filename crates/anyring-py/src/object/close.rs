@@ -11,8 +11,9 @@ use pyo3::prelude::*;
 use super::engine::{Engine, News, Owned};
 use super::flow::deliver;
 use super::group::ended;
-use super::slots::Owner;
+use super::requests::{Owner, Started};
 use crate::fork::generation;
+use crate::inflight::Token;
 
 /// How long closing waits for the kernel to let go.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ impl Engine {
             flags: 0,
         };
         // Without a buffer to copy it cannot fail.
-        let _ = deliver(py, &mut self.slots, &mut self.news, &mut over, cancelled);
+        let _ = deliver(py, &mut self.requests, &mut self.news, &mut over, cancelled);
     }
 
     /// Tells a handle that its operation will not be done.
@@ -60,6 +61,22 @@ impl Engine {
         }
     }
 
+    /// Ends what the kernel has not ended, and never frees what that keeps: the
+    /// kernel may still use it.
+    fn give_up(&mut self, py: Python<'_>) {
+        let mut left = Vec::new();
+        self.requests.end_all(
+            |never| match never {},
+            |Started { owner, hold }| {
+                std::mem::forget(hold);
+                left.push(owner);
+            },
+        );
+        for owner in left {
+            self.cancelled(py, owner);
+        }
+    }
+
     /// Ends everything; what is left are handles that know how they ended.
     pub(super) fn shut(&mut self, py: Python<'_>) {
         self.take_down(py);
@@ -76,12 +93,7 @@ impl Engine {
             std::mem::forget(self.ring.take());
             std::mem::forget(std::mem::take(&mut self.buffers));
             std::mem::forget(std::mem::take(&mut self.pools));
-            for token in self.slots.tokens() {
-                if let Some((owner, hold)) = self.slots.release(token) {
-                    std::mem::forget(hold);
-                    self.cancelled(py, owner);
-                }
-            }
+            self.give_up(py);
             return;
         }
         if self.ring.is_none() {
@@ -91,12 +103,14 @@ impl Engine {
             self.abandon(py, sqe.user_data);
         }
         let end = Instant::now() + PATIENCE;
-        while self.slots.in_use() > 0 && Instant::now() < end && self.cancel_everything(py) {}
+        while self.requests.live_shares() > 0 && Instant::now() < end && self.cancel_everything(py)
+        {
+        }
         let intact = self
             .ring
             .as_mut()
             .is_some_and(|owned| crate::is_intact(&mut owned.0));
-        let idle = self.slots.in_use() == 0 && intact;
+        let idle = self.requests.live_shares() == 0 && intact;
         for pool in std::mem::take(&mut self.pools) {
             if let Some(Owned(ring)) = self.ring.as_mut() {
                 pool.detach(ring);
@@ -106,12 +120,7 @@ impl Engine {
             }
         }
         self.ring = None;
-        for token in self.slots.tokens() {
-            if let Some((owner, hold)) = self.slots.release(token) {
-                std::mem::forget(hold);
-                self.cancelled(py, owner);
-            }
-        }
+        self.give_up(py);
         let buffers = std::mem::take(&mut self.buffers);
         if !idle {
             std::mem::forget(buffers);
@@ -128,8 +137,8 @@ impl Engine {
         cancel.opcode = abi::IORING_OP_ASYNC_CANCEL as u8;
         cancel.fd = -1;
         cancel.op_flags = abi::IORING_ASYNC_CANCEL_ANY | abi::IORING_ASYNC_CANCEL_ALL;
-        // Nobody's: it is found in no slot.
-        cancel.user_data = u64::MAX;
+        // Of no request: its completion is a message.
+        cancel.user_data = Token::NOBODY.tag();
         let _ = ring.push_sqe(cancel);
         let pause = __kernel_timespec {
             tv_sec: 0,

@@ -18,7 +18,7 @@ use super::group::Group;
 use super::message::Message;
 use super::operation::Operation;
 use super::pool::Shared;
-use super::slots::{Owner, Slots};
+use super::requests::{Owner, Requests};
 use super::stream::Stream;
 use crate::OwnRing;
 use crate::core::raise;
@@ -66,7 +66,7 @@ pub(super) struct Chain {
 pub(crate) struct Engine {
     pub(super) ring: Option<Owned>,
     pub(super) process: u32,
-    pub(super) slots: Slots,
+    pub(super) requests: Requests,
     /// Entries started and not yet copied to the queue, which may not end
     /// inside a chain.
     pub(super) pending: Vec<io_uring_sqe>,
@@ -97,7 +97,7 @@ impl Engine {
     /// Room to note an operation and its end; MemoryError where there is none.
     pub(super) fn make_room(&mut self, entries: usize) -> PyResult<()> {
         crate::reserve::check()?;
-        let news = self.slots.in_use() + 2;
+        let news = self.requests.live_shares() + 2;
         let room = self.pending.try_reserve(entries).is_ok() && self.news.try_reserve(news).is_ok();
         if room {
             Ok(())
@@ -137,16 +137,10 @@ impl Engine {
         if let Some(fd) = attach {
             builder = builder.attach_wq(fd);
         }
-        let mut secret = [0u8; 8];
-        // SAFETY: the buffer is valid for its length.
-        let got = unsafe { libc::getrandom(secret.as_mut_ptr().cast(), secret.len(), 0) };
-        if got != 8 {
-            return Err(std::io::Error::last_os_error().into());
-        }
         Ok(Engine {
             ring: Some(Owned(crate::open(builder).map_err(raise)?)),
             process: generation(),
-            slots: Slots::new(u64::from_ne_bytes(secret)),
+            requests: Requests::new()?,
             pending: Vec::new(),
             chain: None,
             group: None,
@@ -185,7 +179,13 @@ impl Engine {
     /// Operations, batches and streams that have not ended.
     #[getter]
     fn in_flight(&self) -> usize {
-        self.slots.in_use()
+        self.requests.live_shares()
+    }
+
+    /// Completions so far that were of no request that could have them.
+    #[getter]
+    fn ignored(&self) -> u64 {
+        self.requests.ignored()
     }
 
     /// Entries started and not submitted.
@@ -213,7 +213,7 @@ impl Engine {
         self.flush(py, 0)?;
         self.harvest(py, true)?;
         while self.untold() < wait {
-            if self.slots.in_use() == 0 && timeout.is_none() {
+            if self.requests.live_shares() == 0 && timeout.is_none() {
                 // Nothing could end such a wait.
                 break;
             }
@@ -346,8 +346,8 @@ impl Engine {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for slot in self.slots.iter() {
-            match &slot.owner {
+        for started in self.requests.all_shared() {
+            match &started.owner {
                 Owner::Nobody => {}
                 Owner::Operation(handle) => visit.call(handle)?,
                 Owner::Batch(handle, _) => visit.call(handle)?,

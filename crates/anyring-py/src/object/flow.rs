@@ -13,9 +13,10 @@ use super::engine::{Engine, News, Owned};
 use super::group::ended;
 use super::hold::Hold;
 use super::message::Message;
-use super::slots::{LIMITER, Owner, Slots};
+use super::requests::{LIMITER, Owner, Requests, Started};
 use crate::core::raise;
 use crate::fork::generation;
+use crate::inflight::Found;
 
 const LINKED: u8 = 1 << abi::IOSQE_IO_LINK_BIT | 1 << abi::IOSQE_IO_HARDLINK_BIT;
 
@@ -206,7 +207,7 @@ impl Engine {
         }
         let Engine {
             ring: Some(Owned(ring)),
-            slots,
+            requests,
             news,
             ..
         } = self
@@ -225,7 +226,7 @@ impl Engine {
         let mut over = Vec::new();
         for entry in ring.completions() {
             found += 1;
-            deliver(py, slots, news, &mut over, entry)?;
+            deliver(py, requests, news, &mut over, entry)?;
         }
         if self.stale > 64 && self.stale * 2 > self.news.len() {
             self.news.retain(|news| match news {
@@ -265,57 +266,72 @@ fn timed_out() -> PyErr {
     PyTimeoutError::new_err((libc::ETIME, "the time is over"))
 }
 
+impl Started {
+    /// Hands a completion to the handle.
+    #[inline]
+    fn arrived(
+        &self,
+        py: Python<'_>,
+        place: u32,
+        entry: &Completion,
+        news: &mut VecDeque<News>,
+    ) -> PyResult<()> {
+        match &self.owner {
+            Owner::Nobody => {}
+            Owner::Batch(_, results) => {
+                if place < results.count {
+                    // SAFETY: inside the array, which the batch keeps.
+                    unsafe { results.first.add(place as usize).write(entry.res) };
+                }
+            }
+            Owner::Operation(handle) if place == LIMITER => handle.get().limited(entry.res),
+            Owner::Operation(handle) => handle.get().complete(py, entry.res, entry.flags)?,
+            Owner::Stream(handle) => {
+                let more = entry.flags & abi::IORING_CQE_F_MORE != 0;
+                if handle.get().arrived(entry.res, entry.flags, more) {
+                    news.push_back(News::Stream(handle.clone_ref(py)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Hands one completion to its handle; what the operation held goes to `over`
 /// with the last one.
 #[inline]
 pub(super) fn deliver(
     py: Python<'_>,
-    slots: &mut Slots,
+    requests: &mut Requests,
     news: &mut VecDeque<News>,
     over: &mut Vec<Vec<Hold>>,
     entry: Completion,
 ) -> PyResult<()> {
-    let Some((slot, place)) = slots.find(entry.user_data) else {
-        let message = Message::new(entry.user_data, entry.res, entry.flags);
-        news.push_back(News::Message(Py::new(py, message)?));
-        return Ok(());
-    };
-    let more = entry.flags & abi::IORING_CQE_F_MORE != 0;
-    match &slot.owner {
-        Owner::Nobody => {}
-        Owner::Batch(_, results) => {
-            if place < results.count {
-                // SAFETY: inside the array, which the batch keeps.
-                unsafe { results.first.add(place as usize).write(entry.res) };
+    match requests.complete(entry.user_data, entry.flags) {
+        Found::Part(started, place) => started.arrived(py, place, &entry, news),
+        Found::LastPart(started, place) => {
+            let told = started.arrived(py, place, &entry, news);
+            let Started { owner, hold } = started;
+            match owner {
+                Owner::Operation(handle) => news.extend(ended(py, handle)),
+                Owner::Batch(handle, _) => {
+                    handle.get().end();
+                    news.push_back(News::Batch(handle));
+                }
+                Owner::Stream(_) | Owner::Nobody => {}
             }
-        }
-        Owner::Operation(handle) if place == LIMITER => handle.get().limited(entry.res),
-        Owner::Operation(handle) => handle.get().complete(py, entry.res, entry.flags)?,
-        Owner::Stream(handle) => {
-            if handle.get().arrived(entry.res, entry.flags, more) {
-                news.push_back(News::Stream(handle.clone_ref(py)));
+            if !hold.is_empty() {
+                over.push(hold);
             }
+            told
         }
-    }
-    if more {
-        return Ok(());
-    }
-    slot.remaining -= 1;
-    if slot.remaining > 0 {
-        return Ok(());
-    }
-    if let Some((owner, hold)) = slots.release(entry.user_data) {
-        match owner {
-            Owner::Operation(handle) => news.extend(ended(py, handle)),
-            Owner::Batch(handle, _) => {
-                handle.get().end();
-                news.push_back(News::Batch(handle));
-            }
-            Owner::Stream(_) | Owner::Nobody => {}
+        Found::Stranger => {
+            let message = Message::new(entry.user_data, entry.res, entry.flags);
+            news.push_back(News::Message(Py::new(py, message)?));
+            Ok(())
         }
-        if !hold.is_empty() {
-            over.push(hold);
-        }
+        Found::Ignored => Ok(()),
+        Found::More(never) => match *never {},
+        Found::Last(never) => match *never {},
     }
-    Ok(())
 }

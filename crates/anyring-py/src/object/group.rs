@@ -14,7 +14,7 @@ use super::batch::UNKNOWN;
 use super::engine::{Engine, News};
 use super::message::blank;
 use super::operation::Operation;
-use super::slots::base;
+use super::requests::Owner;
 
 /// Nothing more will be started.
 const COMPLETE: u8 = 1;
@@ -192,8 +192,8 @@ impl Group {
         for operation in self.each(py) {
             if operation.get().number_if_done().is_none() {
                 let mut sqe = blank(abi::IORING_OP_ASYNC_CANCEL, -1, false);
-                sqe.addr = operation.get().token;
-                sqe.user_data = engine.take_slot(1, Vec::new())?;
+                sqe.addr = operation.get().token.tag();
+                sqe.user_data = engine.nobodys()?.tag();
                 engine.pending.push(sqe);
             }
         }
@@ -286,15 +286,14 @@ impl Engine {
         };
         group.get().state.fetch_or(COMPLETE, Ordering::Relaxed);
         if !keep {
-            let tokens: std::collections::HashSet<u64> = group
-                .get()
-                .list()
-                .iter()
-                .map(|operation| operation.get().token)
-                .collect();
             let mut taken = Vec::new();
+            let requests = &self.requests;
             self.pending.retain(|sqe| {
-                let ours = tokens.contains(&base(sqe.user_data));
+                let started = requests.share_of(sqe.user_data);
+                let ours = started.is_some_and(|started| match &started.owner {
+                    Owner::Operation(handle) => handle.get().is_in(&group),
+                    _ => false,
+                });
                 if ours {
                     taken.push(sqe.user_data);
                 }

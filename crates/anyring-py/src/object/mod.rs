@@ -1,7 +1,7 @@
 //! The native half of the object tier: rings whose operations have handles.
 //!
 //! An [`engine::Engine`] owns a ring. Whatever the kernel may touch on behalf
-//! of an operation hangs on the operation's [`slots::Slot`] until its last
+//! of an operation hangs on what was started ([`requests::Started`]) until its last
 //! completion, wherever the handle, the buffer or the ring of the program went
 //! meanwhile. `shape` knows which field of an entry is an address; addresses
 //! come from objects only, never from numbers.
@@ -17,8 +17,8 @@ mod message;
 mod operation;
 mod options;
 mod pool;
+mod requests;
 mod shape;
-mod slots;
 mod start;
 mod stream;
 mod stream_start;

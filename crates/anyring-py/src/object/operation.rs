@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::group::Group;
 use super::message::Header;
 use super::pool::Shared;
+use crate::inflight::Token;
 
 /// The last completion came.
 const DONE: u8 = 1;
@@ -44,7 +45,7 @@ pub(super) enum Finish {
 #[pyclass(module = "liburing", frozen)]
 pub(crate) struct Operation {
     pub(super) engine: Py<Engine>,
-    pub(super) token: u64,
+    pub(super) token: Token,
     /// What the operation is called.
     #[pyo3(get)]
     pub(super) name: Py<PyString>,
@@ -79,6 +80,17 @@ impl Operation {
     /// The kernel's number, once it is known.
     pub(super) fn number_if_done(&self) -> Option<i32> {
         self.has(DONE).then(|| self.res())
+    }
+
+    /// The token by which that ring's kernel has or had it; None on another.
+    pub(super) fn token_on(&self, engine: &Bound<'_, Engine>) -> Option<Token> {
+        self.engine.is(engine).then_some(self.token)
+    }
+
+    /// Whether it is in this batch.
+    pub(super) fn is_in(&self, group: &Py<Group>) -> bool {
+        let held = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().is_some_and(|held| held.is(group))
     }
 
     /// The batch it was in; it is over.
@@ -182,10 +194,12 @@ impl Operation {
             }
             Finish::Bytes(bytes) => {
                 let whole = bytes.bind(py).as_bytes();
-                if whole.len() == res as usize {
-                    return Ok(bytes.clone_ref(py).into_any());
+                match usize::try_from(res).ok().and_then(|res| whole.get(..res)) {
+                    Some(part) if part.len() < whole.len() => {
+                        Ok(PyBytes::new(py, part).into_any().unbind())
+                    }
+                    _ => Ok(bytes.clone_ref(py).into_any()),
                 }
-                Ok(PyBytes::new(py, &whole[..res as usize]).into_any().unbind())
             }
         }
     }
@@ -236,12 +250,6 @@ impl Operation {
     #[getter]
     fn flags(&self) -> PyResult<u32> {
         self.number().map(|_| self.cqe_flags())
-    }
-
-    /// The number by which the native half knows it.
-    #[getter]
-    fn _token(&self) -> u64 {
-        self.token
     }
 
     /// The result. Submits what was started and waits, at most `timeout`

@@ -39,10 +39,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// The buffer a completion names, None when it names none.
-    pub(super) fn chosen(flags: u32) -> Option<u16> {
-        (flags & abi::IORING_CQE_F_BUFFER != 0)
-            .then_some((flags >> abi::IORING_CQE_BUFFER_SHIFT) as u16)
+    /// The buffer of the pool that a completion names, None when it names none.
+    pub(super) fn chosen(&self, flags: u32) -> Option<u16> {
+        let id = (flags >> abi::IORING_CQE_BUFFER_SHIFT) as u16;
+        (flags & abi::IORING_CQE_F_BUFFER != 0 && id < self.count).then_some(id)
     }
 
     /// Gives buffers back to the kernel.
@@ -78,7 +78,7 @@ impl Shared {
     /// The buffers that a bundle filled, in their order. To be asked when its
     /// completion arrives: later another one may be in their slots.
     pub(super) fn bundle(&self, res: i32, flags: u32) -> Vec<u16> {
-        let Some(first) = Self::chosen(flags).filter(|id| *id < self.count) else {
+        let Some(first) = self.chosen(flags) else {
             return Vec::new();
         };
         let filled = usize::try_from(res).unwrap_or(0).div_ceil(self.size).max(1);
@@ -122,7 +122,7 @@ impl Shared {
         res: i32,
         flags: u32,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let Some(id) = Self::chosen(flags).filter(|id| *id < self.count) else {
+        let Some(id) = self.chosen(flags) else {
             return Ok(None);
         };
         let from = usize::from(id) * self.size;

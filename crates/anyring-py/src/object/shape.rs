@@ -8,7 +8,12 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList};
 
+use super::engine::Engine;
 use super::hold::Hold;
+use super::operation::Operation;
+use super::stream::Stream;
+use crate::args::Data;
+use crate::inflight::Token;
 use crate::keep::{pin, pin_all, vectors_fit};
 
 /// What an operation has in one field.
@@ -28,8 +33,10 @@ enum Field {
     Sinks,
     /// Buffers the kernel reads.
     Sources,
+    /// An operation or a stream of the same ring.
+    Request,
 }
-use Field::{Number, Sink, Sinks, Source, Sources, Text, Zero};
+use Field::{Number, Request, Sink, Sinks, Source, Sources, Text, Zero};
 
 /// What the length of the entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,10 +62,10 @@ const SHAPES: &[(u32, Field, Field, Field, Length)] = &[
     (abi::IORING_OP_FSYNC, Zero, Number, Zero, Given),
     (abi::IORING_OP_SYNC_FILE_RANGE, Zero, Number, Zero, Given),
     (abi::IORING_OP_POLL_ADD, Zero, Zero, Zero, Given),
-    (abi::IORING_OP_POLL_REMOVE, Number, Zero, Zero, Given),
-    (abi::IORING_OP_TIMEOUT_REMOVE, Number, Zero, Zero, Given),
+    (abi::IORING_OP_POLL_REMOVE, Request, Zero, Zero, Given),
+    (abi::IORING_OP_TIMEOUT_REMOVE, Request, Zero, Zero, Given),
     (abi::IORING_OP_FILES_UPDATE, Sink(4), Number, Zero, Addr(4)),
-    (abi::IORING_OP_ASYNC_CANCEL, Number, Zero, Zero, Given),
+    (abi::IORING_OP_ASYNC_CANCEL, Request, Zero, Zero, Given),
     (abi::IORING_OP_FALLOCATE, Number, Number, Zero, Given),
     (abi::IORING_OP_OPENAT, Text, Zero, Zero, Given),
     (abi::IORING_OP_OPENAT2, Text, Source(24), Zero, Off),
@@ -117,7 +124,12 @@ fn memory(
 }
 
 /// The value of a field, and the size of what it points to.
-fn field(kind: Field, object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResult<(u64, usize)> {
+fn field(
+    engine: &Bound<'_, Engine>,
+    kind: Field,
+    object: &Bound<'_, PyAny>,
+    hold: &mut Vec<Hold>,
+) -> PyResult<(u64, usize)> {
     if matches!(kind, Zero | Number) {
         if object.is_none() {
             return Ok((0, 0));
@@ -135,6 +147,7 @@ fn field(kind: Field, object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResu
         return Ok((number, 0));
     }
     match kind {
+        Request => Ok((request(engine, object)?, 0)),
         Source(least) => memory(object, false, least, hold),
         Sink(least) => memory(object, true, least, hold),
         Text => {
@@ -156,6 +169,22 @@ fn field(kind: Field, object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResu
     }
 }
 
+/// The tag of a request in flight; that of none if it is of another ring, or
+/// over.
+fn request(engine: &Bound<'_, Engine>, object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    if object.is_none() {
+        return Ok(0);
+    }
+    let token = if let Ok(operation) = object.cast::<Operation>() {
+        operation.get().token_on(engine)
+    } else if let Ok(stream) = object.cast::<Stream>() {
+        stream.get().token_on(engine)
+    } else {
+        return Err(PyTypeError::new_err("an Operation or a Stream is required"));
+    };
+    Ok(token.unwrap_or(Token::NOBODY).tag())
+}
+
 fn size(length: usize) -> PyResult<u32> {
     u32::try_from(length).map_err(|_| PyValueError::new_err("the buffer has more than 4 GiB"))
 }
@@ -170,6 +199,7 @@ pub(super) fn futex(address: u64, length: usize, flags: u32) -> PyResult<()> {
 
 /// Fills `addr`, `off`, `addr3` and the lengths that belong to them.
 pub(super) fn place(
+    engine: &Bound<'_, Engine>,
     sqe: &mut io_uring_sqe,
     addr: &Bound<'_, PyAny>,
     off: &Bound<'_, PyAny>,
@@ -183,11 +213,11 @@ pub(super) fn place(
             .find(|shape| shape.0 == op)
             .ok_or_else(|| PyValueError::new_err("this operation is not started so"))?;
     let addr_size;
-    (sqe.addr, addr_size) = field(addr_kind, addr, hold)?;
+    (sqe.addr, addr_size) = field(engine, addr_kind, addr, hold)?;
     let off_size;
-    (sqe.off, off_size) = field(off_kind, off, hold)?;
+    (sqe.off, off_size) = field(engine, off_kind, off, hold)?;
     let addr3_size;
-    (sqe.addr3, addr3_size) = field(addr3_kind, addr3, hold)?;
+    (sqe.addr3, addr3_size) = field(engine, addr3_kind, addr3, hold)?;
     match length {
         Given => {}
         Addr(unit) => sqe.len = size(addr_size / unit)?,
@@ -206,6 +236,7 @@ pub(super) fn place(
             futex(sqe.addr, addr_size, sqe.fd as u32)?;
             sqe.len = 0;
         }
+        abi::IORING_OP_MSG_RING => drop(Data::of(sqe.off)?),
         abi::IORING_OP_MADVISE => {
             whole_pages(sqe.addr, addr_size)?;
             crate::given::advice(addr, sqe.addr, addr_size as u64, sqe.op_flags as i32)?;

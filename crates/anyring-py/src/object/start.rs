@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -15,8 +15,9 @@ use super::hold::{Hold, time};
 use super::message::blank;
 use super::operation::{Finish, Operation};
 use super::options::Options;
+use super::requests::{LIMITER, Owner};
 use super::shape;
-use super::slots::{LIMITER, Owner, at_place};
+use crate::inflight::{Expect, Token};
 
 /// An operation about to be started.
 pub(super) struct Plan<'py> {
@@ -64,9 +65,13 @@ impl Engine {
             hold.push(Hold::Time(limit));
             entry
         });
-        let remaining = 1 + u32::from(limit.is_some());
-        let token = engine.take_slot(remaining, hold)?;
-        let handle = Py::new(
+        let key = engine.begin(hold)?;
+        let token = engine.request(key, Expect::of(&sqe), 0)?;
+        let limiter = match &limit {
+            Some(_) => Some(engine.request(key, Expect::Once, LIMITER)?),
+            None => None,
+        };
+        let made = Py::new(
             py,
             Operation {
                 engine: slf.clone().unbind(),
@@ -80,20 +85,19 @@ impl Engine {
                 state: AtomicU8::new(0),
                 group: Mutex::new(engine.group.as_ref().map(|group| group.clone_ref(py))),
             },
-        )?;
+        );
+        let handle = made.inspect_err(|_| drop(engine.requests.unshare(key)))?;
         if let Some(group) = &engine.group {
             group.get().join(handle.clone_ref(py));
         }
-        if let Some((slot, _)) = engine.slots.find(token) {
-            slot.owner = Owner::Operation(handle.clone_ref(py));
-        }
+        engine.own(key, Owner::Operation(handle.clone_ref(py)));
         let chain = engine.chain.as_ref().map_or(0, |chain| chain.flag);
-        sqe.user_data = token;
+        sqe.user_data = token.tag();
         sqe.flags |= chain;
-        if let Some(mut entry) = limit {
+        if let (Some(mut entry), Some(limiter)) = (limit, limiter) {
             sqe.flags |= 1 << abi::IOSQE_IO_LINK_BIT;
             entry.flags = chain;
-            entry.user_data = at_place(token, LIMITER);
+            entry.user_data = limiter.tag();
             engine.pending.push(sqe);
             engine.pending.push(entry);
         } else {
@@ -102,18 +106,12 @@ impl Engine {
         Ok(handle)
     }
 
-    pub(super) fn take_slot(&mut self, remaining: u32, hold: Vec<Hold>) -> PyResult<u64> {
-        self.slots
-            .take(remaining, hold)
-            .ok_or_else(|| PyRuntimeError::new_err("too many operations are in flight"))
-    }
-
     /// Cancels what has a token, at once.
-    pub(super) fn cancel_token(&mut self, py: Python<'_>, token: u64) -> PyResult<()> {
+    pub(super) fn cancel_token(&mut self, py: Python<'_>, token: Token) -> PyResult<()> {
         self.flush(py, 0)?;
         let mut sqe = blank(abi::IORING_OP_ASYNC_CANCEL, -1, false);
-        sqe.addr = token;
-        sqe.user_data = self.take_slot(1, Vec::new())?;
+        sqe.addr = token.tag();
+        sqe.user_data = self.nobodys()?.tag();
         self.pending.push(sqe);
         self.flush(py, 0)?;
         self.harvest(py, true)?;
@@ -148,7 +146,7 @@ impl Engine {
         sqe.op_flags = op_flags;
         sqe.ioprio = ioprio;
         sqe.file_index = file_index;
-        shape::place(&mut sqe, addr, off, addr3, &mut hold)?;
+        shape::place(slf, &mut sqe, addr, off, addr3, &mut hold)?;
         let mut plan = Plan::new(name, sqe, hold);
         if let Some(function) = finish {
             plan.finish = Finish::Call(function);
@@ -190,7 +188,7 @@ impl Engine {
         }
         let limit = time(seconds)?;
         let mut sqe = blank(abi::IORING_OP_TIMEOUT_REMOVE, -1, false);
-        sqe.addr = operation.token;
+        sqe.addr = operation.token.tag();
         sqe.off = (&raw const *limit) as u64;
         sqe.op_flags = abi::IORING_TIMEOUT_UPDATE;
         let plan = Plan::new(name, sqe, vec![Hold::Time(limit)]);

@@ -17,7 +17,8 @@ use super::hold::Hold;
 use super::operation::named_error;
 use super::options::Options;
 use super::pool::Shared;
-use super::slots::Owner;
+use super::requests::Owner;
+use crate::inflight::{Expect, Token};
 
 /// What a completion means.
 pub(super) enum Kind {
@@ -98,7 +99,7 @@ impl Parts {
 struct State {
     items: VecDeque<Item>,
     /// The token while the kernel has it.
-    token: Option<u64>,
+    token: Option<Token>,
     /// No more will come, and why if that is an error.
     over: bool,
     cancelled: bool,
@@ -131,6 +132,11 @@ pub(crate) struct Stream {
 impl Stream {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token while the kernel has it, and of which ring.
+    pub(super) fn token_on(&self, engine: &Bound<'_, Engine>) -> Option<Token> {
+        self.state().token.filter(|_| self.engine.is(engine))
     }
 
     /// A completion; whether that is news.
@@ -176,12 +182,11 @@ impl Stream {
         if let Some(pool) = this.kind.pool() {
             hold.push(Hold::Pool(Arc::clone(pool)));
         }
-        let token = engine.take_slot(1, hold)?;
-        if let Some((slot, _)) = engine.slots.find(token) {
-            slot.owner = Owner::Stream(slf.clone().unbind());
-        }
+        let key = engine.begin(hold)?;
+        let token = engine.request(key, Expect::of(&this.entry), 0)?;
+        engine.own(key, Owner::Stream(slf.clone().unbind()));
         let mut sqe = this.entry;
-        sqe.user_data = token;
+        sqe.user_data = token.tag();
         engine.pending.push(sqe);
         this.state().token = Some(token);
         Ok(())
@@ -222,7 +227,7 @@ impl Stream {
                 }
                 Kind::Data(pool, copy) => {
                     state.starved = 0;
-                    let chosen = Shared::chosen(flags);
+                    let chosen = pool.chosen(flags);
                     if res == 0 {
                         state.over = true;
                         drop(state);
@@ -335,7 +340,7 @@ impl Drop for Stream {
                 }
             }
             Kind::Data(pool, _) | Kind::Message(pool, _) => {
-                ids.extend(items.iter().filter_map(|item| Shared::chosen(item.flags)));
+                ids.extend(items.iter().filter_map(|item| pool.chosen(item.flags)));
                 pool.recycle(&ids);
             }
             Kind::Bundle(pool) => {
@@ -453,13 +458,6 @@ impl Stream {
         item: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         super::alias(cls, item)
-    }
-
-    /// The number by which the native half knows it; 0 while the kernel has
-    /// not got it.
-    #[getter]
-    fn _token(&self) -> u64 {
-        self.state().token.unwrap_or(0)
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

@@ -3,7 +3,7 @@
 use anyring::prep;
 use pyo3::prelude::*;
 
-use crate::args::{I32, I64, Tag, U32, U64, or_zero};
+use crate::args::{Data, I32, I64, Tag, U32, U64, or_zero};
 use crate::sqe::{Sqe, entry};
 
 /// `name(required; optional) => the core's function`; what is optional is zero
@@ -74,32 +74,32 @@ numbers! {
     /// Reports readiness until cancelled. Kernel 5.13.
     io_uring_prep_poll_multishot(fd: I32, poll_mask: U32;) => prep_poll_multishot(fd, poll_mask);
     /// Ends the poll with this tag. Kernel 5.1.
-    io_uring_prep_poll_remove(user_data: U64;) => prep_poll_remove(user_data);
+    io_uring_prep_poll_remove(user_data: Data;) => prep_poll_remove(user_data);
     /// Changes what a poll waits for, or its tag, as IORING_POLL_UPDATE_* say.
     /// Kernel 5.13.
     io_uring_prep_poll_update(
-        old_user_data: U64, new_user_data: U64, poll_mask: U32; flags: U32
+        old_user_data: Data, new_user_data: Data, poll_mask: U32; flags: U32
     ) => prep_poll_update(old_user_data, new_user_data, poll_mask, flags);
     /// Removes the timeout with this tag. Kernel 5.5.
-    io_uring_prep_timeout_remove(user_data: U64; flags: U32) =>
+    io_uring_prep_timeout_remove(user_data: Data; flags: U32) =>
         prep_timeout_remove(user_data, flags);
     /// Cancels operations with this tag. Kernel 5.5.
     io_uring_prep_cancel(user_data: Tag; flags: I32) => prep_cancel64(user_data, flags);
     /// Cancels operations with this tag. Kernel 5.5.
-    io_uring_prep_cancel64(user_data: U64; flags: I32) => prep_cancel64(user_data, flags);
+    io_uring_prep_cancel64(user_data: Data; flags: I32) => prep_cancel64(user_data, flags);
     /// Cancels operations on a descriptor. Kernel 5.19.
     io_uring_prep_cancel_fd(fd: I32; flags: U32) => prep_cancel_fd(fd, flags);
     /// Posts a completion with this res and tag to another ring. Kernel 5.18.
-    io_uring_prep_msg_ring(fd: I32, len: U32, data: U64; flags: U32) =>
+    io_uring_prep_msg_ring(fd: I32, len: U32, data: Data; flags: U32) =>
         prep_msg_ring(fd, len, data, flags);
     /// `(fd, len, data, flags, cqe_flags)`. Kernel 6.3.
-    _msg_ring_cqe_flags(fd: I32, len: U32, data: U64, flags: U32, cqe_flags: U32;) =>
+    _msg_ring_cqe_flags(fd: I32, len: U32, data: Data, flags: U32, cqe_flags: U32;) =>
         prep_msg_ring_cqe_flags(fd, len, data, flags, cqe_flags);
     /// Gives a registered file to a slot of another ring. Kernel 6.0.
-    io_uring_prep_msg_ring_fd(fd: I32, source_fd: I32, target_fd: I32, data: U64; flags: U32) =>
+    io_uring_prep_msg_ring_fd(fd: I32, source_fd: I32, target_fd: I32, data: Data; flags: U32) =>
         prep_msg_ring_fd(fd, source_fd, target_fd, data, flags);
     /// The same, into a free slot. Kernel 6.0.
-    io_uring_prep_msg_ring_fd_alloc(fd: I32, source_fd: I32, data: U64; flags: U32) =>
+    io_uring_prep_msg_ring_fd_alloc(fd: I32, source_fd: I32, data: Data; flags: U32) =>
         prep_msg_ring_fd_alloc(fd, source_fd, data, flags);
     /// Makes a descriptor of a registered file. Kernel 6.8.
     io_uring_prep_fixed_fd_install(fd: I32; flags: U32) => prep_fixed_fd_install(fd, flags);
