@@ -295,3 +295,22 @@ fn sqpoll_waits_without_submitting_itself() {
     assert_eq!(served.enters(), []);
     served.exit();
 }
+
+#[test]
+fn a_timeout_that_was_not_taken_stands_in_its_own_entry() {
+    for flags in [0, IORING_SETUP_SQPOLL] {
+        let mut served = Served::new(without(IORING_FEAT_EXT_ARG), 4, flags);
+        served.machine.script_enter(&[Enter::Fails(-libc::EAGAIN)]);
+        timed(&mut served, 1);
+        // The kernel may take the entry any time after the caller's timeout is gone.
+        let entries = served.raw.sq.sqes;
+        // SAFETY: the first slot of the ring's memory.
+        let entry = unsafe { entries.read() };
+        assert_eq!(u32::from(entry.opcode), IORING_OP_TIMEOUT);
+        assert_eq!(entry.addr, entries as u64 + 48);
+        let time = soon();
+        let copy = [entry.addr3, entry.__pad2[0]];
+        assert_eq!(copy, [time.tv_sec as u64, time.tv_nsec as u64]);
+        served.exit();
+    }
+}
