@@ -4,7 +4,7 @@
 //! Two ways in. [`Ring`] owns a ring and is what Rust programs use.
 //! [`RingRef`] works on a `struct io_uring` that somebody else owns; the C
 //! library and the Python module are built on it. Both run on any
-//! [`Kernel`](kernel::Kernel), by default the one of this machine.
+//! [`Kernel`], by default the one of this machine.
 //!
 //! No function allocates. Nothing here needs the standard library.
 #![no_std]
