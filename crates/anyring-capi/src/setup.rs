@@ -197,7 +197,7 @@ pub extern "C" fn io_uring_check_version(major: c_int, minor: c_int) -> bool {
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_setup(entries: c_uint, p: *mut io_uring_params) -> c_int {
     // SAFETY: the kernel checks the pointer.
-    unsafe { anyring_engine::bare_setup(entries, p) }
+    unsafe { KERNEL.bare_setup(entries, p) }
 }
 
 /// The system call io_uring_enter(2): entries consumed or -errno.

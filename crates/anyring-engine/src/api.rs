@@ -12,6 +12,7 @@ use anyring_abi::io_uring_params;
 
 use crate::ring::Ring;
 use crate::select::log;
+use crate::state::State;
 use crate::sys::Decimal;
 use crate::table::{self, Found};
 use crate::{enter, register};
@@ -21,7 +22,7 @@ pub const NOT_OURS: c_int = c_int::MIN;
 /// The ring belongs to the parent process.
 pub const INHERITED: c_int = -2;
 /// Of the table; a library asks for its own.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the engine offers.
 #[repr(C)]
@@ -31,6 +32,8 @@ pub struct Api {
     pub version: u32,
     /// Makes a ring; the last argument is why (a negative errno), or 0.
     pub setup: unsafe extern "C" fn(c_uint, *mut io_uring_params, c_int) -> c_int,
+    /// The same for a program that maps the descriptor itself.
+    pub bare_setup: unsafe extern "C" fn(c_uint, *mut io_uring_params, c_int) -> c_int,
     /// io_uring_enter(2), or [`NOT_OURS`].
     pub enter: unsafe extern "C" fn(c_int, c_uint, c_uint, c_uint, *const c_void, usize) -> c_int,
     /// io_uring_register(2), or [`NOT_OURS`].
@@ -52,6 +55,7 @@ pub struct Api {
 pub static API: Api = Api {
     version: VERSION,
     setup: own_setup,
+    bare_setup: own_bare_setup,
     enter: own_enter,
     register: own_register,
     mmap: own_mmap,
@@ -70,8 +74,35 @@ unsafe extern "C" fn own_setup(
     reason: c_int,
 ) -> c_int {
     // SAFETY: handed on from the caller.
+    unsafe { set_up(entries, params, reason, false) }
+}
+
+/// Makes a ring of the engine whose descriptor the program maps.
+///
+/// # Safety
+/// `params` is valid for reads and writes.
+unsafe extern "C" fn own_bare_setup(
+    entries: c_uint,
+    params: *mut io_uring_params,
+    reason: c_int,
+) -> c_int {
+    // SAFETY: handed on from the caller.
+    unsafe { set_up(entries, params, reason, true) }
+}
+
+/// Either of them.
+///
+/// # Safety
+/// `params` is valid for reads and writes.
+unsafe fn set_up(
+    entries: c_uint,
+    params: *mut io_uring_params,
+    reason: c_int,
+    bare: bool,
+) -> c_int {
+    // SAFETY: handed on from the caller.
     let mut p = unsafe { params.read() };
-    match Ring::setup(entries, &mut p, -reason) {
+    match Ring::setup(entries, &mut p, -reason, bare) {
         Ok(fd) => {
             // SAFETY: handed on from the caller.
             unsafe { params.write(p) };
@@ -175,18 +206,11 @@ unsafe extern "C" fn own_mmap(
         Found::Inherited => return -libc::EOWNERDEAD,
         Found::Unknown => return NOT_OURS,
     };
-    let found = ring.peek(|state| match offset {
-        abi::IORING_OFF_SQ_RING | abi::IORING_OFF_CQ_RING => Some(state.memory.region(false)),
-        abi::IORING_OFF_SQES => Some(state.memory.region(true)),
-        register::rings::REGION_OFFSET => state
-            .region
-            .filter(|(at, _)| *at != 0)
-            .map(|(at, size)| (at as *mut u8, size)),
-        offset if offset & abi::IORING_OFF_MMAP_MASK == abi::IORING_OFF_PBUF_RING => {
-            let group = (offset & !abi::IORING_OFF_MMAP_MASK) >> abi::IORING_OFF_PBUF_SHIFT;
-            state.groups.memory(group as u16)
+    let found = ring.peek(|state| {
+        if state.shown {
+            ring.put_back(state);
         }
-        _ => None,
+        region(state, offset)
     });
     match found {
         Some((at, size)) if length <= size.next_multiple_of(4096) => {
@@ -195,6 +219,28 @@ unsafe extern "C" fn own_mmap(
             0
         }
         _ => -libc::EINVAL,
+    }
+}
+
+/// What is at an offset of a ring's descriptor.
+fn region(state: &mut State, offset: u64) -> Option<(*mut u8, usize)> {
+    match offset {
+        abi::IORING_OFF_SQ_RING | abi::IORING_OFF_CQ_RING => Some(state.memory.region(false)),
+        abi::IORING_OFF_SQES => Some(state.memory.region(true)),
+        register::rings::REGION_OFFSET => {
+            if let Some(memory) = state.region_memory.take() {
+                memory.give_away();
+            }
+            state
+                .region
+                .filter(|(at, _)| *at != 0)
+                .map(|(at, size)| (at as *mut u8, size))
+        }
+        offset if offset & abi::IORING_OFF_MMAP_MASK == abi::IORING_OFF_PBUF_RING => {
+            let group = (offset & !abi::IORING_OFF_MMAP_MASK) >> abi::IORING_OFF_PBUF_SHIFT;
+            state.groups.memory(group as u16)
+        }
+        _ => None,
     }
 }
 

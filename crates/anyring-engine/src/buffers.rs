@@ -17,6 +17,7 @@ use core::sync::atomic::{AtomicU16, Ordering};
 use anyring_abi as abi;
 use anyring_abi::{io_uring_buf, io_uring_buf_reg};
 
+use crate::mappable::{GROUPS, Mappable};
 use crate::request::{Request, Selected};
 use crate::state::State;
 use crate::sys;
@@ -38,6 +39,8 @@ struct BufRing {
     min_left: u32,
     /// Bytes that we mapped for it.
     mapped: usize,
+    /// The program may have mapped it by the ring fd.
+    shared: bool,
 }
 
 // SAFETY: the memory is not bound to a thread; the ring's lock orders accesses.
@@ -47,7 +50,12 @@ impl Drop for BufRing {
     fn drop(&mut self) {
         if self.mapped != 0 {
             // SAFETY: our own mapping, of this size.
-            unsafe { sys::unmap(self.at.cast(), self.mapped) };
+            unsafe {
+                if self.shared {
+                    sys::free_shared(self.at.cast(), self.mapped);
+                }
+                sys::unmap(self.at.cast(), self.mapped);
+            }
         }
     }
 }
@@ -357,7 +365,11 @@ impl Groups {
     }
 
     /// IORING_REGISTER_PBUF_RING.
-    pub(crate) fn register(&mut self, reg: &io_uring_buf_reg) -> Result<(), c_int> {
+    pub(crate) fn register(
+        &mut self,
+        reg: &io_uring_buf_reg,
+        mappable: &mut Mappable,
+    ) -> Result<(), c_int> {
         const FLAGS: u32 = abi::IOU_PBUF_RING_MMAP | abi::IOU_PBUF_RING_INC;
         let incremental = u32::from(reg.flags) & abi::IOU_PBUF_RING_INC != 0;
         if reg.resv.iter().any(|word| *word != 0)
@@ -379,8 +391,26 @@ impl Groups {
         }
         self.0.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
         let bytes = (reg.ring_entries as usize * 16 + 4095) & !4095;
+        let mut shared = false;
         let at = if mapped {
-            sys::map(bytes)?
+            let group = u64::from(reg.bgid);
+            let placed = if group < GROUPS {
+                let offset = abi::IORING_OFF_PBUF_RING | group << abi::IORING_OFF_PBUF_SHIFT;
+                mappable.place(offset, bytes)
+            } else {
+                Err(-libc::EINVAL)
+            };
+            match placed {
+                Ok(mapping) => {
+                    shared = true;
+                    let at = mapping.address();
+                    // The ring of buffers unmaps it.
+                    mapping.give_away();
+                    at
+                }
+                // The library can map it all the same.
+                Err(_) => sys::map(bytes)?,
+            }
         } else {
             if reg.ring_addr == 0 {
                 return Err(-libc::EFAULT);
@@ -402,6 +432,7 @@ impl Groups {
                 incremental,
                 min_left: reg.min_left,
                 mapped: if mapped { bytes } else { 0 },
+                shared,
             }),
         });
         Ok(())

@@ -57,11 +57,11 @@ pub(crate) fn enter(
     let mut sqpoll = false;
     let problem = ring.with(true, |state| {
         sqpoll = state.flags & abi::IORING_SETUP_SQPOLL != 0;
-        if state.gone {
-            return Some(-libc::EBADFD);
-        }
-        if state.disabled {
-            return Some(-libc::EBADFD);
+        if state.gone | state.disabled | state.shown {
+            if state.gone || state.disabled {
+                return Some(-libc::EBADFD);
+            }
+            ring.put_back(state);
         }
         if let Err(error) = check_issuer(state, to_submit, flags) {
             return Some(error);

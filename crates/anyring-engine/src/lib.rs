@@ -26,6 +26,7 @@ mod events;
 mod fork;
 mod held;
 mod lock;
+mod mappable;
 mod memory;
 mod message;
 mod ops;
@@ -53,7 +54,7 @@ mod watches;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
 pub use select::{
-    BuiltIn, Choice, Selected, Served, Source, bare_setup, choice, choose, log, served, set_default,
+    BuiltIn, Choice, Selected, Served, Source, choice, choose, log, served, set_default,
 };
 
 /// The one symbol of the engine's own shared library.

@@ -9,10 +9,11 @@ use core::ffi::c_int;
 use core::ptr;
 
 use anyring_abi::{
-    IORING_SETUP_CQE32, IORING_SETUP_NO_SQARRAY, IORING_SETUP_SQE128, io_cqring_offsets,
-    io_sqring_offsets, io_uring_params, io_uring_sqe,
+    IORING_OFF_SQ_RING, IORING_OFF_SQES, IORING_SETUP_CQE32, IORING_SETUP_NO_SQARRAY,
+    IORING_SETUP_SQE128, io_cqring_offsets, io_sqring_offsets, io_uring_params, io_uring_sqe,
 };
 
+use crate::mappable::Mappable;
 use crate::shared::Shared;
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys;
@@ -44,6 +45,9 @@ pub(crate) struct Memory {
     owned: [bool; 2],
     /// The program unmapped them, it thinks.
     given_up: [bool; 2],
+    /// The program maps them by the ring fd, and has not been given these addresses.
+    hidden: [bool; 2],
+    shared: bool,
     pub(crate) sq_entries: u32,
     pub(crate) cq_entries: u32,
     /// log2 of the units of 64 bytes in an SQE.
@@ -64,7 +68,13 @@ fn pages(bytes: usize) -> usize {
 impl Memory {
     /// Makes it for the sizes in `p`, and writes the offsets there. Without
     /// mapping (NO_MMAP), the addresses stand in the offsets.
-    pub(crate) fn new(p: &mut io_uring_params, given: bool) -> Result<Memory, c_int> {
+    /// With a place to map them from, others can map the regions, too.
+    pub(crate) fn new(
+        p: &mut io_uring_params,
+        given: bool,
+        mappable: Option<&mut Mappable>,
+    ) -> Result<Memory, c_int> {
+        let shared = !given && mappable.is_some();
         let sq_shift = u32::from(p.flags & IORING_SETUP_SQE128 != 0);
         let cq_shift = u32::from(p.flags & IORING_SETUP_CQE32 != 0);
         let array = if p.flags & IORING_SETUP_NO_SQARRAY == 0 {
@@ -91,6 +101,21 @@ impl Memory {
                 return Err(-libc::EFAULT);
             }
             (rings as *mut u8, sqes as *mut u8)
+        } else if let Some(place) = mappable {
+            // Where no memory can be had that the program can map, it has no ring.
+            let denied = |error: c_int| match -error {
+                libc::EPERM | libc::EACCES | libc::EFBIG | libc::EOPNOTSUPP => -libc::ENOSYS,
+                _ => error,
+            };
+            let rings = place
+                .place(IORING_OFF_SQ_RING, rings_bytes)
+                .map_err(denied)?;
+            let sqes = place.place(IORING_OFF_SQES, sqes_bytes).map_err(denied)?;
+            let addresses = (rings.address().cast(), sqes.address().cast());
+            // The memory below unmaps them.
+            rings.give_away();
+            sqes.give_away();
+            addresses
         } else {
             let rings = sys::map(rings_bytes)?;
             match sys::map(sqes_bytes) {
@@ -109,6 +134,8 @@ impl Memory {
             sqes_bytes,
             owned: [!given; 2],
             given_up: [false; 2],
+            hidden: [shared; 2],
+            shared,
             sq_entries: p.sq_entries,
             cq_entries: p.cq_entries,
             sq_shift,
@@ -169,8 +196,14 @@ impl Memory {
         self.word(CQ_FLAGS)
     }
 
+    /// Whether the program can map it by the ring fd.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Address and bytes of a region, as mmap(2) of the ring fd would give it.
-    pub(crate) fn region(&self, sqes: bool) -> (*mut u8, usize) {
+    pub(crate) fn region(&mut self, sqes: bool) -> (*mut u8, usize) {
+        self.hidden[usize::from(sqes)] = false;
         if sqes {
             (self.sqes, self.sqes_bytes)
         } else {
@@ -224,14 +257,17 @@ impl Memory {
 
     /// The program unmaps it.
     pub(crate) fn give_away(mut self) {
-        self.owned = [false; 2];
+        for (owned, hidden) in self.owned.iter_mut().zip(self.hidden) {
+            *owned &= hidden;
+        }
     }
 
     /// The ring fd was closed, but the program did not unmap what it still may
     /// look at: that stays until it does.
     pub(crate) fn leave_mapped(&mut self) {
-        for (owned, given_up) in self.owned.iter_mut().zip(self.given_up) {
-            *owned &= given_up;
+        let unseen = self.given_up.iter().zip(self.hidden);
+        for (owned, (given_up, hidden)) in self.owned.iter_mut().zip(unseen) {
+            *owned &= *given_up || hidden;
         }
     }
 

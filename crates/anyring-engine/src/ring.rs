@@ -17,6 +17,7 @@ use crate::doze;
 use crate::driver;
 use crate::held;
 use crate::lock::Mutex;
+use crate::mappable::Mappable;
 use crate::memory::Memory;
 use crate::message;
 use crate::ops::futex;
@@ -98,6 +99,9 @@ pub(crate) struct Ring {
     pub(crate) reason: c_int,
     /// What a sleeping SQPOLL thread waits for.
     pub(crate) sqpoll_wake: Futex,
+    /// Of the memfd that last took the ring's number; 0 if none did.
+    pub(crate) device: AtomicU64,
+    pub(crate) inode: AtomicU64,
 }
 
 /// Flags that exclude one another, or need one another.
@@ -149,8 +153,14 @@ pub(crate) fn set_sizes(entries: u32, p: &mut io_uring_params) -> Result<(), c_i
 }
 
 impl Ring {
-    /// io_uring_setup(2); the ring fd, or its index if it gets no fd.
-    pub(crate) fn setup(entries: u32, p: &mut io_uring_params, reason: c_int) -> Sys<c_int> {
+    /// io_uring_setup(2); the ring fd, or its index if it gets no fd. `bare` says that
+    /// the program maps the fd itself.
+    pub(crate) fn setup(
+        entries: u32,
+        p: &mut io_uring_params,
+        reason: c_int,
+        bare: bool,
+    ) -> Sys<c_int> {
         if p.resv != [0; 3] {
             return Err(-libc::EINVAL);
         }
@@ -161,7 +171,8 @@ impl Ring {
             gone.abandon();
         }
         let given = p.flags & abi::IORING_SETUP_NO_MMAP != 0;
-        let memory = Memory::new(p, given)?;
+        let mut mappable = Mappable::default();
+        let memory = Memory::new(p, given, bare.then_some(&mut mappable))?;
         check_helpers(p)?;
         let signal = sys::eventfd()?;
         let epoll = sys::epoll()?;
@@ -178,6 +189,7 @@ impl Ring {
         }
         let serial = table::serial();
         let mut state = State::new(memory, p.flags, epoll.get(), serial)?;
+        state.mappable = mappable;
         state.disabled = p.flags & abi::IORING_SETUP_R_DISABLED != 0;
         if p.flags & abi::IORING_SETUP_SINGLE_ISSUER != 0 && !state.disabled {
             state.issuer = sys::gettid();
@@ -195,6 +207,8 @@ impl Ring {
             },
             reason,
             sqpoll_wake: Futex::new(0),
+            device: AtomicU64::new(0),
+            inode: AtomicU64::new(0),
         })?;
         ring.peek(|state| state.me = Arc::downgrade(&ring));
         p.features = FEATURES;
@@ -214,7 +228,13 @@ impl Ring {
                     if let Some(gone) = gone {
                         gone.abandon();
                     }
-                    Ok(ring_fd.release())
+                    match ring.peek(|state| ring.show(state, false)) {
+                        Ok(()) => Ok(ring_fd.release()),
+                        Err(error) => {
+                            table::remove(fd);
+                            Err(error)
+                        }
+                    }
                 }
                 Err(error) => Err(error),
             }
@@ -298,9 +318,14 @@ impl Ring {
         self.peek(|state| state.memory.give_up(address))
     }
 
-    /// Whether a descriptor still is this ring's: only our own epoll knows
-    /// the eventfd in it.
+    /// Whether a descriptor still is this ring's.
+    #[inline]
     pub(crate) fn is_at(&self, fd: c_int) -> bool {
+        self.is_epoll_at(fd) || self.is_mapped_at(fd)
+    }
+
+    /// Whether it is the ring's epoll: only our own knows the eventfd in it.
+    pub(crate) fn is_epoll_at(&self, fd: c_int) -> bool {
         sys::epoll_ctl(
             fd,
             libc::EPOLL_CTL_MOD,
@@ -335,6 +360,8 @@ impl Ring {
             state.groups.clear();
             state.timers.clear();
             state.notify = None;
+            state.shown = false;
+            state.mappable.clear();
             !state.waiters.is_empty()
         });
         driver::detach(self);

@@ -390,28 +390,8 @@ unsafe fn register_beside_engine(
 // same contract for its own: see `memory` and `ring`.
 unsafe impl<S: Source> Kernel for Selected<S> {
     unsafe fn setup(self, entries: c_uint, params: *mut io_uring_params) -> c_int {
-        let choice = choice();
-        let mut reason = 0;
-        if choice != Choice::Userspace {
-            // SAFETY: handed on from the caller.
-            reason = unsafe { Linux.setup(entries, params) };
-            if choice != Choice::Auto || !is_refusal(reason) {
-                if reason >= 0 {
-                    made_by_kernel(reason);
-                }
-                return reason;
-            }
-        }
-        if params.is_null() {
-            return -libc::EFAULT;
-        }
-        match need::<S>() {
-            // SAFETY: handed on from the caller.
-            Some(api) => unsafe { (api.setup)(entries, params, reason) },
-            // The kernel's own answer, or that of a kernel without io_uring.
-            None if reason != 0 => reason,
-            None => -libc::ENOSYS,
-        }
+        // SAFETY: handed on from the caller.
+        unsafe { set_up::<S>(entries, params, false) }
     }
 
     #[inline(always)]
@@ -516,6 +496,37 @@ unsafe impl<S: Source> Kernel for Selected<S> {
     }
 }
 
+/// io_uring_setup(2) by the choice; `bare` if the program maps the descriptor itself.
+///
+/// # Safety
+/// `params` is NULL or valid for reads and writes.
+unsafe fn set_up<S: Source>(entries: c_uint, params: *mut io_uring_params, bare: bool) -> c_int {
+    let choice = choice();
+    let mut reason = 0;
+    if choice != Choice::Userspace {
+        // SAFETY: handed on from the caller.
+        reason = unsafe { Linux.setup(entries, params) };
+        if choice != Choice::Auto || !is_refusal(reason) {
+            if reason >= 0 {
+                made_by_kernel(reason);
+            }
+            return reason;
+        }
+    }
+    if params.is_null() {
+        return -libc::EFAULT;
+    }
+    match need::<S>() {
+        // SAFETY: handed on from the caller.
+        Some(api) if bare => unsafe { (api.bare_setup)(entries, params, reason) },
+        // SAFETY: handed on from the caller.
+        Some(api) => unsafe { (api.setup)(entries, params, reason) },
+        // The kernel's own answer, or that of a kernel without io_uring.
+        None if reason != 0 => reason,
+        None => -libc::ENOSYS,
+    }
+}
+
 /// A register call that names no ring.
 ///
 /// # Safety
@@ -560,26 +571,15 @@ impl<S: Source> Selected<S> {
     pub const fn new() -> Self {
         Selected(PhantomData)
     }
-}
 
-/// The bare io_uring_setup(2) of a program that maps the fd itself: the
-/// engine cannot serve it, so with `userspace` it is refused.
-///
-/// # Safety
-/// `params` is NULL or valid for reads and writes.
-pub unsafe fn bare_setup(entries: c_uint, params: *mut io_uring_params) -> c_int {
-    if choice() == Choice::Userspace {
-        return if params.is_null() {
-            -libc::EFAULT
-        } else {
-            -libc::ENOSYS
-        };
+    /// io_uring_setup(2) for a program that maps the descriptor itself, by its
+    /// documented offsets. -ENOSYS, or the kernel's answer, where there is no engine
+    /// or it can make no memory that can be mapped.
+    ///
+    /// # Safety
+    /// `params` is NULL or valid for reads and writes.
+    pub unsafe fn bare_setup(self, entries: c_uint, params: *mut io_uring_params) -> c_int {
+        // SAFETY: handed on from the caller.
+        unsafe { set_up::<S>(entries, params, true) }
     }
-    KERNEL_SERVES.store(true, Ordering::Relaxed);
-    // SAFETY: handed on from the caller.
-    let result = unsafe { Linux.setup(entries, params) };
-    if result >= 0 {
-        made_by_kernel(result);
-    }
-    result
 }

@@ -14,6 +14,7 @@ use crate::buffers::Groups;
 use crate::care::{Care, Situation};
 use crate::closing::Closing;
 use crate::cq::{Completion, CompletionQueue};
+use crate::mappable::{Mappable, Mapping};
 use crate::memory::Memory;
 use crate::message::Message;
 use crate::ops::futex;
@@ -61,6 +62,8 @@ pub(crate) struct State {
     /// The program gave the rings' memory up.
     pub(crate) gone: bool,
     pub(crate) disabled: bool,
+    /// What the program can map has the ring's number.
+    pub(crate) shown: bool,
     /// The thread that may submit (SINGLE_ISSUER), 0 for any.
     pub(crate) issuer: c_int,
     pub(crate) cq: CompletionQueue,
@@ -108,6 +111,9 @@ pub(crate) struct State {
     pub(crate) wait_region: Option<(u64, usize)>,
     /// A registered region; with an address if the engine made it.
     pub(crate) region: Option<(usize, usize)>,
+    /// The region, while no address of it was given away.
+    pub(crate) region_memory: Option<Mapping>,
+    pub(crate) mappable: Mappable,
     pub(crate) outbox: Vec<(Id, Message)>,
     /// A letter whose sender is about to be stored.
     pub(crate) written: Option<Message>,
@@ -173,6 +179,7 @@ impl State {
             flags,
             gone: false,
             disabled: false,
+            shown: false,
             issuer: 0,
             cq: CompletionQueue::new(flags),
             sq: SubmissionQueue::default(),
@@ -204,6 +211,8 @@ impl State {
             clock: libc::CLOCK_MONOTONIC,
             wait_region: None,
             region: None,
+            region_memory: None,
+            mappable: Mappable::default(),
             outbox: Vec::new(),
             written: None,
             settling: Vec::new(),

@@ -125,6 +125,128 @@ pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
     dup_number(fd).map(|second| Fd::of_program(second, fd))
 }
 
+/// A second descriptor of a file of the engine's own.
+pub(crate) fn second(fd: c_int) -> Sys<Fd> {
+    dup_number(fd).map(Fd::own)
+}
+
+/// Makes a number stand for the file of another descriptor; whether it is closed by
+/// exec stays.
+pub(crate) fn put_over(number: c_int, file: c_int) -> Sys<()> {
+    let flags = plain(
+        libc::SYS_fcntl,
+        &[number as usize, libc::F_GETFD as usize, 0],
+    )?;
+    let flags = if flags & libc::FD_CLOEXEC as usize != 0 {
+        libc::O_CLOEXEC
+    } else {
+        0
+    };
+    plain(
+        libc::SYS_dup3,
+        &[file as usize, number as usize, flags as usize],
+    )
+    .map(|_| ())
+}
+
+/// Device and inode of a descriptor's file.
+pub(crate) fn identity(fd: c_int) -> Sys<(u64, u64)> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the struct is written when the call succeeds.
+    unsafe {
+        raw(libc::SYS_fstat, &[fd as usize, stat.as_mut_ptr() as usize])?;
+        let stat = stat.assume_init();
+        Ok((stat.st_dev, stat.st_ino))
+    }
+}
+
+/// A sparse file in memory whose size stays as it is, and which can be mapped, but
+/// neither read nor written at its position.
+pub(crate) fn memfd(size: u64) -> Sys<Fd> {
+    const NOEXEC_SEAL: usize = 8;
+    let name = c"anyring-ring".as_ptr() as usize;
+    let flags = (libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) as usize;
+    // SAFETY: the name is a text that lives for ever.
+    let made = unsafe {
+        raw(libc::SYS_memfd_create, &[name, flags | NOEXEC_SEAL]).or_else(|error| match error {
+            // Before Linux 6.3.
+            e if e == -libc::EINVAL => raw(libc::SYS_memfd_create, &[name, flags]),
+            e => Err(e),
+        })
+    };
+    let file = made.map(high)?;
+    let fd = file.get() as usize;
+    set_file_size(fd, size)?;
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+    plain(
+        libc::SYS_fcntl,
+        &[fd, libc::F_ADD_SEALS as usize, seals as usize],
+    )?;
+    plain(
+        libc::SYS_lseek,
+        &[fd, i64::MAX as usize, libc::SEEK_SET as usize],
+    )?;
+    Ok(file)
+}
+
+/// Sets a file's size where RLIMIT_FSIZE would not have it, as far as the limit can
+/// be raised for the moment: a refusal would be a signal, too.
+fn set_file_size(fd: usize, size: u64) -> Sys<()> {
+    let limit = |new: Option<[u64; 2]>| -> Sys<[u64; 2]> {
+        let mut old = [0_u64; 2];
+        let new = new.as_ref().map_or(ptr::null(), |new| new.as_ptr());
+        // SAFETY: NULL or two words are read, and two words written.
+        unsafe {
+            raw(
+                libc::SYS_prlimit64,
+                &[
+                    0,
+                    libc::RLIMIT_FSIZE as usize,
+                    new as usize,
+                    old.as_mut_ptr() as usize,
+                ],
+            )
+        }?;
+        Ok(old)
+    };
+    let set = || plain(libc::SYS_ftruncate, &[fd, size as usize]).map(|_| ());
+    let [soft, hard] = limit(None)?;
+    if soft >= size {
+        return set();
+    }
+    if hard < size {
+        return Err(-libc::EFBIG);
+    }
+    limit(Some([hard, hard]))?;
+    let done = set();
+    let _ = limit(Some([soft, hard]));
+    done
+}
+
+/// Maps a part of a file in memory, for all who map it. Its pages are there when this
+/// returns.
+pub(crate) fn map_shared(fd: c_int, offset: u64, bytes: usize) -> Sys<*mut c_void> {
+    plain(
+        libc::SYS_fallocate,
+        &[fd as usize, 0, offset as usize, bytes],
+    )?;
+    // SAFETY: a new mapping.
+    unsafe {
+        raw(
+            libc::SYS_mmap,
+            &[
+                0,
+                bytes,
+                (libc::PROT_READ | libc::PROT_WRITE) as usize,
+                libc::MAP_SHARED as usize,
+                fd as usize,
+                offset as usize,
+            ],
+        )
+    }
+    .map(|address| address as *mut c_void)
+}
+
 fn dup_number(fd: c_int) -> Sys<c_int> {
     plain(
         libc::SYS_fcntl,
@@ -681,6 +803,20 @@ pub(crate) fn map(bytes: usize) -> Sys<*mut c_void> {
 pub(crate) unsafe fn unmap(address: *mut c_void, bytes: usize) -> c_int {
     // SAFETY: handed on from the caller.
     to_res(unsafe { raw(libc::SYS_munmap, &[address as usize, bytes]) })
+}
+
+/// Frees the pages of a shared mapping, for all who mapped them: they find zeroes.
+///
+/// # Safety
+/// The mapping is of a file in memory, and nobody needs the content.
+pub(crate) unsafe fn free_shared(address: *mut c_void, bytes: usize) {
+    // SAFETY: handed on from the caller.
+    let _ = unsafe {
+        raw(
+            libc::SYS_madvise,
+            &[address as usize, bytes, libc::MADV_REMOVE as usize],
+        )
+    };
 }
 
 /// What /proc calls a descriptor.

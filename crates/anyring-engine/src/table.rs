@@ -147,6 +147,16 @@ pub(crate) fn has_fd(ring: &Arc<Ring>) -> bool {
         .any(|entry| Arc::ptr_eq(&entry.ring, ring))
 }
 
+/// The number of a ring's descriptor.
+pub(crate) fn number_of(ring: &Arc<Ring>) -> Option<c_int> {
+    let table = TABLE.lock_quietly();
+    table
+        .rings
+        .iter()
+        .find(|entry| Arc::ptr_eq(&entry.ring, ring))
+        .map(|entry| entry.fd)
+}
+
 /// Gives a ring an index: the wanted one or, below zero, the first free.
 pub(crate) fn register(ring: Arc<Ring>, wanted: Option<usize>) -> Result<c_int, c_int> {
     let mut table = TABLE.lock_quietly();

@@ -95,6 +95,10 @@ fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
         return None;
     }
     let look = |state: &mut State| {
+        // What a program maps itself cannot be waited for.
+        if state.shown {
+            ring.put_back(state);
+        }
         // What was taken does not make it readable any more.
         state.quiet(ring.signal.get());
         let completions = state.cq_ready() != 0 || state.cq.has_more();

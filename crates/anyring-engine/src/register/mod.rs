@@ -72,7 +72,16 @@ fn call(ring: &Arc<Ring>, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c_int,
                 restrictions.check_register(opcode)?;
             }
         }
+        // A program may ask what there is before it maps a new ring.
+        let asks = matches!(opcode, abi::IORING_REGISTER_PROBE);
+        let shown = state.shown && !asks;
+        if shown {
+            ring.put_back(state);
+        }
         let result = on_state(state, opcode, arg, nr);
+        // A call that changed nothing leaves what is there to be mapped. Where the
+        // program cannot map something, the library can.
+        let _ = ring.show(state, shown && result.is_err());
         state.post_tags();
         result
     });
@@ -122,7 +131,7 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
         abi::IORING_REGISTER_PBUF_RING => {
             expect(1)?;
             let reg: abi::io_uring_buf_reg = user::read(arg)?;
-            state.groups.register(&reg)?;
+            state.groups.register(&reg, &mut state.mappable)?;
             Ok(0)
         }
         abi::IORING_UNREGISTER_PBUF_RING => {

@@ -152,7 +152,8 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     if state.sq.ready(&state.memory) > p.sq_entries || unread > p.cq_entries {
         return Err(-libc::EOVERFLOW);
     }
-    let memory = Memory::new(&mut p, false)?;
+    let shares = state.memory.is_shared();
+    let memory = Memory::new(&mut p, false, shares.then_some(&mut state.mappable))?;
     p.features = crate::ring::FEATURES;
     p.flags = state.flags & kept | p.flags & known;
     user::write(arg, &p)?;
@@ -203,7 +204,15 @@ pub(super) fn region(state: &mut State, arg: u64) -> Result<c_int, c_int> {
         }
         region.user_addr
     } else {
-        let at = sys::map(size)? as u64;
+        let at = match state.mappable.place(REGION_OFFSET, size) {
+            Ok(mapping) => {
+                let at = mapping.address();
+                state.region_memory = Some(mapping);
+                at
+            }
+            // The library can map it all the same.
+            Err(_) => sys::map(size)?,
+        } as u64;
         region.mmap_offset = REGION_OFFSET;
         state.region = Some((at as usize, size));
         user::write(reg.region_uptr, &region)?;
