@@ -1470,10 +1470,10 @@ def io_uring_cq_advance(ring: Ring, nr: int, /) -> None:
     """Gives completions back, no more than are ready."""
 
 def io_uring_cq_eventfd_enabled(ring: Ring, /) -> bool:
-    """Whether completions signal the eventfd."""
+    """Return whether completion notifications on the eventfd are enabled."""
 
 def io_uring_cq_eventfd_toggle(ring: Ring, enabled: bool, /) -> int:
-    """Whether completions signal the eventfd. Kernel 5.8."""
+    """Enable or disable completion notifications on the eventfd. Kernel 5.8."""
 
 def io_uring_cq_has_overflow(ring: Ring, /) -> bool:
     """Whether the kernel holds completions that did not fit."""

@@ -213,7 +213,7 @@ pub unsafe extern "C" fn io_uring_cq_has_overflow(ring: *const io_uring) -> bool
     unsafe { ring_ref(ring).cq_has_overflow() }
 }
 
-/// Whether a registered eventfd is signalled.
+/// Returns whether completion notifications on the eventfd are enabled.
 #[cfg_attr(anyring_staticlib, unsafe(no_mangle))]
 pub unsafe extern "C" fn io_uring_cq_eventfd_enabled(ring: *const io_uring) -> bool {
     // SAFETY: the contract of the crate.

@@ -7,8 +7,27 @@
 //!
 //! Nothing here needs the standard library; memory comes from the program's
 //! allocator. `docs/engine.md` tells users what to expect,
-//! `docs/engine-internals.md` tells maintainers how it works. Each module with
-//! unsafe code says in its head what it relies on.
+//! `docs/engine-internals.md` tells maintainers how it works. Each unsafe block
+//! has its reason beside it; a module whose blocks rest on an invariant in common
+//! states it in its head.
+//!
+//! A Rust program has its rings served by whichever engine is chosen:
+//!
+//! ```
+//! use anyring::{Builder, prep};
+//! use anyring_engine::{Choice, Selected, Served, choose, served};
+//!
+//! # fn main() -> Result<(), anyring::Errno> {
+//! choose(Some(Choice::Userspace));
+//! let mut ring = Builder::new(8).build_on(<Selected>::new())?;
+//! assert_eq!(served(ring.fd()), Served::Userspace(0));
+//! prep::nop(ring.next_sqe().expect("an empty queue has room"));
+//! // SAFETY: a nop has no memory of ours.
+//! unsafe { ring.submit_and_wait(1)? };
+//! assert_eq!(ring.completions().count(), 1);
+//! # Ok(())
+//! # }
+//! ```
 #![no_std]
 
 extern crate alloc;

@@ -61,7 +61,7 @@ calls! {
         |target| target.register_plain(abi::IORING_REGISTER_ENABLE_RINGS);
     /// Whether waiting counts as waiting for I/O. Kernel 6.15.
     io_uring_set_iowait(enable_iowait: Truth) = |target| target.set_iowait(enable_iowait);
-    /// Whether completions signal the eventfd. Kernel 5.8.
+    /// Enable or disable completion notifications on the eventfd. Kernel 5.8.
     io_uring_cq_eventfd_toggle(enabled: Truth) = |target| target.cq_eventfd_toggle(enabled);
     /// Registers the ring's descriptor with the thread: cheaper calls; 1.
     /// Kernel 5.18.
@@ -120,7 +120,7 @@ fn _files_tags(ring: &Bound<'_, Handle>, files: Vec<i32>, tags: Vec<u64>) -> PyR
     })
 }
 
-/// Whether completions signal the eventfd.
+/// Return whether completion notifications on the eventfd are enabled.
 #[pyfunction]
 #[pyo3(signature = (ring, /))]
 fn io_uring_cq_eventfd_enabled(ring: &Bound<'_, Handle>) -> PyResult<bool> {

@@ -2,8 +2,8 @@
 //! to, which symbol has which version, which kernel brought what.
 //!
 //! Everything that is derived comes from here: the Rust prep functions, their
-//! C twins (inline and exported), the version maps, the reference tables, the
-//! decoder of SQEs. A new operation is one row.
+//! C twins (inline and exported), the version maps and the reference tables. A new
+//! operation is one row here.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -360,7 +360,10 @@ IOURINGINLINE bool io_uring_cq_has_overflow(const struct io_uring *ring)
 	return IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW;
 }
 
-/* Whether a registered eventfd is signalled. */
+/*
+ * Returns whether completion notifications on the eventfd are enabled. No eventfd
+ * needs to be registered. True before Linux 5.8, where they cannot be disabled.
+ */
 IOURINGINLINE bool io_uring_cq_eventfd_enabled(const struct io_uring *ring)
 	LIBURING_NOEXCEPT
 {
@@ -369,7 +372,10 @@ IOURINGINLINE bool io_uring_cq_eventfd_enabled(const struct io_uring *ring)
 		 IORING_CQ_EVENTFD_DISABLED);
 }
 
-/* Switches those signals. 0, or -EOPNOTSUPP. Linux 5.8. */
+/*
+ * Enables or disables completion notifications on the eventfd. 0, or -EOPNOTSUPP
+ * for a change before Linux 5.8.
+ */
 IOURINGINLINE int io_uring_cq_eventfd_toggle(struct io_uring *ring,
 		bool enabled) LIBURING_NOEXCEPT
 {

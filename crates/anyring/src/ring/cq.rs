@@ -198,14 +198,16 @@ impl<K: Kernel> RingRef<K> {
         self.word(get!(self, sq.kflags)).load() & IORING_SQ_CQ_OVERFLOW != 0
     }
 
-    /// Whether a registered eventfd is signalled.
+    /// Returns whether completion notifications on the eventfd are enabled; no eventfd
+    /// needs to be registered. True before Linux 5.8, where they cannot be disabled.
     #[must_use]
     pub fn cq_eventfd_enabled(self) -> bool {
         let kflags = get!(self, cq.kflags);
         kflags.is_null() || self.word(kflags).load() & IORING_CQ_EVENTFD_DISABLED == 0
     }
 
-    /// Switches the signals of a registered eventfd; 0 or -EOPNOTSUPP.
+    /// Enables or disables completion notifications on the eventfd. 0, or -EOPNOTSUPP
+    /// for a change before Linux 5.8.
     pub fn cq_eventfd_toggle(self, enabled: bool) -> c_int {
         if enabled == self.cq_eventfd_enabled() {
             return 0;
