@@ -757,6 +757,19 @@ pub(crate) fn kind_of(fd: c_int) -> Sys<(u32, u64)> {
     }
 }
 
+/// The number of the kind of file system that a file is on.
+pub(crate) fn file_system_of(fd: c_int) -> Sys<u32> {
+    let mut stat = core::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the struct is written when the call succeeds.
+    unsafe {
+        raw(
+            libc::SYS_fstatfs,
+            &[fd as usize, stat.as_mut_ptr() as usize],
+        )?;
+        Ok(stat.assume_init().f_type as u32)
+    }
+}
+
 /// A number that a socket tells about itself.
 pub(crate) fn socket_option(fd: c_int, option: c_int) -> Sys<c_int> {
     let mut value: c_int = 0;

@@ -18,6 +18,7 @@ use crate::sys::{self, Sys};
 use crate::user;
 
 const RWF_NOWAIT: u32 = libc::RWF_NOWAIT as u32;
+const HIGH_PRIORITY: u32 = libc::RWF_HIPRI as u32;
 /// The most vectors in a call.
 const MAX_VECTORS: u32 = 1024;
 /// "At the file's position."
@@ -158,8 +159,12 @@ pub(crate) fn check(request: &Request) -> Result<(), c_int> {
 /// Checks what can be, and takes a buffer if the request selects one.
 fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
     let sqe = request.sqe;
-    if state.flags & abi::IORING_SETUP_IOPOLL != 0 {
-        return Err(-libc::EOPNOTSUPP);
+    let polled = state.flags & abi::IORING_SETUP_IOPOLL != 0;
+    if polled {
+        if !can_be_polled(request.file.fd()) {
+            return Err(-libc::EOPNOTSUPP);
+        }
+        request.sqe.op_flags |= HIGH_PRIORITY;
     }
     if request.buffer.is_some() || request.selected.is_some() {
         return Ok(());
@@ -216,13 +221,36 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
         _ if vectored(request) && sqe.len > MAX_VECTORS => return Err(-libc::EINVAL),
         _ => {}
     }
-    check_flags(&sqe)
+    if polled { Ok(()) } else { check_flags(&sqe) }
+}
+
+/// Whether the kernel would poll a device for the file's transfers: it is open for
+/// direct I/O, and a block device or on a file system that hands them down to one.
+#[cold]
+fn can_be_polled(fd: c_int) -> bool {
+    const FILE_SYSTEMS: [u32; 6] = [
+        // ext4, xfs, btrfs, f2fs, gfs2, zonefs
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0xf2f5_2010,
+        0x0116_1970,
+        0x5a4f_4653,
+    ];
+    let direct = sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_DIRECT != 0);
+    direct
+        && match sys::kind_of(fd) {
+            Ok((libc::S_IFBLK, _)) => true,
+            Ok((libc::S_IFREG, _)) => {
+                sys::file_system_of(fd).is_ok_and(|kind| FILE_SYSTEMS.contains(&kind))
+            }
+            _ => false,
+        }
 }
 
 /// What the kernel checks of flags once it has a buffer.
 fn check_flags(sqe: &io_uring_sqe) -> Result<(), c_int> {
     // Up to RWF_DONTCACHE; what is newer a kernel that knows it checks itself.
-    const HIGH_PRIORITY: u32 = libc::RWF_HIPRI as u32;
     const KNOWN: u32 = 0xff;
     if sqe.op_flags & HIGH_PRIORITY == 0 {
         Ok(())
