@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-_F = TypeVar("_F", bound=File | TextFile)
+_F = TypeVar("_F")
 _P = TypeVar("_P", bound=str | bytes | PathLike[str] | PathLike[bytes])
 _Path: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _Address: TypeAlias = tuple[Any, ...] | str | bytes

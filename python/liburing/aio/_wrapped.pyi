@@ -44,7 +44,7 @@ class Wrapped(Generic[_A]):
     async def __aexit__(self, *exc_info: object) -> None: ...
 
 @overload
-def wrap(
+def wrap(  # type: ignore[overload-overlap]
     file: io.TextIOBase, *, loop: asyncio.AbstractEventLoop | None = None,
     executor: Executor | None = None,
 ) -> Wrapped[str]: ...
