@@ -46,7 +46,7 @@ class Program:
         self.seed, self.pick = seed, random.Random(seed)
         self.old, self.new, self.handles, self.buffers = [], [], [], []
         self.fds, self.sockets, self.canaries, self.pools = [], [], [], []
-        self.done, self.tight = {}, False
+        self.done, self.tight = {}, threading.Lock()
 
     # ---- what there is
 
@@ -384,18 +384,20 @@ class Program:
                 self.step(forks=False)
 
         # A thread that cannot begin for want of memory hangs its starter in CPython.
-        if not self.tight and threading.active_count() < 4 and self.pick.random() < 0.5:
-            threading.Thread(target=work, daemon=False).start()
+        if threading.active_count() < 4 and self.pick.random() < 0.5 and self.tight.acquire(False):
+            try:
+                threading.Thread(target=work, daemon=False).start()
+            finally:
+                self.tight.release()
 
     def short(self):
         """Memory runs short."""
-        if self.pick.random() < 0.3:
+        if self.pick.random() < 0.3 and self.tight.acquire(False):
             with open("/proc/self/statm") as file:
                 now = int(file.read().split()[0]) * 4096
             soft = now + self.pick.choice((0, 1 << 16, 1 << 20, 8 << 20))
             _, hard = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-            self.tight = True
             try:
                 for _ in range(10):
                     self.step(forks=False, short=False)
@@ -404,7 +406,7 @@ class Program:
                     ring.nops(self.pick.choice((1000, 100_000, 1_000_000)))
             finally:
                 resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-                self.tight = False
+                self.tight.release()
 
     def failing(self):
         """Allocations of the module fail."""

@@ -91,18 +91,18 @@ pub(crate) fn or_zero<T: Default>(value: Option<Int<T>>) -> T {
 /// The bytes of a path: str in the file system's encoding, bytes, PathLike.
 pub(crate) fn fs_bytes(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes().to_vec());
+        return crate::make::copied(bytes.as_bytes());
     }
     let plain = object.cast_exact::<PyString>().ok();
-    if let Some(text) = plain.and_then(|text| text.extract::<String>().ok()) {
-        return Ok(text.into_bytes());
+    if let Some(text) = plain.and_then(|text| text.to_cow().ok()) {
+        return crate::make::copied(text.as_bytes());
     }
     // `os.fsencode` knows the rest.
     let encoded = object
         .py()
         .import("os")?
         .call_method1("fsencode", (object,))?;
-    Ok(encoded.cast::<PyBytes>()?.as_bytes().to_vec())
+    crate::make::copied(encoded.cast::<PyBytes>()?.as_bytes())
 }
 
 /// A length in bytes as the kernel takes it: that of the buffer, or the given

@@ -182,14 +182,6 @@ impl State {
         self.advance(count)
     }
 
-    /// All completions that are ready, given back.
-    pub(crate) fn take(&mut self) -> Vec<Completed> {
-        self.forget_seen();
-        self.head += self.ready.len() as u64;
-        self.kept = self.head;
-        self.ready.drain(..).collect()
-    }
-
     /// Room in the queue for entries not yet taken.
     #[inline]
     pub(crate) fn space_left(&mut self) -> PyResult<usize> {

@@ -102,12 +102,16 @@ pub(crate) fn integers(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u64>>> 
         let first = view.buf as *const u64;
         // SAFETY: contiguous memory of that many bytes; any alignment.
         let read = |place| unsafe { first.add(place).read_unaligned() };
-        (0..view.len as usize / 8).map(read).collect()
+        let count = view.len as usize / 8;
+        crate::reserve::room(count).map(|mut all| {
+            all.extend((0..count).map(read));
+            all
+        })
     });
     // SAFETY: filled above, released once.
     unsafe { PyBuffer_Release(&raw mut view) };
     match all {
-        Some(all) => Ok(Some(all)),
+        Some(all) => all.map(Some),
         None => Err(PyTypeError::new_err(
             "offsets in a buffer are 64-bit integers",
         )),
@@ -282,6 +286,9 @@ pub(crate) fn vectors(
     keep: &mut Vec<Keep>,
 ) -> PyResult<Box<[libc::iovec]>> {
     let mut vectors = crate::reserve::room(objects.len())?;
+    // One more for the vectors themselves.
+    keep.try_reserve(objects.len() + 1)
+        .map_err(|_| crate::reserve::short())?;
     for object in objects {
         let (address, length) = pin(object, writable, keep)?;
         vectors.push(libc::iovec {
@@ -340,6 +347,6 @@ pub(crate) fn path(
 /// A copy of a path or a name, str, bytes or PathLike, with its end.
 pub(crate) fn text(object: &Bound<'_, PyAny>) -> PyResult<(u64, Keep)> {
     let bytes = crate::args::fs_bytes(object)?;
-    let text = CString::new(bytes).map_err(|_| PyValueError::new_err("embedded null byte"))?;
+    let text = crate::make::c_string(&bytes)?;
     Ok((text.as_ptr() as u64, Keep::Text { _text: text }))
 }

@@ -22,6 +22,7 @@ mod handle;
 mod hot;
 mod inflight;
 mod keep;
+mod make;
 mod msg;
 mod object;
 mod owner;
@@ -61,7 +62,10 @@ fn is_intact(ring: &mut OwnRing) -> bool {
 fn os_error(number: i32) -> PyErr {
     let message = std::io::Error::from_raw_os_error(number).to_string();
     let message = message.split(" (os error").next().unwrap_or_default();
-    pyo3::exceptions::PyOSError::new_err((number, message.to_owned()))
+    Python::attach(|py| {
+        let class = py.get_type::<pyo3::exceptions::PyOSError>();
+        make::error(&class, number, message, None)
+    })
 }
 
 /// `{name: value}` of every constant of the interface.

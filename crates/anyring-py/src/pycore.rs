@@ -6,12 +6,14 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_params;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use crate::args::Data;
 use crate::cell::{Held, Locked};
 use crate::core::{State, checked, raise};
 use crate::cqe::Completed;
 use crate::keep::vectors;
+use crate::make::{self, Many};
 use crate::queue::Queue;
 use crate::sqe::Sqe;
 
@@ -185,10 +187,22 @@ impl Core {
     }
 
     /// Takes all completions that are ready, `(user_data, res, flags)` each.
-    fn completions(&self, py: Python<'_>) -> PyResult<Vec<Completed>> {
+    fn completions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut state = self.lock(py)?;
         state.peek()?;
-        Ok(state.take())
+        state.forget_seen();
+        let all = make::list(py)?;
+        while let Some((user_data, res, flags)) = state.entry(state.head) {
+            let item = [
+                make::unsigned(py, user_data)?,
+                make::integer(py, res.into())?,
+                make::integer(py, flags.into())?,
+            ];
+            all.append(make::tuple(py, item)?)?;
+            state.head += 1;
+            state.forget_seen();
+        }
+        Ok(all)
     }
 
     /// Signals this eventfd at each completion; -1 stops it.
@@ -204,7 +218,8 @@ impl Core {
     }
 
     /// Registers files; an empty list takes the registration back.
-    fn files(&self, py: Python<'_>, files: Vec<i32>) -> PyResult<u32> {
+    fn files(&self, py: Python<'_>, files: Many<i32>) -> PyResult<u32> {
+        let Many(files) = files;
         let mut state = self.lock(py)?;
         let ring = state.queue()?.ring();
         checked(if files.is_empty() {
@@ -222,13 +237,16 @@ impl Core {
     fn buffers(
         &self,
         py: Python<'_>,
-        buffers: Vec<Bound<'_, PyAny>>,
-        tags: Option<Vec<u64>>,
+        buffers: Many<Bound<'_, PyAny>>,
+        tags: Option<Many<u64>>,
     ) -> PyResult<u32> {
+        let Many(buffers) = buffers;
         let mut keep = Vec::new();
         let vectors = vectors(&buffers, true, &mut keep)?;
         let tags = tags_for(tags, vectors.len())?;
         let mut state = self.lock(py)?;
+        let more = state.registered.try_reserve(keep.len());
+        more.map_err(|_| crate::reserve::short())?;
         let ring = state.queue()?.ring();
         // SAFETY: the kernel copies vectors and tags; the buffers are kept.
         let result = unsafe {
@@ -269,14 +287,17 @@ impl Core {
         &self,
         py: Python<'_>,
         offset: u32,
-        buffers: Vec<Bound<'_, PyAny>>,
-        tags: Option<Vec<u64>>,
+        buffers: Many<Bound<'_, PyAny>>,
+        tags: Option<Many<u64>>,
     ) -> PyResult<u32> {
+        let Many(buffers) = buffers;
         let mut keep = Vec::new();
         let vectors = vectors(&buffers, true, &mut keep)?;
         let mut tags = tags_for(tags, vectors.len())?;
         tags.resize(vectors.len(), 0);
         let mut state = self.lock(py)?;
+        let more = state.registered.try_reserve(keep.len());
+        more.map_err(|_| crate::reserve::short())?;
         let ring = state.queue()?.ring();
         // SAFETY: the kernel copies vectors and tags; the buffers are kept.
         let result = unsafe {
@@ -325,8 +346,8 @@ impl Drop for Core {
 }
 
 /// Tags of registered resources: none, or one for each.
-pub(crate) fn tags_for(tags: Option<Vec<u64>>, count: usize) -> PyResult<Vec<u64>> {
-    let tags = tags.unwrap_or_default();
+pub(crate) fn tags_for(tags: Option<Many<u64>>, count: usize) -> PyResult<Vec<u64>> {
+    let tags = tags.map(|tags| tags.0).unwrap_or_default();
     if !tags.is_empty() && tags.len() != count {
         return Err(PyValueError::new_err("as many tags as resources, or none"));
     }

@@ -13,6 +13,7 @@ use crate::core::{checked, raise};
 use crate::handle::{Handle, native};
 use crate::inflight::Token;
 use crate::keep::pinned;
+use crate::make::Many;
 use crate::owner::Named;
 use crate::pycore::tags_for;
 use crate::sqe::{Sqe, entry};
@@ -85,10 +86,11 @@ calls! {
 #[pyfunction]
 fn _files_update(
     ring: &Bound<'_, Handle>,
-    files: Vec<i32>,
+    files: Many<i32>,
     offset: u32,
-    tags: Option<Vec<u64>>,
+    tags: Option<Many<u64>>,
 ) -> PyResult<u32> {
+    let Many(files) = files;
     let mut tags = tags_for(tags, files.len())?;
     let core = native(ring)?;
     let mut state = core.get().lock(ring.py())?;
@@ -109,7 +111,8 @@ fn _files_update(
 
 /// Registers files with a tag each; 0. Kernel 5.13.
 #[pyfunction]
-fn _files_tags(ring: &Bound<'_, Handle>, files: Vec<i32>, tags: Vec<u64>) -> PyResult<u32> {
+fn _files_tags(ring: &Bound<'_, Handle>, files: Many<i32>, tags: Many<u64>) -> PyResult<u32> {
+    let Many(files) = files;
     let tags = tags_for(Some(tags), files.len())?;
     let core = native(ring)?;
     let mut state = core.get().lock(ring.py())?;

@@ -5,12 +5,13 @@ use std::ffi::CString;
 use anyring_abi::__kernel_timespec;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyBytes;
 use pyo3::{PyErr, intern};
 
 use super::operation::{Operation, Outcome, end};
 use super::whole::Part;
 use crate::keep::Keep;
+use crate::make;
 
 /// Memory the kernel may use until an operation ends.
 pub(super) enum Hold {
@@ -90,30 +91,35 @@ pub(super) enum Convert {
 pub(super) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr {
     let message = std::io::Error::from_raw_os_error(number).to_string();
     let message = message.split(" (os error").next().unwrap_or_default();
-    let error = PyOSError::new_err((number, message.to_owned()));
+    let error = make::error(&py.get_type::<PyOSError>(), number, message, None);
     // The exception is raised with or without what explains it.
     let value = error.value(py);
-    let _ = value.setattr(intern!(py, "operation"), name);
-    let note = format!("io_uring operation: {name}");
-    let _ = value.call_method1(intern!(py, "add_note"), (note,));
+    if let Ok(name) = make::text(py, name) {
+        let _ = value.setattr(intern!(py, "operation"), name);
+    }
+    let note = make::text(py, &format!("io_uring operation: {name}"));
+    if let Ok(note) = note.and_then(|note| make::tuple(py, [note])) {
+        let _ = value.call_method1(intern!(py, "add_note"), note);
+    }
     error
 }
 
 /// The first `length` bytes of what was received.
-pub(super) fn bytes<'py>(py: Python<'py>, whole: Py<PyBytes>, length: usize) -> Bound<'py, PyAny> {
-    let whole = whole.into_bound(py);
+pub(super) fn bytes<'py>(
+    py: Python<'py>,
+    whole: &Py<PyBytes>,
+    length: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let whole = whole.bind(py);
     let data = whole.as_bytes();
     if length >= data.len() {
-        return whole.into_any();
+        return Ok(whole.clone().into_any());
     }
-    PyBytes::new(py, &data[..length]).into_any()
+    Ok(make::bytes(py, &data[..length])?.into_any())
 }
 
-fn number(py: Python<'_>, value: i32) -> Bound<'_, PyAny> {
-    match value.into_pyobject(py) {
-        Ok(value) => value.into_any(),
-        Err(never) => match never {},
-    }
+fn number(py: Python<'_>, value: i32) -> PyResult<Bound<'_, PyAny>> {
+    make::integer(py, value.into())
 }
 
 fn status<'py>(py: Python<'py>, held: &Status) -> PyResult<Bound<'py, PyAny>> {
@@ -121,21 +127,54 @@ fn status<'py>(py: Python<'py>, held: &Status) -> PyResult<Bound<'py, PyAny>> {
     let device = |major, minor| libc::makedev(major, minor);
     let time =
         |t: libc::statx_timestamp| i128::from(t.tv_sec) * 1_000_000_000 + i128::from(t.tv_nsec);
-    let fields = (
-        (
-            u32::from(s.stx_mode),
-            s.stx_ino,
-            device(s.stx_dev_major, s.stx_dev_minor),
-        ),
-        (s.stx_nlink, s.stx_uid, s.stx_gid, s.stx_size),
-        (time(s.stx_atime), time(s.stx_mtime), time(s.stx_ctime)),
-        (
-            s.stx_blksize,
-            s.stx_blocks,
-            device(s.stx_rdev_major, s.stx_rdev_minor),
-        ),
-    );
-    Ok(fields.into_pyobject(py)?.into_any())
+    let moment = |t| {
+        let nanoseconds: i128 = time(t);
+        // Four centuries around the epoch fit 64 bits; the rest is rare.
+        match i64::try_from(nanoseconds) {
+            Ok(nanoseconds) => make::integer(py, nanoseconds),
+            Err(_) => Ok(nanoseconds.into_pyobject(py)?.into_any()),
+        }
+    };
+    let count = |number: u64| match i64::try_from(number) {
+        Ok(number) => make::integer(py, number),
+        Err(_) => Ok(number.into_pyobject(py)?.into_any()),
+    };
+    let groups = [
+        make::tuple(
+            py,
+            [
+                count(s.stx_mode.into())?,
+                count(s.stx_ino)?,
+                count(device(s.stx_dev_major, s.stx_dev_minor))?,
+            ],
+        )?,
+        make::tuple(
+            py,
+            [
+                count(s.stx_nlink.into())?,
+                count(s.stx_uid.into())?,
+                count(s.stx_gid.into())?,
+                count(s.stx_size)?,
+            ],
+        )?,
+        make::tuple(
+            py,
+            [
+                moment(s.stx_atime)?,
+                moment(s.stx_mtime)?,
+                moment(s.stx_ctime)?,
+            ],
+        )?,
+        make::tuple(
+            py,
+            [
+                count(s.stx_blksize.into())?,
+                count(s.stx_blocks)?,
+                count(device(s.stx_rdev_major, s.stx_rdev_minor))?,
+            ],
+        )?,
+    ];
+    Ok(make::tuple(py, groups.map(Bound::into_any))?.into_any())
 }
 
 fn value<'py>(
@@ -149,23 +188,23 @@ fn value<'py>(
         (Convert::Nothing | Convert::Time, _) => py.None().into_bound(py),
         (Convert::Number, Hold::Part(part)) => {
             part.filled(length);
-            number(py, result)
+            number(py, result)?
         }
-        (Convert::Bytes, Hold::Bytes(whole)) => bytes(py, whole, length),
+        (Convert::Bytes, Hold::Bytes(whole)) => bytes(py, &whole, length)?,
         (Convert::Message, Hold::Message(message)) => {
             let Message {
                 header, name, data, ..
             } = *message;
             let name_length = (header.msg_namelen as usize).min(name.len());
-            let address = PyBytes::new(py, &name[..name_length]).into_any();
+            let address = make::bytes(py, &name[..name_length])?.into_any();
             let data = match data {
-                Hold::Bytes(whole) => bytes(py, whole, length),
-                _ => number(py, result),
+                Hold::Bytes(whole) => bytes(py, &whole, length)?,
+                _ => number(py, result)?,
             };
-            PyTuple::new(py, [data, address])?.into_any()
+            make::tuple(py, [data, address])?.into_any()
         }
         (Convert::Status, Hold::Status(held)) => status(py, &held)?,
-        _ => number(py, result),
+        _ => number(py, result)?,
     })
 }
 
@@ -191,9 +230,23 @@ pub(super) fn finish(
         Outcome::Cancelled
     } else if failed {
         drop(hold);
-        Outcome::Error(operation_error(py, -result, name).into_value(py).into_any())
+        Outcome::Error(
+            operation_error(py, result.wrapping_neg(), name)
+                .into_value(py)
+                .into_any(),
+        )
     } else {
-        Outcome::Value(value(py, convert, hold, result)?.unbind())
+        match value(py, convert, hold, result) {
+            Ok(value) => Outcome::Value(value.unbind()),
+            Err(error) => {
+                // There was no memory for the result: the future ends with that.
+                if convert == Convert::Descriptor {
+                    // SAFETY: made for the operation, and nobody has seen it.
+                    unsafe { libc::close(result) };
+                }
+                Outcome::Error(error.into_value(py).into_any())
+            }
+        }
     };
     end(future, outcome)
 }

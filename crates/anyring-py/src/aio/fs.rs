@@ -11,9 +11,7 @@ use super::io::start;
 use super::operation::Operation;
 use super::state::{Proactor, blank};
 
-fn path(bytes: Vec<u8>) -> PyResult<CString> {
-    CString::new(bytes).map_err(|_| PyValueError::new_err("embedded null byte"))
-}
+use crate::make::c_string as path;
 
 /// openat(2) with close-on-exec: a descriptor.
 #[pyfunction]
@@ -21,7 +19,7 @@ pub(super) fn open(
     proactor: &Bound<'_, Proactor>,
     future: Py<Operation>,
     dir: i32,
-    name: Vec<u8>,
+    name: &[u8],
     flags: i32,
     mode: u32,
 ) -> PyResult<()> {
@@ -81,7 +79,7 @@ pub(super) fn statx(
     proactor: &Bound<'_, Proactor>,
     future: Py<Operation>,
     dir: i32,
-    name: Vec<u8>,
+    name: &[u8],
     flags: i32,
 ) -> PyResult<()> {
     let mut held = Box::new(Status {
@@ -104,8 +102,8 @@ pub(super) fn change(
     proactor: &Bound<'_, Proactor>,
     future: Py<Operation>,
     what: &str,
-    first: Vec<u8>,
-    second: Vec<u8>,
+    first: &[u8],
+    second: &[u8],
     mode: u32,
 ) -> PyResult<()> {
     let paths = [path(first)?, path(second)?];

@@ -52,6 +52,17 @@ pub(super) fn fresh(py: Python<'_>, size: usize) -> PyResult<(Hold, *mut u8, usi
     }
 }
 
+/// The same for a receive with these flags.
+fn fresh_for(py: Python<'_>, size: usize, flags: i32) -> PyResult<(Hold, *mut u8, usize)> {
+    let (hold, address, size) = fresh(py, size)?;
+    if flags & libc::MSG_TRUNC != 0 {
+        // What is received is counted, and on a stream not written.
+        // SAFETY: a new object of that size, which is ours alone.
+        unsafe { address.write_bytes(0, size) };
+    }
+    Ok((hold, address, size))
+}
+
 /// Memory of the program, for the kernel to read or to write.
 fn memory(data: &Bound<'_, PyAny>, writable: bool) -> PyResult<(Hold, *mut u8, usize)> {
     if !writable {
@@ -123,12 +134,7 @@ pub(super) fn recv(
     size: usize,
     flags: i32,
 ) -> PyResult<()> {
-    let (hold, address, size) = fresh(py, size)?;
-    if flags & libc::MSG_TRUNC != 0 {
-        // Counted, and on a stream not written.
-        // SAFETY: a new object of that size, which is ours alone.
-        unsafe { address.write_bytes(0, size) };
-    }
+    let (hold, address, size) = fresh_for(py, size, flags)?;
     let mut sqe = blank();
     prep::prep_recv(&mut sqe, fd, address.cast(), size, flags);
     start(proactor, future, "recv", Convert::Bytes, hold, sqe)
@@ -201,7 +207,7 @@ pub(super) fn recvfrom(
     size: usize,
     flags: u32,
 ) -> PyResult<()> {
-    let (hold, address, size) = fresh(py, size)?;
+    let (hold, address, size) = fresh_for(py, size, flags as i32)?;
     let mut message = message(hold, address, size, &[])?;
     message.header.msg_name = message.name.as_mut_ptr().cast();
     message.header.msg_namelen = message.name.len() as u32;
@@ -258,9 +264,9 @@ pub(super) fn connect(
     proactor: &Bound<'_, Proactor>,
     future: Py<Operation>,
     fd: i32,
-    name: Vec<u8>,
+    name: &[u8],
 ) -> PyResult<()> {
-    let name = name.into_boxed_slice();
+    let name = crate::make::copied(name)?.into_boxed_slice();
     let mut sqe = blank();
     prep::prep_connect(&mut sqe, fd, name.as_ptr().cast(), name.len() as u32);
     let hold = Hold::Name { _name: name };

@@ -15,6 +15,7 @@ use super::pool::{GROUP, SIZE};
 use super::state::{Event, Kind, Proactor, blank};
 use super::stream::Stream;
 use super::turn::PATIENCE;
+use crate::make;
 
 /// Bytes of a large receive.
 const PIECE: usize = 256 << 10;
@@ -128,14 +129,22 @@ pub(super) fn received(
     let py = this.py();
     let mut item = match result {
         0 => Some(Held::End),
-        error if error < 0 => Some(Held::Failure(-error)),
+        error if error < 0 => Some(Held::Failure(error.wrapping_neg())),
         _ => None,
     };
     if flags & abi::IORING_CQE_F_BUFFER != 0 {
         let mut proactor = proactor.try_borrow_mut()?;
         let pool = proactor.pool()?;
         if result > 0 {
-            let data = PyBytes::new(py, pool.data(flags, result as usize));
+            let data = match make::bytes(py, pool.data(flags, result as usize)) {
+                Ok(data) => data,
+                Err(error) => {
+                    // It stays for the next turn.
+                    let event = Event::Received(this.clone().unbind(), result, flags);
+                    proactor.events.push_front(event);
+                    return Err(error);
+                }
+            };
             item = Some(Held::Data(data.unbind()));
         }
         pool.give_back(flags);
@@ -165,12 +174,18 @@ pub(super) fn received_whole(
 ) -> PyResult<()> {
     let py = this.py();
     let item = match hold {
-        Hold::Bytes(whole) if result > 0 => {
-            let data = bytes(py, whole, result as usize).downcast_into::<PyBytes>()?;
-            Held::Data(data.unbind())
-        }
+        Hold::Bytes(whole) if result > 0 => match bytes(py, &whole, result as usize) {
+            Ok(data) => Held::Data(data.downcast_into::<PyBytes>()?.unbind()),
+            Err(error) => {
+                // It stays for the next turn.
+                let kind = Kind::ReceiveWhole(this.clone().unbind());
+                let event = Event::Done(kind, Hold::Bytes(whole), result);
+                proactor.try_borrow_mut()?.events.push_front(event);
+                return Err(error);
+            }
+        },
         _ if result == 0 => Held::End,
-        _ => Held::Failure(-result),
+        _ => Held::Failure(result.wrapping_neg()),
     };
     {
         let mut stream = this.try_borrow_mut()?;

@@ -347,7 +347,10 @@ fn abandoned(result: i32) -> bool {
     /// The kernel's own number for "again after the signal", which reaches
     /// completions of operations that wait outside of a system call.
     const ERESTARTSYS: i32 = 512;
-    matches!(-result, libc::ECANCELED | libc::EINTR | ERESTARTSYS)
+    matches!(
+        result.wrapping_neg(),
+        libc::ECANCELED | libc::EINTR | ERESTARTSYS
+    )
 }
 
 /// Errors of io_uring_enter(2) after which the next call does it.

@@ -88,7 +88,7 @@ impl Whole {
         if filled == self.size {
             return Ok(bytes);
         }
-        Ok(PyBytes::new(py, &bytes.as_bytes()[..filled]))
+        crate::make::bytes(py, &bytes.as_bytes()[..filled])
     }
 }
 

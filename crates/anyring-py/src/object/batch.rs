@@ -94,7 +94,7 @@ impl Batch {
 
     fn error(&self, py: Python<'_>, index: usize, res: i32) -> PyErr {
         let name = self.name.bind(py).to_string_lossy().into_owned();
-        let error = named_error(py, &name, -res, false, None);
+        let error = named_error(py, &name, res.wrapping_neg(), false, None);
         // An exception that cannot have it is an exception all the same.
         let _ = error.value(py).setattr("index", index);
         error

@@ -17,6 +17,7 @@ use super::options::Options;
 use super::requests::{Owner, Results, refused};
 use crate::inflight::{Expect, LIMIT};
 use crate::keep::{Keep, pinned};
+use crate::make::{Many, gather};
 
 /// One more than the operations of a batch.
 const MOST: usize = 1 << 20;
@@ -30,7 +31,9 @@ pub(super) fn targets(
     let Some(list) = fds else {
         return Ok(Vec::new());
     };
-    list.iter().map(|fd| target(&fd, hold)).collect()
+    hold.try_reserve(list.len())
+        .map_err(|_| crate::reserve::short())?;
+    gather(list.iter().map(|fd| target(&fd, hold)))
 }
 
 pub(super) fn short() -> PyErr {
@@ -165,12 +168,13 @@ impl Engine {
         name: Bound<'_, PyString>,
         opcode: u32,
         directory: i32,
-        paths: Vec<Bound<'_, PyBytes>>,
+        paths: Many<Bound<'_, PyBytes>>,
         flags: u32,
         length: u32,
         output: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Batch>> {
+        let Many(paths) = paths;
         let statx = opcode == abi::IORING_OP_STATX;
         let known = [
             abi::IORING_OP_OPENAT,
@@ -182,7 +186,8 @@ impl Engine {
                 "not an operation of batches of paths",
             ));
         }
-        let mut text = Vec::new();
+        let length_of = |path: &Bound<'_, PyBytes>| path.as_bytes().len() + 1;
+        let mut text = crate::reserve::room(paths.iter().map(length_of).sum())?;
         let mut starts = crate::reserve::room(paths.len())?;
         for path in &paths {
             let path = path.as_bytes();

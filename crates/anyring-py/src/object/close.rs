@@ -27,8 +27,7 @@ impl Engine {
             res: -libc::ECANCELED,
             flags: 0,
         };
-        // Without a buffer to copy it cannot fail.
-        let _ = deliver(py, &mut self.requests, &mut self.news, &mut over, cancelled);
+        deliver(py, &mut self.requests, &mut self.news, &mut over, cancelled);
     }
 
     /// Tells a handle that its operation will not be done.
@@ -36,9 +35,8 @@ impl Engine {
         match owner {
             Owner::Nobody => {}
             Owner::Operation(handle) => {
-                if handle.get().complete(py, -libc::ECANCELED, 0).is_ok() {
-                    self.news.extend(ended(py, handle));
-                }
+                handle.get().complete(py, -libc::ECANCELED, 0);
+                self.news.extend(ended(py, handle));
             }
             Owner::Batch(handle, results) => {
                 for place in 0..results.count as usize {

@@ -10,6 +10,7 @@ use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::batch::Batch;
 use super::files::Pinned;
@@ -36,7 +37,7 @@ pub(super) enum News {
     Batch(Py<Batch>),
     Group(Py<Group>),
     Stream(Py<Stream>),
-    Message(Py<Message>),
+    Message(Message),
 }
 
 impl News {
@@ -49,6 +50,39 @@ impl News {
             News::Stream(handle) => handle.get().untold(),
             News::Message(_) => true,
         }
+    }
+
+    /// Tells the program by a list, unless it knows.
+    fn tell(&self, all: &Bound<'_, PyList>) -> PyResult<()> {
+        let py = all.py();
+        match self {
+            News::Operation(handle) => {
+                if handle.get().untold() {
+                    all.append(handle.bind(py))?;
+                }
+                handle.get().tell();
+            }
+            News::Batch(handle) => {
+                if handle.get().untold() {
+                    all.append(handle.bind(py))?;
+                }
+                handle.get().tell();
+            }
+            News::Group(handle) => {
+                if handle.get().untold() {
+                    all.append(handle.bind(py))?;
+                }
+                handle.get().tell();
+            }
+            News::Stream(handle) => {
+                if handle.get().untold() {
+                    all.append(handle.bind(py))?;
+                }
+                handle.get().tell();
+            }
+            News::Message(message) => all.append(Bound::new(py, *message)?)?,
+        }
+        Ok(())
     }
 }
 
@@ -208,7 +242,7 @@ impl Engine {
         py: Python<'_>,
         wait: usize,
         timeout: Option<f64>,
-    ) -> PyResult<Vec<Py<PyAny>>> {
+    ) -> PyResult<Py<PyList>> {
         let end = deadline(timeout)?;
         self.flush(py, 0)?;
         self.harvest(py, true)?;
@@ -220,16 +254,17 @@ impl Engine {
             self.wait_more(py, 1, end)?;
         }
         self.stale = 0;
-        let mut all = crate::reserve::room(self.news.len())?;
-        let told = self.news.drain(..).filter_map(|news| match news {
-            News::Operation(handle) => handle.get().tell().then(|| handle.into_any()),
-            News::Batch(handle) => handle.get().tell().then(|| handle.into_any()),
-            News::Group(handle) => handle.get().tell().then(|| handle.into_any()),
-            News::Stream(handle) => handle.get().tell().then(|| handle.into_any()),
-            News::Message(handle) => Some(handle.into_any()),
-        });
-        all.extend(told);
-        Ok(all)
+        let all = crate::make::list(py)?;
+        while let Some(news) = self.news.pop_front() {
+            if let Err(error) = news.tell(&all) {
+                self.news.push_front(news);
+                if all.is_empty() {
+                    return Err(error);
+                }
+                break;
+            }
+        }
+        Ok(all.unbind())
     }
 
     /// Begins a chain.

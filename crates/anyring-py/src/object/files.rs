@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
@@ -12,6 +13,7 @@ use super::engine::Engine;
 use super::hold::Hold;
 use crate::core::raise;
 use crate::keep::{Keep, pin};
+use crate::make::{Many, gather};
 
 /// A buffer of Python that stays where it is.
 pub(super) struct Pinned {
@@ -132,7 +134,7 @@ pub(super) fn target(object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResul
             .map_err(|_| PyValueError::new_err("there is no such slot"))?;
         return Ok(Target { fd, fixed: true });
     }
-    let fd = match object.call_method0("fileno") {
+    let fd = match object.call_method0(intern!(object.py(), "fileno")) {
         Ok(fd) => fd.extract()?,
         Err(_) if object.is_instance_of::<PyInt>() => object.extract()?,
         Err(_) => {
@@ -169,8 +171,9 @@ pub(super) fn index_of(part: &FixedBuffer) -> u16 {
 #[pymethods]
 impl Engine {
     /// Registers files, -1 for an empty slot; one FixedFile each.
-    fn register_files(&mut self, files: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<FixedFile>> {
-        let mut held = Vec::new();
+    fn register_files(&mut self, files: Many<Bound<'_, PyAny>>) -> PyResult<Vec<FixedFile>> {
+        let Many(files) = files;
+        let mut held = crate::reserve::room(files.len())?;
         let mut fds = crate::reserve::room(files.len())?;
         for file in &files {
             fds.push(target(file, &mut held)?.fd);
@@ -190,8 +193,9 @@ impl Engine {
     }
 
     /// Replaces registered files from `first` on, -1 empties a slot.
-    fn update_files(&mut self, first: u32, files: Vec<Bound<'_, PyAny>>) -> PyResult<u32> {
-        let mut held = Vec::new();
+    fn update_files(&mut self, first: u32, files: Many<Bound<'_, PyAny>>) -> PyResult<u32> {
+        let Many(files) = files;
+        let mut held = crate::reserve::room(files.len())?;
         let mut fds = crate::reserve::room(files.len())?;
         for file in &files {
             fds.push(target(file, &mut held)?.fd);
@@ -213,21 +217,21 @@ impl Engine {
     }
 
     /// Registers buffers, which the ring keeps; one FixedBuffer each.
-    fn register_buffers(&mut self, buffers: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<FixedBuffer>> {
-        let pinned = buffers
-            .iter()
-            .map(|buffer| Pinned::new(buffer, true).map(Arc::new))
-            .collect::<PyResult<Vec<_>>>()?;
+    fn register_buffers(&mut self, buffers: Many<Bound<'_, PyAny>>) -> PyResult<Vec<FixedBuffer>> {
+        let Many(buffers) = buffers;
+        let pinned = gather(
+            buffers
+                .iter()
+                .map(|buffer| Pinned::new(buffer, true).map(Arc::new)),
+        )?;
         if pinned.len() > usize::from(u16::MAX) {
             return Err(PyValueError::new_err("at most 65535 buffers"));
         }
-        let vectors: Vec<libc::iovec> = pinned
-            .iter()
-            .map(|pinned| libc::iovec {
-                iov_base: pinned.address as *mut libc::c_void,
-                iov_len: pinned.length,
-            })
-            .collect();
+        let mut vectors = crate::reserve::room(pinned.len())?;
+        vectors.extend(pinned.iter().map(|pinned| libc::iovec {
+            iov_base: pinned.address as *mut libc::c_void,
+            iov_len: pinned.length,
+        }));
         // SAFETY: used within this call only.
         let ring = unsafe { self.ring()?.as_ring_ref() };
         // SAFETY: the kernel copies the vectors; the buffers are kept.

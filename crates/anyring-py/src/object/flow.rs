@@ -226,7 +226,7 @@ impl Engine {
         let mut over = Vec::new();
         for entry in ring.completions() {
             found += 1;
-            deliver(py, requests, news, &mut over, entry)?;
+            deliver(py, requests, news, &mut over, entry);
         }
         if self.stale > 64 && self.stale * 2 > self.news.len() {
             self.news.retain(|news| match news {
@@ -263,19 +263,16 @@ impl Engine {
 }
 
 fn timed_out() -> PyErr {
-    PyTimeoutError::new_err((libc::ETIME, "the time is over"))
+    Python::attach(|py| {
+        let class = py.get_type::<PyTimeoutError>();
+        crate::make::error(&class, libc::ETIME, "the time is over", None)
+    })
 }
 
 impl Started {
     /// Hands a completion to the handle.
     #[inline]
-    fn arrived(
-        &self,
-        py: Python<'_>,
-        place: u32,
-        entry: &Completion,
-        news: &mut VecDeque<News>,
-    ) -> PyResult<()> {
+    fn arrived(&self, py: Python<'_>, place: u32, entry: &Completion, news: &mut VecDeque<News>) {
         match &self.owner {
             Owner::Nobody => {}
             Owner::Batch(_, results) => {
@@ -285,7 +282,7 @@ impl Started {
                 }
             }
             Owner::Operation(handle) if place == LIMITER => handle.get().limited(entry.res),
-            Owner::Operation(handle) => handle.get().complete(py, entry.res, entry.flags)?,
+            Owner::Operation(handle) => handle.get().complete(py, entry.res, entry.flags),
             Owner::Stream(handle) => {
                 let more = entry.flags & abi::IORING_CQE_F_MORE != 0;
                 if handle.get().arrived(entry.res, entry.flags, more) {
@@ -293,7 +290,6 @@ impl Started {
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -306,11 +302,11 @@ pub(super) fn deliver(
     news: &mut VecDeque<News>,
     over: &mut Vec<Vec<Hold>>,
     entry: Completion,
-) -> PyResult<()> {
+) {
     match requests.complete(entry.user_data, entry.flags) {
         Found::Part(started, place) => started.arrived(py, place, &entry, news),
         Found::LastPart(started, place) => {
-            let told = started.arrived(py, place, &entry, news);
+            started.arrived(py, place, &entry, news);
             let Started { owner, hold } = started;
             match owner {
                 Owner::Operation(handle) => news.extend(ended(py, handle)),
@@ -323,14 +319,12 @@ pub(super) fn deliver(
             if !hold.is_empty() {
                 over.push(hold);
             }
-            told
         }
         Found::Stranger => {
             let message = Message::new(entry.user_data, entry.res, entry.flags);
-            news.push_back(News::Message(Py::new(py, message)?));
-            Ok(())
+            news.push_back(News::Message(message));
         }
-        Found::Ignored => Ok(()),
+        Found::Ignored => {}
         Found::More(never) => match *never {},
         Found::Last(never) => match *never {},
     }

@@ -7,8 +7,9 @@ use anyring_abi as abi;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError};
 use pyo3::gc::PyVisit;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView, PyTuple};
+use pyo3::types::{PyDict, PyList, PyMemoryView, PyTuple};
 
 use super::batch::UNKNOWN;
 use super::engine::{Engine, News};
@@ -137,7 +138,8 @@ impl Group {
             .map(|operation| operation.get().number_if_done().unwrap_or(UNKNOWN))
             .flat_map(i32::to_ne_bytes)
             .collect();
-        PyMemoryView::from(PyBytes::new(py, &numbers).as_any())?.call_method1("cast", ("i",))
+        let numbers = crate::make::bytes(py, &numbers)?;
+        PyMemoryView::from(numbers.as_any())?.call_method1(intern!(py, "cast"), (intern!(py, "i"),))
     }
 
     /// Submits what was started, waits for all of them, at most `timeout`

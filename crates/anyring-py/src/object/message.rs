@@ -7,7 +7,7 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use super::engine::Engine;
 use super::files::{FixedBuffer, target};
@@ -16,8 +16,10 @@ use super::operation::{Finish, Operation};
 use super::options::Options;
 use super::start::Plan;
 use crate::keep::{Keep, pin_all, vectors_fit};
+use crate::make::{self, Many, copied, gather};
 
 /// A completion that another ring posted here with `msg_ring`.
+#[derive(Clone, Copy)]
 #[pyclass(module = "liburing", name = "RingMessage", frozen, get_all)]
 pub(crate) struct Message {
     /// The tag the sender chose.
@@ -132,10 +134,13 @@ impl Header {
         } else {
             parts.header.msg_namelen
         };
-        let address = PyBytes::new(py, &parts.address[..(length as usize).min(ADDRESS)]);
+        let address = make::bytes(py, &parts.address[..(length as usize).min(ADDRESS)])?;
         let filled = parts.header.msg_controllen;
-        let control = PyBytes::new(py, &parts.control[..filled.min(parts.control.len())]);
-        function.call1(py, (res, address, control, parts.header.msg_flags))
+        let control = make::bytes(py, &parts.control[..filled.min(parts.control.len())])?;
+        let number = make::integer(py, res.into())?;
+        let flags = make::integer(py, parts.header.msg_flags.into())?;
+        let given = [number, address.into_any(), control.into_any(), flags];
+        function.call1(py, make::tuple(py, given)?)
     }
 }
 
@@ -146,13 +151,14 @@ impl Engine {
         slf: &Bound<'_, Self>,
         name: Bound<'_, PyString>,
         fd: &Bound<'_, PyAny>,
-        buffers: Vec<Bound<'_, PyAny>>,
+        buffers: Many<Bound<'_, PyAny>>,
         address: Option<&[u8]>,
         control: &[u8],
         flags: u32,
         zero_copy: bool,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Operation>> {
+        let Many(buffers) = buffers;
         let op = if zero_copy {
             abi::IORING_OP_SENDMSG_ZC
         } else {
@@ -169,10 +175,11 @@ impl Engine {
         if !zero_copy {
             return Err(PyTypeError::new_err("registered buffers are for zero_copy"));
         }
-        let parts = buffers
-            .iter()
-            .map(|part| Ok(part.cast::<FixedBuffer>()?.clone()))
-            .collect::<PyResult<Vec<_>>>()?;
+        let parts = gather(
+            buffers
+                .iter()
+                .map(|part| Ok(part.cast::<FixedBuffer>()?.clone())),
+        )?;
         let mut hold = crate::reserve::room(parts.len() + 1)?;
         let (vectors, index) = slf.try_borrow()?.fixed_vectors(&parts, &mut hold)?;
         let mut plan = header_plan(op, name, fd, &[], address, control, 0, flags, None)?;
@@ -192,12 +199,13 @@ impl Engine {
         slf: &Bound<'_, Self>,
         name: Bound<'_, PyString>,
         fd: &Bound<'_, PyAny>,
-        buffers: Vec<Bound<'_, PyAny>>,
+        buffers: Many<Bound<'_, PyAny>>,
         control: usize,
         flags: u32,
         finish: Py<PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Operation>> {
+        let Many(buffers) = buffers;
         let op = abi::IORING_OP_RECVMSG;
         let plan = header_plan(
             op,
@@ -298,7 +306,7 @@ fn header_plan<'py>(
     parts.control = if receive {
         room(control_room)?
     } else {
-        control.to_vec()
+        copied(control)?
     };
     parts.address[..address.len()].copy_from_slice(address);
     let head = &mut parts.header;

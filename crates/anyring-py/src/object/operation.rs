@@ -7,6 +7,7 @@ use anyring_abi as abi;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTimeoutError};
 use pyo3::gc::PyVisit;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -15,6 +16,7 @@ use super::group::Group;
 use super::message::Header;
 use super::pool::Shared;
 use crate::inflight::Token;
+use crate::make;
 
 /// The last completion came.
 const DONE: u8 = 1;
@@ -110,17 +112,19 @@ impl Operation {
     }
 
     /// A completion; the notification of a zero-copy send carries no result.
-    pub(super) fn complete(&self, py: Python<'_>, res: i32, flags: u32) -> PyResult<()> {
+    pub(super) fn complete(&self, py: Python<'_>, res: i32, flags: u32) {
         if flags & abi::IORING_CQE_F_NOTIF != 0 {
-            return Ok(());
+            return;
         }
         if let Finish::Selected(pool, bytes) = &self.finish {
-            let copy = pool.copy(py, res, flags)?;
-            *bytes.lock().unwrap_or_else(PoisonError::into_inner) = copy.map(Bound::unbind);
+            // Without memory for a copy it is copied when the result is asked for.
+            if let Ok(Some(copy)) = pool.copy(py, res, flags) {
+                let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+                *bytes = Some(copy.unbind());
+            }
         }
         let outcome = u64::from(res as u32) | u64::from(flags) << 32;
         self.outcome.store(outcome, Ordering::Relaxed);
-        Ok(())
     }
 
     /// The completion of the linked timeout.
@@ -168,7 +172,7 @@ impl Operation {
     pub(super) fn error(&self, py: Python<'_>) -> Option<PyErr> {
         let number = match self.res() {
             res if res >= 0 => return None,
-            res => -res,
+            res => res.wrapping_neg(),
         };
         if number == libc::ETIME && matches!(self.finish, Finish::Timer) {
             return None;
@@ -181,22 +185,30 @@ impl Operation {
     pub(super) fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let res = self.res();
         match &self.finish {
-            Finish::Number => Ok(res.into_pyobject(py)?.into_any().unbind()),
+            Finish::Number => Ok(make::integer(py, res.into())?.unbind()),
             Finish::Timer => Ok((res < 0).into_pyobject(py)?.to_owned().into_any().unbind()),
-            Finish::Call(function) => function.call1(py, (res,)),
+            Finish::Call(function) => {
+                let number = make::integer(py, res.into())?;
+                function.call1(py, make::tuple(py, [number])?)
+            }
             Finish::Header(header, function) => header.finish(py, res, function),
-            Finish::Selected(_, bytes) => {
-                let bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(match &*bytes {
-                    Some(bytes) => bytes.clone_ref(py).into_any(),
-                    None => PyBytes::new(py, b"").into_any().unbind(),
-                })
+            Finish::Selected(pool, bytes) => {
+                let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+                if bytes.is_none() {
+                    let copy = match pool.copy(py, res, self.cqe_flags())? {
+                        Some(copy) => copy,
+                        None => make::bytes(py, b"")?,
+                    };
+                    *bytes = Some(copy.unbind());
+                }
+                let bytes = bytes.as_ref().map(|bytes| bytes.clone_ref(py).into_any());
+                bytes.ok_or_else(crate::reserve::short)
             }
             Finish::Bytes(bytes) => {
                 let whole = bytes.bind(py).as_bytes();
                 match usize::try_from(res).ok().and_then(|res| whole.get(..res)) {
                     Some(part) if part.len() < whole.len() => {
-                        Ok(PyBytes::new(py, part).into_any().unbind())
+                        Ok(make::bytes(py, part)?.into_any().unbind())
                     }
                     _ => Ok(bytes.clone_ref(py).into_any()),
                 }
@@ -219,14 +231,34 @@ pub(super) fn named_error(
     let reason = reason.split(" (os error").next().unwrap_or_default();
     let reason = if late { "the time is over" } else { reason };
     let text = format!("{name}: {reason}");
-    let error = match subject {
-        _ if late => PyTimeoutError::new_err((number, text)),
-        Some(subject) => PyOSError::new_err((number, text, subject.clone_ref(py))),
-        None => PyOSError::new_err((number, text)),
+    let class = if late {
+        py.get_type::<PyTimeoutError>()
+    } else {
+        py.get_type::<PyOSError>()
     };
+    let subject = subject.filter(|_| !late);
+    let subject = subject.map(|subject| subject.bind(py).clone());
+    let error = make::error(&class, number, &text, subject);
     // An exception that cannot have it is an exception all the same.
-    let _ = error.value(py).setattr("operation", name);
+    if let Ok(name) = make::text(py, name) {
+        let _ = error.value(py).setattr(intern!(py, "operation"), name);
+    }
     error
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if let Finish::Selected(pool, bytes) = &mut self.finish {
+            let copied = bytes.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if copied.is_none() {
+                // A result that was never copied still has its buffer.
+                pool.recycle(
+                    pool.chosen((*self.outcome.get_mut() >> 32) as u32)
+                        .as_slice(),
+                );
+            }
+        }
+    }
 }
 
 #[pymethods]

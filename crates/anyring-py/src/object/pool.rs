@@ -6,6 +6,7 @@ use anyring::buffers;
 use anyring_abi as abi;
 use anyring_abi::io_uring_buf_ring;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
 
@@ -129,10 +130,11 @@ impl Shared {
         let length = usize::try_from(res).unwrap_or(0).min(self.size);
         // SAFETY: inside the pinned memory, which is initialised; the kernel
         // is done with this buffer and has not got it back.
-        let bytes = unsafe {
+        let filled = unsafe {
             let first = (self.pinned.address as *const u8).add(from);
-            PyBytes::new(py, std::slice::from_raw_parts(first, length))
+            std::slice::from_raw_parts(first, length)
         };
+        let bytes = crate::make::bytes(py, filled)?;
         self.recycle(&[id]);
         Ok(Some(bytes))
     }
@@ -148,7 +150,9 @@ impl Shared {
         let length = usize::try_from(res).unwrap_or(0).min(self.size);
         let whole = PyMemoryView::from(self.memory.bind(py).as_any())?;
         let part = PySlice::new(py, from as isize, (from + length) as isize, 1);
-        whole.get_item(part)?.call_method0("toreadonly")
+        whole
+            .get_item(part)?
+            .call_method0(intern!(py, "toreadonly"))
     }
 
     /// Takes the group back and unmaps its slots.

@@ -1,7 +1,5 @@
 //! Which field of an entry is an address, of what, and how large that is.
 
-use std::ffi::CString;
-
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -15,6 +13,7 @@ use super::stream::Stream;
 use crate::args::Data;
 use crate::inflight::Token;
 use crate::keep::{pin, pin_all, vectors_fit};
+use crate::make::{c_string, gather};
 
 /// What an operation has in one field.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,15 +151,15 @@ fn field(
         Sink(least) => memory(object, true, least, hold),
         Text => {
             let bytes = object.cast::<PyBytes>()?.as_bytes();
-            let text =
-                CString::new(bytes).map_err(|_| PyValueError::new_err("embedded null byte"))?;
+            let text = c_string(bytes)?;
             let address = text.as_ptr() as u64;
             hold.push(Hold::Text(text));
             Ok((address, bytes.len()))
         }
         _ => {
-            let list: Vec<_> = object.cast::<PyList>()?.iter().collect();
+            let list = object.cast::<PyList>()?;
             vectors_fit(list.len(), 1)?;
+            let list = gather(list.iter().map(Ok))?;
             let mut keep = crate::reserve::room(list.len() + 1)?;
             let found = pin_all(&list, kind == Sinks, &mut keep)?;
             hold.push(Hold::Buffers(keep));

@@ -18,6 +18,7 @@ use super::options::Options;
 use super::requests::{LIMITER, Owner};
 use super::shape;
 use crate::inflight::{Expect, Token};
+use crate::make::Many;
 
 /// An operation about to be started.
 pub(super) struct Plan<'py> {
@@ -199,9 +200,10 @@ impl Engine {
     fn futex_waitv(
         slf: &Bound<'_, Self>,
         name: Bound<'_, PyString>,
-        futexes: Vec<(Bound<'_, PyAny>, u64, u32)>,
+        futexes: Many<(Bound<'_, PyAny>, u64, u32)>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Operation>> {
+        let Many(futexes) = futexes;
         let mut keep = Vec::new();
         let mut list = crate::reserve::room(futexes.len())?;
         for (memory, value, flags) in &futexes {

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::PyTraverseError;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyDict, PyList, PyString};
 
 use super::engine::Engine;
 use super::files::FixedFile;
@@ -19,6 +19,7 @@ use super::options::Options;
 use super::pool::Shared;
 use super::requests::Owner;
 use crate::inflight::{Expect, Token};
+use crate::make;
 
 /// What a completion means.
 pub(super) enum Kind {
@@ -83,15 +84,13 @@ impl Parts {
         let name = part(HEADER, self.name.min(word(0) as usize));
         let control = part(HEADER + self.name, self.control.min(word(4) as usize));
         let data = part(HEADER + self.name + self.control, usize::MAX / 2);
-        let value = self.finish.call1(
-            py,
-            (
-                PyBytes::new(py, data),
-                PyBytes::new(py, control),
-                word(12),
-                PyBytes::new(py, name),
-            ),
-        )?;
+        let given = [
+            make::bytes(py, data)?.into_any(),
+            make::bytes(py, control)?.into_any(),
+            make::integer(py, word(12).into())?,
+            make::bytes(py, name)?.into_any(),
+        ];
+        let value = self.finish.call1(py, make::tuple(py, given)?)?;
         Ok((value, !data.is_empty()))
     }
 }
@@ -110,6 +109,8 @@ struct State {
     /// Times in a row that the pool was empty.
     starved: u32,
     ticks: u64,
+    /// A value that there was no memory to hand out.
+    spare: Option<Py<PyAny>>,
 }
 
 /// A multishot operation: an iterator over what arrives.
@@ -192,17 +193,23 @@ impl Stream {
         Ok(())
     }
 
-    /// The next value that is there already.
+    /// The next value that is there already. Without memory for it, it stays.
     fn next_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         loop {
             let mut state = self.state();
-            let Some(Item {
-                res,
-                flags,
-                buffers,
-            }) = state.items.pop_front()
-            else {
+            if let Some(value) = state.spare.take() {
+                return Ok(Some(value));
+            }
+            let Some(item) = state.items.pop_front() else {
                 return Ok(None);
+            };
+            let (res, flags) = (item.res, item.flags);
+            // Puts it back where what it brought could not be made.
+            let again = |item: Item| {
+                move |error: PyErr| {
+                    self.state().items.push_front(item);
+                    error
+                }
             };
             let last = flags & abi::IORING_CQE_F_MORE == 0;
             match &self.kind {
@@ -210,7 +217,13 @@ impl Stream {
                     state.ticks += 1;
                     // The kernel ends it after the number of ticks asked for.
                     state.over = last && self.entry.off != 0;
-                    return Ok(Some(state.ticks.into_pyobject(py)?.into_any().unbind()));
+                    let ticks = state.ticks as i64;
+                    drop(state);
+                    let value = make::integer(py, ticks).map_err(|error| {
+                        self.state().ticks -= 1;
+                        again(item)(error)
+                    })?;
+                    return Ok(Some(value.unbind()));
                 }
                 Kind::Data(..) | Kind::Bundle(_) | Kind::Message(..) if res == -libc::ENOBUFS => {
                     state.starved += 1;
@@ -223,7 +236,7 @@ impl Stream {
                     }
                     drop(state);
                     let name = self.name.bind(py).to_string_lossy().into_owned();
-                    return Err(named_error(py, &name, -res, false, None));
+                    return Err(named_error(py, &name, res.wrapping_neg(), false, None));
                 }
                 Kind::Data(pool, copy) => {
                     state.starved = 0;
@@ -236,26 +249,28 @@ impl Stream {
                     }
                     if *copy {
                         drop(state);
-                        if let Some(bytes) = pool.copy(py, res, flags)? {
+                        if let Some(bytes) = pool.copy(py, res, flags).map_err(again(item))? {
                             return Ok(Some(bytes.into_any().unbind()));
                         }
                     } else if let Some(id) = chosen {
-                        state.lent.push(id);
                         drop(state);
-                        return Ok(Some(pool.view(py, res, id)?.unbind()));
+                        let view = pool.view(py, res, id).map_err(again(item))?;
+                        self.state().lent.push(id);
+                        return Ok(Some(view.unbind()));
                     }
                 }
                 Kind::Bundle(pool) => {
                     state.starved = 0;
                     state.over = res == 0;
                     drop(state);
-                    let bytes = pool.copy_bundle(py, res, &buffers)?;
+                    let bytes = pool.copy_bundle(py, res, &item.buffers);
+                    let bytes = bytes.map_err(again(item))?;
                     return Ok((res > 0).then(|| bytes.into_any().unbind()));
                 }
                 Kind::Message(pool, parts) => {
                     state.starved = 0;
                     drop(state);
-                    let Some(left) = pool.copy(py, res, flags)? else {
+                    let Some(left) = pool.copy(py, res, flags).map_err(again(item))? else {
                         continue;
                     };
                     let (value, filled) = parts.value(py, left.as_bytes())?;
@@ -266,10 +281,16 @@ impl Stream {
                     return Ok(Some(value));
                 }
                 Kind::Accept(true) => {
+                    drop(state);
                     let file = FixedFile::at(res as u32);
-                    return Ok(Some(Bound::new(py, file)?.into_any().unbind()));
+                    let file = Bound::new(py, file).map_err(again(item))?;
+                    return Ok(Some(file.into_any().unbind()));
                 }
-                _ => return Ok(Some(res.into_pyobject(py)?.into_any().unbind())),
+                _ => {
+                    drop(state);
+                    let number = make::integer(py, res.into()).map_err(again(item))?;
+                    return Ok(Some(number.unbind()));
+                }
             }
         }
     }
@@ -319,6 +340,7 @@ impl Stream {
                 lent: Vec::new(),
                 starved: 0,
                 ticks: 0,
+                spare: None,
             }),
         };
         let stream = Bound::new(slf.py(), stream)?;
@@ -359,7 +381,7 @@ impl Stream {
     #[getter]
     fn done(&self) -> bool {
         let state = self.state();
-        state.over && state.items.is_empty()
+        state.over && state.items.is_empty() && state.spare.is_none()
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -397,11 +419,11 @@ impl Stream {
 
     /// What arrived since the last time, without waiting; goes on when the
     /// kernel had stopped. An error comes when everything before it was taken.
-    fn take(slf: &Bound<'_, Self>) -> PyResult<Vec<Py<PyAny>>> {
+    fn take(slf: &Bound<'_, Self>) -> PyResult<Py<PyList>> {
         let py = slf.py();
         let this = slf.get();
         this.return_lent();
-        let mut values = Vec::new();
+        let values = make::list(py)?;
         loop {
             let failed = {
                 let state = this.state();
@@ -413,9 +435,22 @@ impl Stream {
             if failed {
                 break;
             }
-            match this.next_value(py)? {
-                Some(value) => values.push(value),
-                None => break,
+            match this.next_value(py) {
+                Ok(Some(value)) => {
+                    if let Err(error) = values.append(&value) {
+                        this.state().spare = Some(value);
+                        if values.is_empty() {
+                            return Err(error);
+                        }
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                // What is in hand is handed out; the rest has stayed.
+                Err(error) if error.is_instance_of::<PyMemoryError>(py) && !values.is_empty() => {
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
         let again = {
@@ -426,7 +461,7 @@ impl Stream {
             let mut engine = this.engine.bind(py).try_borrow_mut()?;
             Stream::arm(slf, &mut engine)?;
         }
-        Ok(values)
+        Ok(values.unbind())
     }
 
     /// Ends it: what arrived can still be taken, then the iteration stops.
@@ -471,6 +506,9 @@ impl Stream {
         visit.call(&self.engine)?;
         if let Kind::Message(_, parts) = &self.kind {
             visit.call(&parts.finish)?;
+        }
+        if let Ok(state) = self.state.try_lock() {
+            visit.call(&state.spare)?;
         }
         visit.call(&self.user_data)
     }

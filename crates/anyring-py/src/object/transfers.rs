@@ -4,6 +4,7 @@
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyList, PyRange, PyString, PyTuple};
 
@@ -16,6 +17,7 @@ use super::message::blank;
 use super::options::Options;
 use super::transfer::{MOST, opcode_of};
 use crate::keep::{Keep, integers, pin, pinned};
+use crate::make::gather;
 
 /// Where the kernel finds each one's memory.
 enum Memory {
@@ -47,11 +49,11 @@ impl Offsets {
         if let Ok(range) = offsets.cast::<PyRange>() {
             let count = range.len()?;
             let first = if count > 0 {
-                range.getattr("start")?.extract()?
+                range.getattr(intern!(offsets.py(), "start"))?.extract()?
             } else {
                 0
             };
-            let step: i64 = range.getattr("step")?.extract()?;
+            let step: i64 = range.getattr(intern!(offsets.py(), "step"))?.extract()?;
             return Ok(Offsets::Steps(first, step as u64, count));
         }
         if !offsets.is_instance_of::<PyList>() {
@@ -60,7 +62,7 @@ impl Offsets {
             }
         }
         let each = offsets.try_iter()?.map(|at| at?.extract());
-        Ok(Offsets::Each(each.collect::<PyResult<_>>()?))
+        Ok(Offsets::Each(gather(each)?))
     }
 
     /// How many there are, where they say so.
@@ -82,8 +84,11 @@ fn several<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList
         return Ok(Some(tuple.to_list()));
     }
     if object.is_instance_of::<PyRange>() {
-        let all: Vec<_> = object.try_iter()?.collect::<PyResult<_>>()?;
-        return PyList::new(object.py(), all).map(Some);
+        let all = crate::make::list(object.py())?;
+        for item in object.try_iter()? {
+            all.append(item?)?;
+        }
+        return Ok(Some(all));
     }
     Ok(None)
 }

@@ -13,6 +13,7 @@ use super::operation::Operation;
 use super::options::Options;
 use super::start::Plan;
 use crate::keep::{Keep, vectors_fit};
+use crate::make::Many;
 
 impl Engine {
     /// Vectors of parts of one registered buffer, what keeps them, and the
@@ -49,11 +50,12 @@ impl Engine {
         slf: &Bound<'_, Self>,
         name: Bound<'_, PyString>,
         fd: &Bound<'_, PyAny>,
-        parts: Vec<Bound<'_, FixedBuffer>>,
+        parts: Many<Bound<'_, FixedBuffer>>,
         offset: u64,
         op_flags: u32,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Py<Operation>> {
+        let Many(parts) = parts;
         let op = match &*name.to_cow()? {
             "readv" => abi::IORING_OP_READV_FIXED,
             "writev" => abi::IORING_OP_WRITEV_FIXED,

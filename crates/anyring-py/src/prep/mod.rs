@@ -19,7 +19,7 @@ fn vectors(list: &Bound<'_, PyAny>, writable: bool) -> PyResult<(*mut libc::iove
         return Err(wrong_type("a list of buffers", list));
     };
     let mut keep: Vec<Keep> = Vec::new();
-    let objects: Vec<_> = list.iter().collect();
+    let objects = crate::make::gather(list.iter().map(Ok))?;
     let (address, count) = pin_all(&objects, writable, &mut keep)?;
     Ok((
         address as *mut libc::iovec,

@@ -12,6 +12,8 @@ use super::vectors;
 use crate::args::{I32, U32, U64, fit, length, or_zero};
 use crate::given;
 use crate::keep::{Keep, pin_block, pinned};
+use crate::make::Many;
+use crate::reserve::room;
 use crate::sqe::{OldSqe, Sqe, entry};
 
 /// `(offset)` with a new entry, `(nbytes, offset)` with an old one or where
@@ -247,16 +249,23 @@ fn _pipe(
 #[pyo3(signature = (sqe, fds, /, offset = None), text_signature = "(sqe, fds, /, offset=0)")]
 fn io_uring_prep_files_update(
     sqe: &Bound<'_, Sqe>,
-    fds: Vec<I32>,
+    fds: Many<I32>,
     offset: Option<I32>,
 ) -> PyResult<()> {
+    let Many(fds) = fds;
     let count = fds.len() as u32;
-    let mut bytes: Vec<u8> = fds.iter().flat_map(|fd| fd.0.to_ne_bytes()).collect();
-    bytes.resize(bytes.len().next_multiple_of(8).max(8), 0);
-    let words: Box<[_]> = bytes
-        .chunks_exact(8)
-        .map(|word| UnsafeCell::new(u64::from_ne_bytes(word.try_into().unwrap_or_default())))
-        .collect();
+    let mut words = room(fds.len().div_ceil(2).max(1))?;
+    words.extend(fds.chunks(2).map(|pair| {
+        let mut bytes = [0; 8];
+        for (place, fd) in bytes.chunks_exact_mut(4).zip(pair) {
+            place.copy_from_slice(&fd.0.to_ne_bytes());
+        }
+        UnsafeCell::new(u64::from_ne_bytes(bytes))
+    }));
+    if words.is_empty() {
+        words.push(UnsafeCell::new(0));
+    }
+    let words = words.into_boxed_slice();
     let place = words.as_ptr() as *mut i32;
     let offset = or_zero(offset);
     entry(sqe)?.prepare(Keep::Words { _words: words }.into(), |raw| {

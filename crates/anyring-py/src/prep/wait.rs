@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::args::{I32, U32, U64};
 use crate::keep::{Keep, copy, pin_block, words};
+use crate::make::Many;
 use crate::sqe::{Sqe, entry};
 
 /// Bytes of a time.
@@ -132,9 +133,10 @@ fn _futex(
 fn _futex_waitv(
     sqe: &Bound<'_, Sqe>,
     futexes: &Bound<'_, PyAny>,
-    waits: Vec<(u64, u32)>,
+    waits: Many<(u64, u32)>,
     flags: U32,
 ) -> PyResult<()> {
+    let Many(waits) = waits;
     for &(_, flags) in &waits {
         crate::given::futex(flags)?;
     }

@@ -1,0 +1,132 @@
+//! Objects of Python, and lists of arguments, made so that short memory is an
+//! exception. PyO3's own functions panic where the interpreter has no memory for an
+//! object, and end the process where a list has none.
+
+use std::ffi::CString;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
+
+use crate::reserve::{room, short};
+
+/// A copy of bytes.
+#[inline]
+pub(crate) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: copies that many bytes, or gives NULL with an exception set.
+    unsafe {
+        let length = data.len() as ffi::Py_ssize_t;
+        let object = ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), length);
+        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+    }
+}
+
+/// An integer.
+#[inline]
+pub(crate) fn integer(py: Python<'_>, value: i64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: makes an object, or gives NULL with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(value)) }
+}
+
+/// An integer without a sign.
+pub(crate) fn unsigned(py: Python<'_>, value: u64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: makes an object, or gives NULL with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromUnsignedLongLong(value)) }
+}
+
+/// A text.
+pub(crate) fn text<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: copies that many bytes of UTF-8, or gives NULL with an exception set.
+    unsafe {
+        let length = value.len() as ffi::Py_ssize_t;
+        let object = ffi::PyUnicode_FromStringAndSize(value.as_ptr().cast(), length);
+        Bound::from_owned_ptr_or_err(py, object)
+    }
+}
+
+/// A tuple.
+pub(crate) fn tuple<'py, const N: usize>(
+    py: Python<'py>,
+    items: [Bound<'py, PyAny>; N],
+) -> PyResult<Bound<'py, PyTuple>> {
+    // SAFETY: makes a tuple with N empty places, or gives NULL with an exception
+    // set; each place takes over one reference.
+    unsafe {
+        let object = ffi::PyTuple_New(N as ffi::Py_ssize_t);
+        let object = Bound::from_owned_ptr_or_err(py, object)?;
+        for (place, item) in (0..).zip(items) {
+            ffi::PyTuple_SetItem(object.as_ptr(), place, item.into_ptr());
+        }
+        Ok(object.cast_into_unchecked())
+    }
+}
+
+/// An empty list.
+pub(crate) fn list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    // SAFETY: makes a list, or gives NULL with an exception set.
+    unsafe { Ok(Bound::from_owned_ptr_or_err(py, ffi::PyList_New(0))?.cast_into_unchecked()) }
+}
+
+/// An exception of a class with a number, a text and perhaps one thing more:
+/// MemoryError where it cannot be made.
+#[cold]
+pub(crate) fn error<'py>(
+    class: &Bound<'py, PyType>,
+    number: i32,
+    message: &str,
+    subject: Option<Bound<'py, PyAny>>,
+) -> PyErr {
+    let py = class.py();
+    let made = || {
+        let number = integer(py, number.into())?;
+        let message = text(py, message)?;
+        let given = match subject {
+            Some(subject) => tuple(py, [number, message, subject])?,
+            None => tuple(py, [number, message])?,
+        };
+        class.call1(given)
+    };
+    made().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// What a program gave where a list of things is wanted: any sequence but str.
+pub(crate) struct Many<T>(pub(crate) Vec<T>);
+
+impl<'py, T: FromPyObject<'py>> FromPyObject<'py> for Many<T> {
+    fn extract_bound(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        // SAFETY: an object.
+        let sequence = unsafe { ffi::PySequence_Check(object.as_ptr()) } != 0;
+        if !sequence || object.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err("a list is required"));
+        }
+        gather(object.try_iter()?.map(|item| item?.extract())).map(Many)
+    }
+}
+
+/// All items in a list; MemoryError where it has no memory.
+pub(crate) fn gather<T>(items: impl Iterator<Item = PyResult<T>>) -> PyResult<Vec<T>> {
+    // What an iterator says of its length need not be so.
+    let mut all = room(items.size_hint().0.min(1 << 16))?;
+    for item in items {
+        if all.len() == all.capacity() {
+            all.try_reserve(1).map_err(|_| short())?;
+        }
+        all.push(item?);
+    }
+    Ok(all)
+}
+
+/// A copy of bytes for the kernel.
+pub(crate) fn copied(data: &[u8]) -> PyResult<Vec<u8>> {
+    let mut copy = room(data.len())?;
+    copy.extend_from_slice(data);
+    Ok(copy)
+}
+
+/// A copy of a path or a name with its end; ValueError for one that has a zero.
+pub(crate) fn c_string(data: &[u8]) -> PyResult<CString> {
+    let mut copy = room(data.len() + 1)?;
+    copy.extend_from_slice(data);
+    CString::new(copy).map_err(|_| PyValueError::new_err("embedded null byte"))
+}
