@@ -39,7 +39,6 @@ static void check_locked(const char *after)
 
 static void operations(struct io_uring *ring, int fd, char *page)
 {
-	struct open_how how = { .flags = O_RDWR };
 	struct io_uring_sqe *sqe;
 	int ends[2], at;
 
@@ -72,7 +71,7 @@ static void operations(struct io_uring *ring, int fd, char *page)
 	CHECK_EQ(io_uring_unregister_files(ring), 0);
 	check_locked("registration");
 	CHECK_EQ(io_uring_register_files_sparse(ring, 2), 0);
-	io_uring_prep_openat2_direct(sqe_of(ring), AT_FDCWD, "file", &how, 0);
+	io_uring_prep_openat_direct(sqe_of(ring), AT_FDCWD, "file", O_RDWR, 0, 0);
 	CHECK_EQ(run_one(ring), 0);
 	check_locked("a direct open");
 	io_uring_prep_close_direct(sqe_of(ring), 0);

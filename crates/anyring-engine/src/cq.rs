@@ -43,6 +43,8 @@ pub(crate) struct CompletionQueue {
     pub(crate) news: News,
     /// The program does not see yet what is posted.
     withheld: bool,
+    /// Deferred completions stay where they are, whatever is posted.
+    pub(crate) leaves: bool,
 }
 
 impl CompletionQueue {
@@ -157,7 +159,7 @@ impl CompletionQueue {
             }
             return;
         }
-        if !self.deferred.is_empty() {
+        if !self.deferred.is_empty() && !self.leaves {
             // They were first.
             self.flush(memory, inside);
         }

@@ -67,6 +67,10 @@ pub(crate) fn enter(
             return Some(error);
         }
         state.waits_next = waits && min_complete != 0;
+        // Deferred work is left to enters that ask for events.
+        let leaves = !waits && state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0;
+        state.leaves = leaves;
+        state.cq.leaves = leaves;
         if state.flags & abi::IORING_SETUP_SQPOLL != 0 {
             submitted = Ok(to_submit as c_int);
         } else if to_submit != 0 {
@@ -79,8 +83,10 @@ pub(crate) fn enter(
             && !state.first_look
             && matches!(submitted, Ok(count) if count as u32 == to_submit)
             && !state.reached(state.target(min_complete));
-        let looks = looks || waits || min_complete == 0 || state.first_look;
-        state.look_at_signals();
+        let looks = !leaves && (looks || waits || min_complete == 0 || state.first_look);
+        if !leaves {
+            state.look_at_signals();
+        }
         if state.waiting_events != 0 && looks && !sleeps {
             state.harvest(ring.kick.get());
         }
@@ -145,6 +151,7 @@ fn check_issuer(state: &mut State, to_submit: u32, flags: u32) -> Result<(), c_i
 fn bring(state: &mut State, ring: &Ring) {
     if state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0 {
         state.clear_flag(abi::IORING_SQ_TASKRUN);
+        state.told_pending = false;
     }
     state.flush();
     state.quiet(ring.signal.get());
@@ -166,6 +173,9 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
     }
     // A chain ends with the submission.
     close_chain(state);
+    if state.leaves && state.has_untried() {
+        state.try_untried();
+    }
     state.forget_untried();
     state.release_held();
     Ok(taken as c_int)

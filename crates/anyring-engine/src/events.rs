@@ -124,6 +124,9 @@ pub(crate) fn drive(ring: &Arc<Ring>) -> bool {
         }
         if state.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0 {
             state.harvest(ring.kick.get());
+        } else if state.looks_out() && sys::poll_now(state.epoll, libc::EPOLLIN as u32) != 0 {
+            // The work itself is left to an enter.
+            state.notify_pending();
         }
         true
     })

@@ -90,7 +90,10 @@ fn perform(job: Job) {
         Work::CallAs(call, ids) => as_user(*ids, call),
         Work::Futex(wait) => futex::block(wait),
     };
-    job.ring.with(false, |state| state.resume(job.id, res));
+    job.ring.with(false, |state| {
+        state.by_worker = true;
+        state.resume(job.id, res);
+    });
 }
 
 /// A call with other ids for files: the kernel has them for each thread.

@@ -262,6 +262,7 @@ impl Ring {
     ) -> R {
         let mut state = self.state.lock();
         state.inside = inside;
+        state.by_worker = false;
         let result = work(&mut state);
         state.advance();
         loop {

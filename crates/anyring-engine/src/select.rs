@@ -296,7 +296,9 @@ impl Stray {
     /// The kernel's answer, or what stands for it where io_uring is denied.
     #[cold]
     fn asked(self, answer: c_int) -> c_int {
-        if is_refusal(answer) && !KERNEL_SERVES.load(Ordering::Relaxed) && engine().is_some() {
+        // An index is EINVAL to the kernel as long as the thread has no ring of its.
+        let differs = self.registered || is_refusal(answer);
+        if differs && !KERNEL_SERVES.load(Ordering::Relaxed) && engine().is_some() {
             self.answer()
         } else {
             answer

@@ -49,7 +49,7 @@ pub(crate) struct Waiter {
 #[derive(Debug)]
 pub(crate) struct Notify {
     pub(crate) fd: Fd,
-    /// Not for completions found while submitting.
+    /// Only for completions that threads of the pool post.
     pub(crate) only_async: bool,
 }
 
@@ -106,6 +106,10 @@ pub(crate) struct State {
     pub(crate) notify: Option<Notify>,
     /// It was signalled since a poll last asked.
     pub(crate) notified: bool,
+    /// It was signalled for deferred work since the last enter that fetched.
+    pub(crate) told_pending: bool,
+    /// A thread of the pool posts.
+    pub(crate) by_worker: bool,
     pub(crate) personalities: Vec<(u16, [u32; 2])>,
     pub(crate) clock: c_int,
     pub(crate) wait_region: Option<(u64, usize)>,
@@ -135,6 +139,8 @@ pub(crate) struct State {
     pub(crate) signalled: bool,
     /// The thread inside will wait.
     pub(crate) waits_next: bool,
+    /// It leaves deferred work to a later enter.
+    pub(crate) leaves: bool,
     pub(crate) workers: [u32; 2],
     /// The epoll that all watches are in.
     pub(crate) epoll: c_int,
@@ -158,7 +164,7 @@ impl State {
             waits: self.waits,
             // With DEFER_TASKRUN enters see to what is waited for.
             pending: self.waiting_events != 0
-                && self.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0,
+                && (self.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0 || self.looks_out()),
             signalled: self.signalled,
             gone: self.gone,
         }
@@ -207,6 +213,8 @@ impl State {
             restrictions: None,
             notify: None,
             notified: false,
+            told_pending: false,
+            by_worker: false,
             personalities: Vec::new(),
             clock: libc::CLOCK_MONOTONIC,
             wait_region: None,
@@ -226,6 +234,7 @@ impl State {
             me: Weak::new(),
             signalled: false,
             waits_next: false,
+            leaves: false,
             workers: [0; 2],
             epoll,
             serial,

@@ -124,25 +124,61 @@ impl State {
             was_empty,
             ..
         } = core::mem::take(&mut self.cq.news);
-        // An edge-triggered epoll needs an event of its own for what comes after
-        // the program took everything, though the fd is readable still. Whoever
-        // waits in an enter needs none.
-        let edge = from_outside || was_empty && !self.waits_next;
+        // An edge-triggered epoll needs an event of its own for what comes while the
+        // fd is readable still. What the thread that posts it waits for itself needs
+        // none: it finds an empty queue, as a rule.
+        let edge = from_outside || !was_empty || !self.waits_next;
         if !self.signalled || (edge && self.waiters.is_empty()) {
             self.signalled = true;
             sys::eventfd_add(signal);
         }
-        if let Some(notify) = &self.notify {
-            let wanted = !notify.only_async || from_outside;
-            if wanted
-                && self.memory.cq_flags().load(Ordering::Relaxed) & IORING_CQ_EVENTFD_DISABLED == 0
-            {
-                sys::eventfd_add(notify.fd.get());
-                self.notified = true;
-            }
+        if self.notify.is_some() {
+            self.notify_posted(from_outside);
         }
         if self.other_satisfied(me) {
             sys::eventfd_add(kick);
+        }
+    }
+
+    /// Signals the registered eventfd for what was posted, or waits for an enter.
+    #[cold]
+    fn notify_posted(&mut self, from_outside: bool) {
+        if self.notify.as_ref().is_some_and(|notify| notify.only_async) {
+            if self.by_worker {
+                self.signal_notify();
+            }
+        } else if from_outside && self.flags & IORING_SETUP_DEFER_TASKRUN != 0 {
+            self.notify_pending();
+        } else {
+            self.signal_notify();
+        }
+    }
+
+    /// Deferred work is pending: signals that once until an enter fetches it.
+    pub(crate) fn notify_pending(&mut self) {
+        if !core::mem::replace(&mut self.told_pending, true) {
+            self.signal_notify();
+        }
+    }
+
+    /// Whether deferred work has to be looked out for: a registered eventfd is to be
+    /// signalled for it, and was not since the last enter that fetched.
+    #[inline]
+    pub(crate) fn looks_out(&self) -> bool {
+        !self.told_pending
+            && self
+                .notify
+                .as_ref()
+                .is_some_and(|notify| !notify.only_async)
+    }
+
+    fn signal_notify(&mut self) {
+        let Some(notify) = &self.notify else {
+            return;
+        };
+        if self.memory.cq_flags().load(Ordering::Relaxed) & IORING_CQ_EVENTFD_DISABLED == 0 {
+            sys::eventfd_add(notify.fd.get());
+            self.notified = true;
         }
     }
 
