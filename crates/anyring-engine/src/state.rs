@@ -20,7 +20,7 @@ use crate::message::Message;
 use crate::ops::futex;
 use crate::random;
 use crate::register::limits::Restrictions;
-use crate::request::{Id, Request};
+use crate::request::{Data, File, Id, Request};
 use crate::resources::{Buffers, Files};
 use crate::ring::Ring;
 use crate::sq::SubmissionQueue;
@@ -80,6 +80,8 @@ pub(crate) struct State {
     ready: VecDeque<u32>,
     /// Requests that were stopped, with their results.
     stopped: VecDeque<(Id, i32)>,
+    /// What calls use that workers wait in and whose requests have ended.
+    left: Vec<(Id, Data, File)>,
     /// Requests that wait for a drain, in order, with what follows them.
     drain: VecDeque<u32>,
     /// Started and not finished, other than multishot ones.
@@ -196,6 +198,7 @@ impl State {
             free,
             ready: VecDeque::new(),
             stopped: VecDeque::new(),
+            left: Vec::new(),
             drain: VecDeque::new(),
             running: 0,
             draining: None,

@@ -187,10 +187,14 @@ pub(crate) fn one(state: &mut State, id: Id) -> Result<i32, c_int> {
             let serial = state.serial;
             if pool::cancel(serial, id) {
                 state.stop(id, -libc::ECANCELED);
-                Ok(stopped)
-            } else {
-                Err(-libc::EALREADY)
+                return Ok(stopped);
             }
+            // It has begun. The kernel interrupts the wait; a call of ours goes on
+            // without its request.
+            if state.get(id).is_some_and(super::file::waits_for_peer) {
+                state.leave(id);
+            }
+            Err(-libc::EALREADY)
         }
         // A wait for a file is found until it ends, other waits are not.
         Stage::Stopped if stopped == 0 && request.watch.is_some() => Ok(0),

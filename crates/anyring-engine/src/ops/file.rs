@@ -397,6 +397,47 @@ fn build(request: &mut Request) -> Result<Outcome, c_int> {
     Ok(outcome)
 }
 
+/// Whether an open is of a named pipe, and so waits for its other end, perhaps for
+/// ever. It neither makes nor truncates anything then: when it ends does not matter
+/// to who gave it up. Looked up without waiting.
+pub(crate) fn waits_for_peer(request: &Request) -> bool {
+    const CACHED: u64 = 0x20;
+    let op = u32::from(request.sqe.opcode);
+    let Data::Bytes(path, how) = &request.data else {
+        return false;
+    };
+    if !matches!(op, abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2) || path.is_empty() {
+        return false;
+    }
+    // The kernel copied the path by the time it waits: only its look counts here.
+    let nofollow = open_flags(request) & libc::O_NOFOLLOW as u64;
+    let resolve = match how.get(16..24).map(<[u8; 8]>::try_from) {
+        Some(Ok(word)) => u64::from_ne_bytes(word),
+        _ => 0,
+    };
+    let look = [
+        libc::O_PATH as u64 | libc::O_CLOEXEC as u64 | nofollow,
+        0,
+        resolve | CACHED,
+    ];
+    let from = match &request.second {
+        crate::request::File::None => request.sqe.fd,
+        held => held.fd(),
+    };
+    let args = [
+        from as usize,
+        path.as_ptr() as usize,
+        look.as_ptr() as usize,
+        OPEN_HOW,
+    ];
+    // SAFETY: the path lies in memory that the request keeps, the struct here.
+    let Ok(found) = (unsafe { sys::raw(libc::SYS_openat2, &args) }) else {
+        return false;
+    };
+    let fd = sys::Fd::own(found as c_int);
+    sys::kind_of(fd.get()).is_ok_and(|kind| kind.0 == libc::S_IFIFO)
+}
+
 /// The flags of an open, from the SQE or from its struct.
 fn open_flags(request: &Request) -> u64 {
     match &request.data {

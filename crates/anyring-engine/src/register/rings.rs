@@ -146,14 +146,17 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     let kept = abi::IORING_SETUP_NO_SQARRAY
         | abi::IORING_SETUP_SQE128
         | abi::IORING_SETUP_CQE32
-        | abi::IORING_SETUP_CQE_MIXED;
+        | abi::IORING_SETUP_CQE_MIXED
+        | abi::IORING_SETUP_NO_MMAP;
     p.flags |= state.flags & kept;
+    // A ring in the program's memory goes on in what the program hands over.
+    let given = p.flags & abi::IORING_SETUP_NO_MMAP != 0;
     let unread = state.cq_ready();
     if state.sq.ready(&state.memory) > p.sq_entries || unread > p.cq_entries {
         return Err(-libc::EOVERFLOW);
     }
     let shares = state.memory.is_shared();
-    let memory = Memory::new(&mut p, false, shares.then_some(&mut state.mappable))?;
+    let memory = Memory::new(&mut p, given, shares.then_some(&mut state.mappable))?;
     p.features = crate::ring::FEATURES;
     p.flags = state.flags & kept | p.flags & known;
     user::write(arg, &p)?;

@@ -3,7 +3,8 @@
 use anyring_abi::IOSQE_IO_DRAIN;
 
 use super::State;
-use crate::request::{Data, Id, Outcome, Request, Stage};
+use crate::request::{Data, File, Id, Outcome, Request, Stage};
+use crate::sys::Fd;
 use crate::{ops, pool};
 
 impl State {
@@ -87,6 +88,13 @@ impl State {
 
     /// Goes on with a request after the pool or a message finished a step.
     pub(crate) fn resume(&mut self, id: Id, res: i32) {
+        if let Some(at) = self.left.iter().position(|left| left.0 == id) {
+            self.left.swap_remove(at);
+            if res >= 0 {
+                self.closing.close(Fd::own(res));
+            }
+            return;
+        }
         let Some(mut request) = self.take(id) else {
             return;
         };
@@ -149,6 +157,20 @@ impl State {
         if let Some(request) = self.get_mut(id) {
             request.stage = Stage::Stopped;
             self.stopped.push_back((id, res));
+        }
+    }
+
+    /// Ends an open that a worker waits in: the worker goes on with what the call
+    /// uses, and a descriptor that it gets is closed.
+    pub(crate) fn leave(&mut self, id: Id) {
+        if self.left.try_reserve(1).is_err() {
+            return;
+        }
+        if let Some(request) = self.get_mut(id) {
+            let data = core::mem::replace(&mut request.data, Data::None);
+            let directory = core::mem::replace(&mut request.second, File::None);
+            self.left.push((id, data, directory));
+            self.stop(id, -libc::EINTR);
         }
     }
 
