@@ -31,9 +31,15 @@ class _OwnedSocket(socket.socket):
 
     __slots__ = ()
 
-    def _let_go(self):
-        transport = _transports.get(self.fileno())
+    def _transport(self):
+        transport = _transports.get(super().fileno())
         if transport is None or transport._sock is not self or transport._loop is None:
+            return None
+        return transport
+
+    def _let_go(self):
+        transport = self._transport()
+        if transport is None:
             return
         loop, let_go = transport._loop, transport._stream.let_go
         try:
@@ -44,6 +50,38 @@ class _OwnedSocket(socket.socket):
         except RuntimeError:
             # The loop is closed, or another process's.
             pass
+
+    def _flush(self):
+        transport = self._transport()
+        if transport is not None:
+            transport._flush()
+
+    def fileno(self):
+        """The descriptor; what the transport was given to write is sent first."""
+        self._flush()
+        return super().fileno()
+
+    def shutdown(self, how):
+        """Shuts down a half, behind what the transport was given to write."""
+        self._flush()
+        super().shutdown(how)
+
+    def send(self, *args):
+        """Sends behind what the transport was given to write, as do the others."""
+        self._flush()
+        return super().send(*args)
+
+    def sendall(self, *args):
+        self._flush()
+        return super().sendall(*args)
+
+    def sendto(self, *args):
+        self._flush()
+        return super().sendto(*args)
+
+    def sendmsg(self, *args):
+        self._flush()
+        return super().sendmsg(*args)
 
     def _real_close(self, *args):
         self._let_go()
@@ -71,6 +109,37 @@ class _OwnedSocket(socket.socket):
 _OwnedSocket.__module__, _OwnedSocket.__qualname__ = "socket", "socket"
 
 
+class _TransportSocket(trsock.TransportSocket):
+    """The `get_extra_info("socket")` of a transport: what is done to it comes
+    behind what the transport was given to write."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, sock, transport):
+        super().__init__(sock)
+        self._transport = weakref.ref(transport)
+
+    def _flush(self):
+        transport = self._transport()
+        if transport is not None and transport._sock is not None:
+            transport._flush()
+
+    def fileno(self):
+        self._flush()
+        return super().fileno()
+
+    def dup(self):
+        self._flush()
+        return super().dup()
+
+    def shutdown(self, how):
+        self._flush()
+        super().shutdown(how)
+
+
+_TransportSocket.__qualname__ = "TransportSocket"
+
+
 class StreamTransport(transports._FlowControlMixin, transports.Transport):
     """A connected stream socket on the ring of an EventLoop."""
 
@@ -84,7 +153,7 @@ class StreamTransport(transports._FlowControlMixin, transports.Transport):
         self, loop, sock, protocol, waiter=None, extra=None, server=None, context=None
     ):
         super().__init__(extra, loop)
-        self._extra["socket"] = trsock.TransportSocket(sock)
+        self._extra["socket"] = _TransportSocket(sock, self)
         try:
             self._extra["sockname"] = sock.getsockname()
         except OSError:
@@ -142,6 +211,18 @@ class StreamTransport(transports._FlowControlMixin, transports.Transport):
             # What was written comes before what its user sends there.
             self._stream.flush()
         return super().get_extra_info(name, default)
+
+    def _flush(self):
+        """Sends what the socket takes, for one who is about to use it. Another
+        thread finds sent what was written in the turns before."""
+        if self._stream is None or self._loop is None:
+            return
+        if self._loop._thread_id in (None, threading.get_ident()):
+            try:
+                self._stream.flush()
+            except RuntimeError:
+                # The loop is closed, or another process's.
+                pass
 
     # ---- protocol
 

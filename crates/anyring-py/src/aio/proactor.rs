@@ -37,7 +37,12 @@ impl Proactor {
                 _ => Err(error),
             })
             .map_err(raise)?;
+        let on_engine = matches!(
+            anyring_engine::served(ring.fd()),
+            anyring_engine::Served::Userspace(_)
+        );
         Ok(Proactor {
+            on_engine,
             ring: Some(Owned(ring)),
             process: generation(),
             requests: Table::new()?,

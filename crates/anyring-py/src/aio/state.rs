@@ -86,6 +86,8 @@ fn thread_number() -> u64 {
 #[pyclass(module = "liburing._liburing", weakref)]
 pub(crate) struct Proactor {
     pub(super) ring: Option<Owned>,
+    /// The userspace engine serves the ring.
+    pub(super) on_engine: bool,
     pub(super) process: u32,
     pub(super) requests: Table<Request, Infallible>,
     /// Completions whose tag was of no request.

@@ -167,11 +167,18 @@ impl Proactor {
     /// while it prepares it, a kernel without `IORING_SETUP_SUBMIT_ALL` leaves
     /// those behind it in the queue. Of the last call the number taken.
     fn submit_all(&mut self) -> PyResult<i32> {
+        let on_engine = self.on_engine;
         loop {
             // SAFETY: used within this call only; the slots keep what the
             // entries point to.
             let ring = unsafe { self.ring()?.as_ring_ref() };
-            let result = ring.submit();
+            // The kernel posts what completes by itself. The engine has to be entered
+            // for it: a loop that is busy would wait for the engine's own thread.
+            let result = if on_engine {
+                ring.submit_and_get_events()
+            } else {
+                ring.submit()
+            };
             if result <= 0 || ring.sq_ready() == 0 {
                 return Ok(result);
             }
