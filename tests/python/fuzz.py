@@ -582,6 +582,17 @@ def main():
     if args.one is not None:
         return one(args.one, args.steps, args.folder)
     engines = ("kernel", "userspace") if args.engine == "both" else (args.engine,)
+    if "kernel" in engines:
+        made = subprocess.run(
+            [sys.executable, "-c", "import liburing; liburing.Ring(8).close()"],
+            env=os.environ | {"ANYRING_ENGINE": "kernel"}, capture_output=True, text=True,
+        )  # fmt: skip
+        if made.returncode:
+            reason = made.stderr.strip().splitlines()[-1]
+            print(f"skipped: programs on the kernel's rings: {reason}", flush=True)
+            engines = tuple(engine for engine in engines if engine != "kernel")
+            if not engines:
+                return 77
     print(f"first seed {args.seed}", flush=True)
     end, runs, failures = time.monotonic() + args.seconds, 0, 0
     while time.monotonic() < end and runs < args.runs:

@@ -95,7 +95,13 @@ def calls(folder, monkeypatch):
         assert to.samefile(path)
 
     async def same(function, check, *args):
-        assert await function(*args) == check(*args)
+        found, expected = await function(*args), check(*args)
+        if isinstance(expected, os.statvfs_result):
+            # Other programs take and give back blocks and inodes in between.
+            assert type(found) is os.statvfs_result
+            names = ("f_bsize", "f_frsize", "f_blocks", "f_flag", "f_namemax")
+            found, expected = ([getattr(one, name) for name in names] for one in (found, expected))
+        assert found == expected
 
     async def scanned():
         path = made()
