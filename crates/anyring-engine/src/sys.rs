@@ -539,6 +539,28 @@ pub(crate) fn is_pollable(epoll: c_int, fd: c_int) -> bool {
     is_open(fd) && epoll_ctl(epoll, NOTHING, fd, 0, 0) != Err(-libc::EPERM)
 }
 
+/// Whether the file has a position.
+pub(crate) fn is_seekable(fd: c_int) -> bool {
+    plain(libc::SYS_lseek, &[fd as usize, 0, libc::SEEK_CUR as usize]) != Err(-libc::ESPIPE)
+}
+
+/// Whether reads and writes of a file that can be polled need not wait: that of
+/// sockets, pipes, files with records, and of what the program opened so.
+pub(crate) fn takes_nowait(fd: c_int) -> bool {
+    let is_socket_or_pipe = match kind_of(fd) {
+        Ok((libc::S_IFSOCK, _)) => true,
+        Ok((libc::S_IFIFO, _)) => !is_named_fifo(fd),
+        _ => record_size(fd).is_some(),
+    };
+    is_socket_or_pipe || status_flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
+}
+
+/// Whether a FIFO was opened by its name, not made by pipe(2).
+pub(crate) fn is_named_fifo(fd: c_int) -> bool {
+    kind_of(fd).is_ok_and(|kind| kind.0 == libc::S_IFIFO)
+        && link_of(fd).is_some_and(|name| !name.starts_with(b"pipe:"))
+}
+
 /// Whether reads (preadv2) or writes (pwritev2) are possible at all, asked by a
 /// transfer of nothing.
 pub(crate) fn knows(number: i64, fd: c_int) -> bool {

@@ -122,7 +122,11 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     let mut problem = -libc::ENOENT;
     for id in found {
         let group = state.get(id).and_then(group_of);
+        let at_work = state.get(id).is_some_and(is_at_work);
         match one(state, id) {
+            // As one that a worker is at, which is stopped and not counted.
+            Ok(_) if at_work && !all => return Err(-libc::EALREADY),
+            Ok(_) if at_work => {}
             Ok(result) if !all => return Ok(result),
             Ok(_) => match group {
                 Some(group) if together => {
@@ -142,6 +146,14 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
         }
     }
     if all { Ok(count) } else { Err(problem) }
+}
+
+/// Whether the kernel has a worker wait where the request waits for a file here.
+fn is_at_work(request: &Request) -> bool {
+    matches!(
+        u32::from(request.sqe.opcode),
+        abi::IORING_OP_SPLICE | abi::IORING_OP_TEE
+    )
 }
 
 /// Requests of which the kernel answers how many it stopped, not 0.

@@ -346,7 +346,11 @@ pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
             request.file = File::Borrowed(request.sqe.fd);
         }
     }
-    let outcome = step(state, request, None);
+    let outcome = if request.has(abi::IOSQE_ASYNC) && repeats(request) {
+        begin_repeating(state, request)
+    } else {
+        step(state, request, None)
+    };
     match (&outcome, &request.file) {
         // What is wrong with the file comes before anything else.
         (Outcome::Done(res) | Outcome::DoneWith(res, _), File::Borrowed(fd))
@@ -355,6 +359,35 @@ pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
             Outcome::Done(-libc::EBADF)
         }
         _ => outcome,
+    }
+}
+
+/// Multishot requests but polls.
+fn repeats(request: &Request) -> bool {
+    let flag = match u32::from(request.sqe.opcode) {
+        abi::IORING_OP_READ_MULTISHOT => return true,
+        abi::IORING_OP_ACCEPT => abi::IORING_ACCEPT_MULTISHOT,
+        abi::IORING_OP_RECV | abi::IORING_OP_RECVMSG => abi::IORING_RECV_MULTISHOT,
+        _ => return false,
+    };
+    u32::from(request.sqe.ioprio) & flag != 0
+}
+
+/// A multishot request that a worker starts: the kernel's waits for the file before
+/// its first try, so that only what can be polled is right.
+#[cold]
+fn begin_repeating(state: &mut State, request: &mut Request) -> Outcome {
+    let fd = request.file.fd();
+    if !crate::sys::is_pollable(state.epoll, fd) {
+        return Outcome::Done(-libc::EBADFD);
+    }
+    if !crate::sys::takes_nowait(fd) {
+        return step(state, request, None);
+    }
+    match copy(request) {
+        Ok(()) if transfers(request.sqe.opcode) => Outcome::Poll(net::RECEIVE as u32),
+        Ok(()) => Outcome::Poll(libc::EPOLLIN as u32),
+        Err(error) => Outcome::Done(error),
     }
 }
 

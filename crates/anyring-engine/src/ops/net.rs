@@ -21,7 +21,7 @@ const BUNDLE: usize = 256;
 /// Results of one multishot request before others get a turn.
 const TURN: u32 = 33;
 /// What a receive waits for: that the peer has ended, too, comes with it.
-const RECEIVE: c_int = libc::EPOLLIN | libc::EPOLLRDHUP;
+pub(crate) const RECEIVE: c_int = libc::EPOLLIN | libc::EPOLLRDHUP;
 
 fn ioprio(request: &Request, flag: u32) -> bool {
     u32::from(request.sqe.ioprio) & flag != 0

@@ -17,11 +17,10 @@ const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP) as u32;
 /// Bits of an epoll that are no events.
 const MODES: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32;
 
-/// What the kernel checks of a poll.
+/// What the kernel checks of a poll. It takes no level-triggered ones here.
 pub(crate) fn check(request: &Request) -> Result<(), c_int> {
     let flags = request.sqe.len;
-    let known = abi::IORING_POLL_ADD_MULTI | abi::IORING_POLL_ADD_LEVEL;
-    if flags & !known != 0
+    if flags & !abi::IORING_POLL_ADD_MULTI != 0
         || flags & abi::IORING_POLL_ADD_MULTI != 0 && request.has(abi::IOSQE_CQE_SKIP_SUCCESS)
     {
         return Err(-libc::EINVAL);
@@ -36,8 +35,7 @@ fn is_multishot(request: &Request) -> bool {
 
 fn wanted(request: &Request) -> u32 {
     let events = request.sqe.op_flags & !MODES | ALWAYS;
-    let level = request.sqe.len & abi::IORING_POLL_ADD_LEVEL != 0;
-    if is_multishot(request) && !level {
+    if is_multishot(request) {
         events | libc::EPOLLET as u32
     } else {
         events

@@ -328,6 +328,8 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
     if events.is_none() && request.has(abi::IOSQE_ASYNC) {
         return match check_file(request) {
             Ok(()) if is_short(request) => Outcome::Done(-libc::EINVAL),
+            // What can only fail is never ready, and a worker's call fails at once.
+            Ok(()) if is_idle(request) => by_worker(state, request),
             Ok(()) => park(state, request),
             Err(error) => Outcome::Done(error),
         };
@@ -349,8 +351,8 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
         match call(request, RWF_NOWAIT) {
             Ok(count) => {
                 let total = vectors(request).total();
-                if total == 0 && events.is_none() && !writes(request) {
-                    if let Some(outcome) = read_nothing(state, request) {
+                if total == 0 && (events.is_none() || writes(request)) {
+                    if let Some(outcome) = move_nothing(state, request, events.is_some()) {
                         return outcome;
                     }
                 }
@@ -395,6 +397,49 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
             }
         }
     }
+}
+
+/// A first try in a worker's place, of a file that is not ready.
+fn by_worker(state: &mut State, request: &mut Request) -> Outcome {
+    let _quiet = writes(request).then(sys::NoSigpipe::new);
+    match call(request, RWF_NOWAIT) {
+        Ok(0) if vectors(request).total() == 0 && !waits_for_nothing(request) => {
+            let result = if writes(request) {
+                write_nothing(request).unwrap_or(Ok(0))
+            } else {
+                Ok(0)
+            };
+            Outcome::Done(sys::to_res(result))
+        }
+        Err(e) if e != -libc::EAGAIN && e != -libc::EOPNOTSUPP && e != -libc::ESPIPE => {
+            if e == -libc::EINVAL && is_in_vain(request) {
+                return park(state, request);
+            }
+            Outcome::Done(e)
+        }
+        Ok(count) if count != 0 => Outcome::Done(count as i32),
+        _ => park(state, request),
+    }
+}
+
+/// Whether a transfer of nothing waits as any other: with files that do not know "do
+/// not wait".
+fn waits_for_nothing(request: &Request) -> bool {
+    let fd = request.file.fd();
+    match sys::kind_of(fd) {
+        Ok((0 | libc::S_IFCHR, _)) => true,
+        Ok((libc::S_IFIFO, _)) => !writes(request) && sys::is_named_fifo(fd),
+        _ => false,
+    }
+}
+
+/// A write of nothing to a socket, whose state it reports; pwritev2(2) would not ask it.
+fn write_nothing(request: &Request) -> Option<Sys> {
+    if !held::is_socket(request.file.fd()) {
+        return None;
+    }
+    let (fd, flags) = (request.file.fd() as usize, libc::MSG_DONTWAIT as usize);
+    Some(sys::plain(libc::SYS_sendto, &[fd, 0, 0, flags, 0, 0]))
 }
 
 /// What must not be found out only when the file is ready.
@@ -458,9 +503,10 @@ fn is_direct(request: &Request) -> bool {
 }
 
 /// Whether the file is not ready and knows no such call at all, which shows only
-/// when it is ready.
+/// when it is ready. Those with records know "do not wait", and are asked at once.
 fn is_in_vain(request: &Request) -> bool {
-    is_idle(request) && !sys::knows(number(request), request.file.fd())
+    let fd = request.file.fd();
+    is_idle(request) && !sys::knows(number(request), fd) && sys::record_size(fd).is_none()
 }
 
 /// Whether a read has less room than the file's records have bytes.
@@ -472,22 +518,35 @@ fn is_short(request: &Request) -> bool {
         && sys::record_size(request.file.fd()).is_some_and(|bytes| room < bytes)
 }
 
-/// A read of nothing moved nothing, which preadv2(2) says of any file: those with
-/// records find that too little, and others that do not know "do not wait" are
-/// waited for.
-fn read_nothing(state: &mut State, request: &mut Request) -> Option<Outcome> {
-    let kind = sys::kind_of(request.file.fd()).ok()?.0;
-    if kind != 0 && kind != libc::S_IFCHR {
+/// A transfer of nothing moved nothing, which preadv2(2) and pwritev2(2) say of any
+/// file: those with records find that too little, sockets may be in a state that
+/// forbids it, and others that do not know "do not wait" are waited for.
+#[cold]
+fn move_nothing(state: &mut State, request: &mut Request, waited: bool) -> Option<Outcome> {
+    if writes(request) {
+        match write_nothing(request) {
+            Some(Err(e)) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
+                return Some(park(state, request));
+            }
+            Some(result) => return Some(Outcome::Done(sys::to_res(result))),
+            None => {}
+        }
+    }
+    if waited || !waits_for_nothing(request) {
         return None;
     }
     if is_short(request) {
         return Some(Outcome::Done(-libc::EINVAL));
     }
-    if !is_idle(request) || request.sqe.op_flags & RWF_NOWAIT != 0 {
+    if !is_idle(request) || refuses_to_wait(request) {
         return None;
     }
     request.no_nowait = true;
     Some(park(state, request))
+}
+
+fn refuses_to_wait(request: &Request) -> bool {
+    request.sqe.op_flags & RWF_NOWAIT != 0
 }
 
 /// The program's writes into a broken pipe raise SIGPIPE in the thread that
@@ -564,6 +623,13 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
     if let Err(error) = prepare(state, request) {
         return partial(request, error);
     }
+    if request.selected.is_some()
+        && sys::is_anonymous(request.file.fd())
+        && !sys::knows(number(request), request.file.fd())
+    {
+        // Before any worker takes the buffer.
+        return Outcome::Done(-libc::EINVAL);
+    }
     if let Some(selected) = &mut request.selected {
         // Another request must not get it meanwhile.
         state.groups.commit(selected);
@@ -593,11 +659,6 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
         return partial(request, -libc::EFAULT);
     };
     let (at, count) = (kept.as_ptr() as usize, kept.len());
-    if request.no_nowait && !writes(request) && sum(kept) == 0 {
-        // preadv2(2) would not ask the file.
-        let place = kept.first().map_or(0, |one| one.iov_base as usize);
-        return work(libc::SYS_read, &[request.file.fd() as usize, place, 0]);
-    }
     work(
         number(request),
         &[

@@ -48,6 +48,10 @@ fn is_listening(fd: c_int) -> Sys<bool> {
     sys::socket_option(fd, libc::SO_ACCEPTCONN).map(|value| value != 0)
 }
 
+fn has_no_connections(kind: c_int) -> bool {
+    !matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET)
+}
+
 fn is_internet(fd: c_int) -> bool {
     sys::socket_option(fd, libc::SO_DOMAIN)
         .is_ok_and(|family| matches!(family, libc::AF_INET | libc::AF_INET6))
@@ -69,6 +73,11 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
         let ready = sys::poll_now(fd, libc::POLLIN as u32);
         if ready == 0 {
             match is_listening(fd) {
+                Ok(false)
+                    if sys::socket_option(fd, libc::SO_TYPE).is_ok_and(has_no_connections) =>
+                {
+                    return Outcome::Done(-libc::EOPNOTSUPP);
+                }
                 Ok(false) => return Outcome::Done(-libc::EINVAL),
                 Err(error) => return Outcome::Done(error),
                 Ok(true) if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 => {

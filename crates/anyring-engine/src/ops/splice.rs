@@ -48,6 +48,9 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
             break;
         }
         let ready = sys::poll_now(fd, events as u32);
+        if ready == 0 && fails_unready(request, fd, second) {
+            break;
+        }
         if ready == 0 {
             // Of a pair, the one that was waited for first is ready by now.
             if request.watch.is_none() || request.waits_for_second == second {
@@ -66,6 +69,24 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
     blocking(request)
 }
 
+/// Whether the call does not wait for an end that is not ready: the program asked
+/// for that with O_NONBLOCK, or no data ever passes a socket that listens.
+fn fails_unready(request: &Request, fd: c_int, from: bool) -> bool {
+    let is_nonblocking =
+        |fd| sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0);
+    let ends = [request.second.fd(), request.file.fd()];
+    if is_pipe(ends[0]) && is_pipe(ends[1]) {
+        return ends.into_iter().any(is_nonblocking);
+    }
+    // An empty pipe whose bytes go elsewhere is waited for all the same.
+    is_nonblocking(fd) && !(from && is_pipe(fd))
+        || sys::socket_option(fd, libc::SO_ACCEPTCONN) == Ok(1)
+}
+
+fn is_pipe(fd: c_int) -> bool {
+    sys::kind_of(fd).is_ok_and(|kind| kind.0 == libc::S_IFIFO)
+}
+
 /// Whether it can work at all, which must not be found out only when there is
 /// something to move.
 fn check_ends(request: &Request) -> Result<(), c_int> {
@@ -74,7 +95,6 @@ fn check_ends(request: &Request) -> Result<(), c_int> {
     if mode(from)? & !libc::O_RDWR != 0 || !matches!(mode(to)?, libc::O_WRONLY | libc::O_RDWR) {
         return Err(-libc::EBADF);
     }
-    let is_pipe = |fd| sys::kind_of(fd).is_ok_and(|kind| kind.0 == libc::S_IFIFO);
     let enough = if request.sqe.opcode == abi::IORING_OP_TEE as u8 {
         is_pipe(from) && is_pipe(to)
     } else {
@@ -83,14 +103,18 @@ fn check_ends(request: &Request) -> Result<(), c_int> {
     if !enough {
         return Err(-libc::EINVAL);
     }
+    // No such file can be spliced from or to.
+    let never = |fd| sys::kind_of(fd).is_ok_and(|kind| kind.0 == 0);
+    if never(to) {
+        return Err(-libc::EINVAL);
+    }
     if !is_pipe(from) {
-        // Of such files none can be spliced from, and a stream has no offsets.
-        let never = sys::kind_of(from).is_ok_and(|kind| kind.0 == 0);
+        // A stream has no offsets.
         let has_offset = request.sqe.addr != u64::MAX;
         if has_offset && request.sqe.off != u64::MAX {
             return Err(-libc::ESPIPE);
         }
-        if never || has_offset && crate::held::is_socket(from) {
+        if never(from) || has_offset && !sys::is_seekable(from) {
             return Err(-libc::EINVAL);
         }
     }
@@ -101,7 +125,6 @@ fn check_ends(request: &Request) -> Result<(), c_int> {
 /// What is wrong with offsets, flags and kinds of files shows so before any wait.
 fn try_now(request: &Request) -> Option<sys::Sys> {
     let [from, to] = [request.second.fd(), request.file.fd()];
-    let is_pipe = |fd| sys::kind_of(fd).is_ok_and(|kind| kind.0 == libc::S_IFIFO);
     if !is_pipe(from) {
         return None;
     }

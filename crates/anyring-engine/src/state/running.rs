@@ -1,6 +1,6 @@
 //! How a request starts, waits and ends.
 
-use anyring_abi::IOSQE_IO_DRAIN;
+use anyring_abi::{IOSQE_ASYNC, IOSQE_IO_DRAIN};
 
 use super::State;
 use crate::request::{Data, File, Id, Outcome, Request, Stage};
@@ -34,6 +34,8 @@ impl State {
 
     #[inline(never)]
     fn begin_in_line(&mut self, mut request: Request) {
+        // The kernel has its workers start what drains.
+        request.sqe.flags |= IOSQE_ASYNC as u8;
         if let Err(error) = ops::prepare(&mut request) {
             return self.finish(request, error, 0, None);
         }
@@ -198,10 +200,14 @@ impl State {
         id: Option<Id>,
         mut request: Request,
         res: i32,
-        flags: u32,
+        mut flags: u32,
         extra: Option<[u64; 2]>,
     ) {
         if let Some(mut watch) = request.watch.take() {
+            if request.selected.is_some() {
+                // While the file can still be asked.
+                flags |= self.settle_buffer(&mut request, res);
+            }
             self.unwatch(&watch);
             if let Some(own) = watch.own.take() {
                 self.closing.close(own);
