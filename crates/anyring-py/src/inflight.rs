@@ -12,6 +12,7 @@
 //! Nothing in here knows Python, and nothing is `unsafe`.
 #![forbid(unsafe_code)]
 
+use anyring_abi as abi;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -226,34 +227,48 @@ impl<R, S> Table<R, S> {
 
     /// A free slot, in use from here on.
     #[inline(always)]
-    fn claim(&mut self, expect: Expect, held: Held<R>) -> Result<Token, Refused> {
-        if self.free == NONE {
+    fn claim(
+        &mut self,
+        expect: Expect,
+        held: impl FnOnce(Token) -> Held<R>,
+    ) -> Result<Token, Refused> {
+        if self.free as usize >= self.slots.len() {
             self.grow(self.slots.len() * 2)?;
         }
         let index = self.free;
-        let number = self.board.len() as u64 - 1;
-        let token = self.nonces.next() & !number | u64::from(index);
+        let board: &Board = &self.board;
         let (Some(slot), Some(place)) = (
             self.slots.get_mut(index as usize),
-            self.board.get(index as usize),
+            board.get(index as usize),
         ) else {
             return Err(Refused::Full);
         };
-        place.store(token, Relaxed);
+        let token = token::of(self.nonces.next(), board, index);
+        place.store(token.tag(), Relaxed);
         self.free = slot.next;
         slot.phase = expect.first();
-        slot.held = held;
+        slot.held = held(token);
         self.live += 1;
         if matches!(expect, Expect::Silence) {
             self.append_silent(index);
         }
-        Ok(Token::of(token))
+        Ok(token)
     }
 
     /// Notes a request.
     #[inline(always)]
     pub(crate) fn add(&mut self, expect: Expect, request: R) -> Result<Token, Refused> {
-        self.claim(expect, Held::Alone(request))
+        self.claim(expect, |_| Held::Alone(request))
+    }
+
+    /// Notes a request that holds its own token.
+    #[inline(always)]
+    pub(crate) fn add_with(
+        &mut self,
+        expect: Expect,
+        request: impl FnOnce(Token) -> R,
+    ) -> Result<Token, Refused> {
+        self.claim(expect, |token| Held::Alone(request(token)))
     }
 
     /// Something for requests to share; it goes with the last of them.
@@ -291,9 +306,53 @@ impl<R, S> Table<R, S> {
         place: u32,
     ) -> Result<Token, Refused> {
         let share = key.index;
-        let token = self.claim(expect, Held::Part { share, place })?;
+        let token = self.claim(expect, |_| Held::Part { share, place })?;
         self.shares[share as usize].left += 1;
         Ok(token)
+    }
+
+    /// Notes as many of the requests that share something as there are places
+    /// for their tags, the first of them at place 0. All of them, or none.
+    pub(crate) fn add_parts<'a>(
+        &mut self,
+        expect: Expect,
+        key: Key,
+        mut tags: impl ExactSizeIterator<Item = &'a mut u64>,
+    ) -> Result<(), Refused> {
+        let count = tags.len();
+        self.reserve(count)?;
+        let Table {
+            board,
+            slots,
+            shares,
+            nonces,
+            ..
+        } = self;
+        let board: &Board = board;
+        let share = key.index;
+        let mut free = self.free;
+        let mut place = 0;
+        while (place as usize) < count {
+            for (number, tag) in nonces.next_of(count - place as usize).zip(&mut tags) {
+                let (Some(slot), Some(cell)) =
+                    (slots.get_mut(free as usize), board.get(free as usize))
+                else {
+                    // Not reached: there is room for all of them.
+                    return Err(Refused::Full);
+                };
+                let token = token::of(number, board, free);
+                cell.store(token.tag(), Relaxed);
+                *tag = token.tag();
+                free = slot.next;
+                slot.phase = expect.first();
+                slot.held = Held::Part { share, place };
+                place += 1;
+            }
+        }
+        self.free = free;
+        self.live += place;
+        shares[share as usize].left += place;
+        Ok(())
     }
 
     /// What requests share, and how many of them have not ended.
@@ -331,8 +390,25 @@ impl<R, S> Table<R, S> {
         let Some(index) = find(&self.board, tag) else {
             return Found::Stranger;
         };
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Found::Stranger;
+        };
+        let several = abi::IORING_CQE_F_MORE | abi::IORING_CQE_F_NOTIF;
+        if flags & several == 0 && slot.phase.ends_plainly() {
+            return self.end(index);
+        }
+        self.complete_otherwise(index, flags)
+    }
+
+    /// The same for what is not just the end of a request.
+    fn complete_otherwise(&mut self, index: usize, flags: u32) -> Found<'_, R, S> {
         match self.slots[index].phase.after(flags) {
-            Step::End => self.end(index),
+            Step::End => {
+                if self.slots[index].phase == Phase::Silent {
+                    self.remove_silent(index as u32);
+                }
+                self.end(index)
+            }
             Step::Stay(phase) => {
                 let slot = &mut self.slots[index];
                 slot.phase = phase;
@@ -354,27 +430,31 @@ impl<R, S> Table<R, S> {
         }
     }
 
+    /// Frees a slot that is in no list; what its request, which had that slot,
+    /// was.
     #[inline(always)]
     fn end(&mut self, index: usize) -> Found<'_, R, S> {
-        self.free_slot(index);
-        let part = match &self.slots[index].held {
-            Held::Part { share, place } => Some((*share, *place)),
-            _ => None,
+        let slot = &mut self.slots[index];
+        slot.phase = Phase::Free;
+        slot.next = self.free;
+        self.free = index as u32;
+        self.live -= 1;
+        let (share, place) = match &mut slot.held {
+            Held::Nothing => return Found::Ignored,
+            Held::Alone(request) => return Found::Last(request),
+            Held::Part { share, place } => (*share, *place),
         };
-        let Some((share, place)) = part else {
-            return match &mut self.slots[index].held {
-                Held::Alone(request) => Found::Last(request),
-                _ => Found::Ignored,
-            };
-        };
-        if self.shares[share as usize].left <= 1 {
-            return match self.end_share(share) {
+        let shared = &mut self.shares[share as usize];
+        shared.left = shared.left.saturating_sub(1);
+        if shared.left == 0 {
+            shared.next = self.free_share;
+            self.free_share = share;
+            self.live_shares -= 1;
+            return match shared.value.take() {
                 Some(value) => Found::LastPart(value, place),
                 None => Found::Ignored,
             };
         }
-        let shared = &mut self.shares[share as usize];
-        shared.left -= 1;
         match shared.value.as_mut() {
             Some(value) => Found::Part(value, place),
             None => Found::Ignored,

@@ -166,6 +166,16 @@ pub(crate) enum Keep {
     },
     /// Pages shared with the kernel.
     Pages(crate::queue::Mapping),
+    /// Several things.
+    Several {
+        /// Held for the kernel.
+        _all: Vec<Keep>,
+    },
+    /// What copies of an entry keep as well.
+    Shared {
+        /// Held for the kernel.
+        _other: Arc<Keep>,
+    },
     /// Not memory: what the completion of a poll update changes.
     Retag {
         /// The operation whose tag changes.
@@ -182,45 +192,43 @@ unsafe impl Send for Keep {}
 // and what it may write is in an UnsafeCell or in memory of Python.
 unsafe impl Sync for Keep {}
 
-/// What one operation keeps; copies share it.
+/// What one operation keeps; copies share it. One word: it is moved from the
+/// entry to the table of what is in flight and out of that.
 #[derive(Clone, Default)]
 pub(crate) enum Keeps {
     /// Nothing.
     #[default]
     None,
-    /// One thing.
-    One(Arc<Keep>),
-    /// Several.
-    Many(Vec<Arc<Keep>>),
+    /// Something.
+    Some(Arc<Keep>),
 }
 
 impl From<Keep> for Keeps {
     fn from(keep: Keep) -> Self {
-        Keeps::One(Arc::new(keep))
+        Keeps::Some(Arc::new(keep))
     }
 }
 
 impl From<Vec<Keep>> for Keeps {
-    fn from(keep: Vec<Keep>) -> Self {
-        Keeps::Many(keep.into_iter().map(Arc::new).collect())
+    fn from(mut keep: Vec<Keep>) -> Self {
+        match (keep.pop(), keep.is_empty()) {
+            (None, _) => Keeps::None,
+            (Some(only), true) => only.into(),
+            (Some(last), false) => {
+                keep.push(last);
+                Keep::Several { _all: keep }.into()
+            }
+        }
     }
 }
 
 impl Keeps {
-    /// Each thing kept.
-    pub(crate) fn each(&self) -> &[Arc<Keep>] {
-        match self {
-            Keeps::None => &[],
-            Keeps::One(keep) => std::slice::from_ref(keep),
-            Keeps::Many(keep) => keep,
-        }
-    }
-
     /// Keeps one thing more.
     pub(crate) fn add(&mut self, keep: Keep) {
-        let mut all = self.each().to_vec();
-        all.push(Arc::new(keep));
-        *self = Keeps::Many(all);
+        *self = match std::mem::take(self) {
+            Keeps::None => keep.into(),
+            Keeps::Some(other) => vec![Keep::Shared { _other: other }, keep].into(),
+        };
     }
 }
 

@@ -1,7 +1,6 @@
 //! The ring as the core library sees it, owned.
 
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
 
 use anyring::ring::setup;
 use anyring::{Errno, Kernel, RingRef, check};
@@ -196,43 +195,48 @@ impl Queue {
         Some((user_data, res, flags))
     }
 
-    /// The oldest completions, as many as there is room for, given back at
-    /// once.
+    /// Whether there may be slots that are not for the program.
     #[inline]
-    pub(crate) fn take<'a>(&mut self, room: &'a mut [MaybeUninit<Completed>]) -> &'a [Completed] {
-        let ring = self.ring();
-        let ready = ring.cqe_iter();
-        // Only such rings have entries that are not for the program.
-        let some_hidden = self.raw.flags & abi::IORING_SETUP_CQE_MIXED != 0
-            || self.raw.features & abi::IORING_FEAT_EXT_ARG == 0;
-        let mut count = 0;
-        if some_hidden {
-            while let Some(place) = room.get_mut(count) {
+    fn has_hidden(&self) -> bool {
+        self.raw.flags & abi::IORING_SETUP_CQE_MIXED != 0
+            || self.raw.features & abi::IORING_FEAT_EXT_ARG == 0
+    }
+
+    /// Slots of the kernel's queue that are in use.
+    #[inline]
+    pub(crate) fn count(&mut self) -> u32 {
+        let ready = self.ring().cqe_iter();
+        let count = ready.tail.wrapping_sub(ready.head);
+        count.min(self.raw.cq.ring_entries)
+    }
+
+    /// Gives `each` the oldest completions, `count` at most, and then the slots
+    /// back.
+    #[inline]
+    pub(crate) fn take(&mut self, count: u32, mut each: impl FnMut(Completed)) {
+        if self.has_hidden() {
+            for _ in 0..count {
                 let Some(entry) = self.next() else {
                     break;
                 };
-                place.write(entry);
-                count += 1;
+                each(entry);
             }
-        } else {
-            for place in &mut *room {
-                let index = ready.head.wrapping_add(count as u32);
-                if index == ready.tail {
-                    break;
-                }
-                // SAFETY: an entry between head and tail, read before it is
-                // given back.
-                place.write(unsafe {
-                    let slot = (index & ready.mask) << ready.shift;
-                    let cqe = ready.cqes.add(slot as usize);
-                    ((*cqe).user_data, (*cqe).res, (*cqe).flags)
-                });
-                count += 1;
-            }
-            ring.cq_advance(count as u32);
+            return;
         }
-        // SAFETY: that many were written.
-        unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) }
+        let ring = self.ring();
+        let ready = ring.cqe_iter();
+        let count = count.min(ready.tail.wrapping_sub(ready.head));
+        for number in 0..count {
+            let index = ready.head.wrapping_add(number);
+            // SAFETY: an entry between head and tail, read before it is given
+            // back.
+            each(unsafe {
+                let slot = (index & ready.mask) << ready.shift;
+                let cqe = ready.cqes.add(slot as usize);
+                ((*cqe).user_data, (*cqe).res, (*cqe).flags)
+            });
+        }
+        ring.cq_advance(count);
     }
 
     /// Copies an entry to the queue, with the tag of a request and other flags; false

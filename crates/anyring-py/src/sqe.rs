@@ -77,7 +77,20 @@ impl Entry {
 
     #[inline]
     pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut io_uring_sqe)) {
-        self.raw = self.filled(fill);
+        let io_uring_sqe {
+            user_data,
+            flags,
+            buf_index,
+            personality,
+            ..
+        } = self.raw;
+        // SAFETY: all zeroes is a NOP.
+        self.raw = unsafe { std::mem::zeroed() };
+        self.raw.user_data = user_data;
+        self.raw.flags = flags;
+        self.raw.buf_index = buf_index;
+        self.raw.personality = personality;
+        fill(&mut self.raw);
     }
 
     #[inline]

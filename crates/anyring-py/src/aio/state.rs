@@ -167,17 +167,17 @@ impl Proactor {
             self.opens -= 1;
             allowed?;
         }
-        let request = Request {
-            threads: self.turn_of_threads,
-            sqe,
-            kind,
-            hold,
-        };
-        let token = self.requests.add(expect, request).map_err(refused)?;
-        sqe.user_data = token.tag();
-        if let Some(request) = self.requests.request(token.tag()) {
-            request.sqe.user_data = token.tag();
-        }
+        let threads = self.turn_of_threads;
+        let made = self.requests.add_with(expect, |token| {
+            sqe.user_data = token.tag();
+            Request {
+                threads,
+                sqe,
+                kind,
+                hold,
+            }
+        });
+        let token = made.map_err(refused)?;
         if let Err(error) = self.push(sqe) {
             drop(self.requests.take_back(token));
             return Err(error);

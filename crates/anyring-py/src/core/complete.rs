@@ -1,12 +1,12 @@
 //! What the kernel finished.
 
-use std::mem::MaybeUninit;
+use std::collections::VecDeque;
 
 use pyo3::prelude::*;
 
 use super::{Group, Request, State};
 use crate::cqe::Completed;
-use crate::inflight::Found;
+use crate::inflight::{Found, Table};
 use crate::keep::{Keep, Keeps};
 
 impl State {
@@ -14,70 +14,82 @@ impl State {
     /// kept alive goes with its last one.
     pub(crate) fn harvest(&mut self) -> PyResult<()> {
         self.queue()?;
-        let mut room = [const { MaybeUninit::uninit() }; 16];
-        while let Some(queue) = self.queue.as_mut() {
-            if self.ready.try_reserve(room.len()).is_err() {
-                // They stay in the kernel's queue.
-                return Err(crate::reserve::short());
-            }
-            let found = queue.take(&mut room);
-            for &entry in found {
-                self.complete(entry);
-            }
-            if found.len() < 16 {
-                break;
-            }
+        let State {
+            queue: Some(queue),
+            requests,
+            ready,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        let count = queue.count();
+        if ready.try_reserve(count as usize).is_err() {
+            // They stay in the kernel's queue.
+            return Err(crate::reserve::short());
         }
+        queue.take(count, |entry| complete(requests, ready, entry));
         Ok(())
     }
 
-    #[inline]
-    pub(super) fn complete(&mut self, (tag, res, flags): Completed) {
-        match self.requests.complete(tag, flags) {
-            Found::Last(Request {
-                user_data,
-                keep: Keeps::None,
-                hide_success: false,
-            }) => self.ready.push_back((*user_data, res, flags)),
-            Found::Last(request) => {
-                let Request {
-                    user_data,
-                    hide_success,
-                    ..
-                } = *request;
-                let keep = std::mem::take(&mut request.keep);
-                if !(hide_success && res >= 0) {
-                    self.ready.push_back((user_data, res, flags));
-                }
-                self.end(keep, res);
-            }
-            Found::More(request) => {
-                if !(request.hide_success && res >= 0) {
-                    self.ready.push_back((request.user_data, res, flags));
-                }
-            }
-            // A message of another ring, or the tag of something registered.
-            Found::Stranger => self.ready.push_back((tag, res, flags)),
-            Found::Part(group, ..) => group.add(res),
-            Found::LastPart(mut group, _) => {
-                group.add(res);
-                let res = group.result();
-                if !(group.hide_success && res >= 0) {
-                    self.ready.push_back((group.user_data, res, 0));
-                }
-            }
-            Found::Ignored => {}
-        }
+    /// The same for a completion that was taken.
+    pub(super) fn complete(&mut self, entry: Completed) {
+        complete(&mut self.requests, &mut self.ready, entry);
     }
+}
 
-    /// Lets go of what an operation kept.
-    fn end(&mut self, keep: Keeps, res: i32) {
-        for keep in keep.each() {
-            if let (Keep::Retag { token, user_data }, 0..) = (&**keep, res) {
-                if let Some(request) = self.requests.request(token.tag()) {
-                    request.user_data = *user_data;
-                }
+/// Hands one completion to its request.
+#[inline(always)]
+fn complete(
+    requests: &mut Table<Request, Group>,
+    ready: &mut VecDeque<Completed>,
+    (tag, res, flags): Completed,
+) {
+    match requests.complete(tag, flags) {
+        Found::Last(Request {
+            user_data,
+            keep: Keeps::None,
+            hide_success: false,
+        }) => ready.push_back((*user_data, res, flags)),
+        Found::Last(request) => {
+            let Request {
+                user_data,
+                hide_success,
+                ..
+            } = *request;
+            let keep = std::mem::take(&mut request.keep);
+            if !(hide_success && res >= 0) {
+                ready.push_back((user_data, res, flags));
             }
+            end(requests, keep, res);
+        }
+        Found::More(request) => {
+            if !(request.hide_success && res >= 0) {
+                ready.push_back((request.user_data, res, flags));
+            }
+        }
+        // A message of another ring, or the tag of something registered.
+        Found::Stranger => ready.push_back((tag, res, flags)),
+        Found::Part(group, ..) => group.add(res),
+        Found::LastPart(mut group, _) => {
+            group.add(res);
+            let res = group.result();
+            if !(group.hide_success && res >= 0) {
+                ready.push_back((group.user_data, res, 0));
+            }
+        }
+        Found::Ignored => {}
+    }
+}
+
+/// Lets go of what an operation kept.
+fn end(requests: &mut Table<Request, Group>, keep: Keeps, res: i32) {
+    let Keeps::Some(keep) = keep else {
+        return;
+    };
+    if let (Keep::Retag { token, user_data }, 0..) = (&*keep, res) {
+        if let Some(request) = requests.request(token.tag()) {
+            request.user_data = *user_data;
         }
     }
 }

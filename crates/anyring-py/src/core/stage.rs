@@ -100,11 +100,12 @@ impl State {
 
     /// Buffers of a group stay in use when the request that gave them is over.
     fn provide(&mut self, group: u16, keep: &Keeps) {
-        for keep in keep.each() {
-            let held = |other: &(u16, Arc<Keep>)| matches!(&**keep, Keep::Pinned(pinned) if same_place(&other.1, pinned));
-            if !self.provided.iter().any(held) {
-                self.provided.push((group, keep.clone()));
-            }
+        let Keeps::Some(keep) = keep else {
+            return;
+        };
+        let held = |other: &(u16, Arc<Keep>)| matches!(&**keep, Keep::Pinned(pinned) if same_place(&other.1, pinned));
+        if !self.provided.iter().any(held) {
+            self.provided.push((group, keep.clone()));
         }
     }
 
@@ -148,9 +149,6 @@ impl State {
         let Some(queue) = self.queue.as_mut() else {
             return false;
         };
-        if queue.ring().sq_space_left() == 0 {
-            return false;
-        }
         let request = Request {
             user_data: raw.user_data,
             keep,
@@ -162,7 +160,7 @@ impl State {
         if queue.push(raw, token, raw.flags & !skip) {
             return true;
         }
-        // No room for one of 128 bytes.
+        // No room, or none for one of 128 bytes.
         drop(self.requests.take_back(token));
         false
     }

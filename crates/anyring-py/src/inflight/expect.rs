@@ -7,13 +7,13 @@ use anyring_abi::io_uring_sqe;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
     /// One.
-    Once,
+    Once = Phase::Once as isize,
     /// Any number with `IORING_CQE_F_MORE`, one without.
-    Many,
+    Many = Phase::Many as isize,
     /// One, and where that has `IORING_CQE_F_MORE` a notification.
-    ZeroCopy,
+    ZeroCopy = Phase::Sending as isize,
     /// None, or one if it fails.
-    Silence,
+    Silence = Phase::Silent as isize,
 }
 
 /// Where a request is between its first and its last completion.
@@ -41,7 +41,13 @@ pub(super) enum Step {
 }
 
 impl Phase {
-    #[inline]
+    /// Whether a completion without `IORING_CQE_F_MORE` and
+    /// `IORING_CQE_F_NOTIF` ends the request, and that is all there is to it.
+    #[inline(always)]
+    pub(super) fn ends_plainly(self) -> bool {
+        matches!(self, Phase::Once | Phase::Many | Phase::Sending)
+    }
+
     pub(super) fn after(self, flags: u32) -> Step {
         if flags & (abi::IORING_CQE_F_MORE | abi::IORING_CQE_F_NOTIF) == 0 {
             return match self {

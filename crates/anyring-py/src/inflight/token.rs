@@ -33,8 +33,15 @@ pub(super) type Board = Box<[AtomicU64]>;
 /// Slots of the smallest board.
 const FEWEST: u64 = super::FIRST as u64;
 
+/// The token for a slot, from a random number.
+#[inline(always)]
+pub(super) fn of(number: u64, board: &Board, index: u32) -> Token {
+    let mask = (board.len() as u64).wrapping_sub(1);
+    Token(number & !mask | u64::from(index))
+}
+
 /// The slot that has or had this token.
-#[inline]
+#[inline(always)]
 pub(super) fn find(board: &Board, tag: u64) -> Option<usize> {
     let index = tag as usize & board.len().wrapping_sub(1);
     if board.get(index)?.load(Relaxed) == tag {
@@ -77,6 +84,13 @@ fn mix(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// The number for a count.
+#[inline(always)]
+fn number([a, b, c, d]: &[u64; 4], count: u32) -> u64 {
+    let first = mix(a ^ u64::from(count), *b);
+    mix(first ^ c, d.wrapping_add(first))
+}
+
 impl Nonces {
     pub(super) fn new() -> std::io::Result<Self> {
         let mut nonces = Nonces {
@@ -87,15 +101,25 @@ impl Nonces {
         Ok(nonces)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> u64 {
         if self.left == 0 {
             self.refresh();
         }
         self.left -= 1;
-        let [a, b, c, d] = self.key;
-        let first = mix(a ^ u64::from(self.left), b);
-        mix(first ^ c, d.wrapping_add(first)) ^ a
+        number(&self.key, self.left)
+    }
+
+    /// The next numbers, at most `count` and at least one.
+    #[inline]
+    pub(super) fn next_of(&mut self, count: usize) -> impl Iterator<Item = u64> + use<> {
+        if self.left == 0 {
+            self.refresh();
+        }
+        let count = self.left.min(u32::try_from(count).unwrap_or(u32::MAX));
+        self.left -= count;
+        let (key, first) = (self.key, self.left);
+        (first..first + count).map(move |count| number(&key, count))
     }
 
     #[cold]

@@ -108,17 +108,19 @@ impl Engine {
         template.flags |= engine.chain.as_ref().map_or(0, |chain| chain.flag);
         let before = engine.pending.len();
         let expect = Expect::of(&template);
-        for index in 0..count {
+        let Engine {
+            pending, requests, ..
+        } = &mut *engine;
+        pending.extend((0..count).map(|index| {
             let mut sqe = template;
             fill(&mut sqe, index);
-            let made = engine.requests.add_part(expect, key, index as u32);
-            let Ok(token) = made else {
-                engine.pending.truncate(before);
-                drop(engine.requests.unshare(key));
-                return made.map_err(refused).map(|_| batch);
-            };
-            sqe.user_data = token.tag();
-            engine.pending.push(sqe);
+            sqe
+        }));
+        let tags = pending[before..].iter_mut().map(|sqe| &mut sqe.user_data);
+        if let Err(error) = requests.add_parts(expect, key, tags) {
+            pending.truncate(before);
+            drop(requests.unshare(key));
+            return Err(refused(error));
         }
         Ok(batch)
     }
