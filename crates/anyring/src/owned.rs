@@ -307,7 +307,10 @@ impl<K: Kernel, T> Ring<K, T> {
     /// Entries that can still be queued.
     #[must_use]
     pub fn sq_space_left(&self) -> u32 {
-        self.inner().sq_space_left()
+        let left = self.inner().sq_space_left();
+        // What the kernel says of its head is not trusted: more entries than there
+        // are slots leave no room, as they do for `next_sqe`.
+        if left as i32 >= 0 { left } else { 0 }
     }
 
     /// Waits until an SQPOLL thread has made room; returns at once otherwise.

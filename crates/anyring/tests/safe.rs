@@ -293,6 +293,17 @@ fn an_entry_left_alone_is_a_nop() {
 }
 
 #[test]
+fn a_smaller_queue_has_to_hold_what_is_queued() {
+    let machine: &'static Machine = Box::leak(Box::new(Machine::new(Features::new())));
+    let mut ring = Builder::new(2).build_on(machine).expect("a ring");
+    for _ in 0..2 {
+        assert!(ring.push_sqe(io_uring_sqe::default()).is_ok());
+    }
+    assert_eq!(ring.resize(1, 2), Err(Errno(libc::EOVERFLOW)));
+    assert_eq!((ring.sq_space_left(), ring.sq_ready()), (0, 2));
+}
+
+#[test]
 fn a_ring_that_may_move_has_a_descriptor_of_its_own() {
     let machine: &'static Machine = Box::leak(Box::new(Machine::new(Features::new())));
     let only = IORING_SETUP_REGISTERED_FD_ONLY | IORING_SETUP_NO_MMAP;

@@ -88,7 +88,7 @@ fn mix(a: u64, b: u64) -> u64 {
 #[inline(always)]
 fn number([a, b, c, d]: &[u64; 4], count: u32) -> u64 {
     let first = mix(a ^ u64::from(count), *b);
-    mix(first ^ c, d.wrapping_add(first))
+    mix(first ^ c, d.wrapping_add(first)) ^ a
 }
 
 impl Nonces {

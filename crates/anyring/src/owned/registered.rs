@@ -221,9 +221,14 @@ impl<K: Kernel, T> Ring<K, T> {
     ///
     /// # Errors
     /// EINVAL for another ring or size, EOVERFLOW if what is pending has no
-    /// room.
+    /// room, entries that were not submitted yet included.
     pub fn resize(&mut self, sq_entries: u32, cq_entries: u32) -> Result<(), Errno> {
         self.give_back();
+        // The kernel counts published entries only.
+        let room = sq_entries.checked_next_power_of_two().unwrap_or(u32::MAX);
+        if self.inner().sq_ready() > room {
+            check(-libc::EOVERFLOW)?;
+        }
         let mut p = crate::ring::setup::params(abi::IORING_SETUP_CQSIZE);
         (p.sq_entries, p.cq_entries) = (sq_entries, cq_entries);
         // SAFETY: the struct is valid; no entry is lent and no other thread has
