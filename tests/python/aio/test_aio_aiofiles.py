@@ -189,7 +189,7 @@ def calls(folder, monkeypatch):
         "os.scandir": scanned, "os.walk": walked,
         "os.readlink": lambda: same(o.readlink, os.readlink, link),
         "os.access": lambda: same(o.access, os.access, path, os.W_OK),
-        "os.statvfs": lambda: same(o.statvfs, lambda _: os.statvfs(path), path),
+        "os.statvfs": lambda: same(o.statvfs, os.statvfs, "/proc"),
         "os.sendfile": sent, "os.getcwd": lambda: same(o.getcwd, os.getcwd),
         "os.wrap": lambda: same(o.wrap(os.getpid), os.getpid),
         **{

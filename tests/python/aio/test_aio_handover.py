@@ -509,3 +509,50 @@ def test_copies_of_a_transports_socket(run):
         other.close()
 
     run(main())
+
+
+USES = {
+    "fileno": lambda sock: os.write(sock.fileno(), b" second"),
+    "send": lambda sock: sock.send(b" second"),
+    "sendall": lambda sock: sock.sendall(b" second"),
+    "sendmsg": lambda sock: sock.sendmsg([b" sec", b"ond"]),
+    "shutdown": lambda sock: sock.shutdown(socket.SHUT_WR),
+    "dup": lambda sock: sock.dup().send(b" second"),
+}
+
+
+@pytest.mark.parametrize("whose", ["program", "transport"])
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.filterwarnings("ignore:unclosed <socket")
+def test_what_was_written_comes_before_other_uses_of_the_socket(run, use, whose):
+    """Also of one that the program had before it wrote."""
+
+    async def main():
+        one, other = socket.socketpair()
+        one.setblocking(False)
+        transport, protocol = await asyncio.get_running_loop().create_connection(
+            Recorder, sock=one
+        )
+        sock = one if whose == "program" else transport.get_extra_info("socket")
+        if not hasattr(sock, use):
+            # The socket of a transport sends nothing.
+            assert whose == "transport" and use.startswith("send")
+            transport.close()
+            other.close()
+            return await protocol.lost
+        transport.write(b"first")
+        USES[use](sock)
+        expected = b"first" if use == "shutdown" else b"first second"
+        other.setblocking(False)
+        found, loop = b"", asyncio.get_running_loop()
+        async with asyncio.timeout(10):
+            while len(found) < len(expected):
+                found += await loop.sock_recv(other, 100)
+            assert found == expected
+            if use == "shutdown":
+                assert await loop.sock_recv(other, 100) == b""
+        transport.close()
+        other.close()
+        await protocol.lost
+
+    run(main())

@@ -811,3 +811,25 @@ def test_run_and_policy():
     loop.close()
     with pytest.raises(AttributeError):
         aio.nothing_of_the_kind
+
+
+def test_a_busy_loop_serves_its_connections(run):
+    """Each turn brings what is ready, also where no turn waits."""
+
+    async def main():
+        one, other = socket.socketpair()
+        transport, protocol = await asyncio.get_running_loop().create_connection(
+            Recorder, sock=one
+        )
+        await asyncio.sleep(0.01)
+        for turn in range(1, 4):
+            other.send(b"x")
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert protocol.data == b"x" * turn
+        other.close()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert protocol.lost.done()
+
+    run(main())

@@ -533,3 +533,22 @@ def test_opens_that_wait_hold_up_no_other_file(in_thread, tmp_path):
         assert all(isinstance(error, asyncio.CancelledError) for error in ended)
 
     in_thread(main())
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_an_open_that_waits_can_be_given_up(in_thread, tmp_path, mode):
+    """By a timeout and by cancelling; what is in the way of it later is nothing."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(aio.open(path, mode), 0.05)
+        (task,) = await settled(aio.open(path, mode))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    in_thread(main())
+    # An open that went on without its request ends with this one.
+    os.close(os.open(path, os.O_RDWR))
