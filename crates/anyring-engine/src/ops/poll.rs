@@ -17,6 +17,9 @@ const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP) as u32;
 /// Bits of an epoll that are no events.
 const MODES: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32;
 
+/// How often a poll tries to look at another ring.
+const LOOKS: u32 = 200;
+
 /// What the kernel checks of a poll. It takes no level-triggered ones here.
 pub(crate) fn check(request: &Request) -> Result<(), c_int> {
     let flags = request.sqe.len;
@@ -108,8 +111,14 @@ fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
     if ring.serial == state.serial {
         return Some(look(state));
     }
-    // Not waited for: its lock may be held by a thread that waits for ours.
-    ring.glance(look)
+    // Its lock may be held by a thread that waits for ours, so that it is not waited
+    // for without end; most often it is the driver's, for a moment.
+    (0..LOOKS).find_map(|_| {
+        ring.glance(look).or_else(|| {
+            let _ = sys::plain(libc::SYS_sched_yield, &[]);
+            None
+        })
+    })
 }
 
 /// Whether a multishot poll was woken by what a ring tells of its completions: its
