@@ -207,6 +207,7 @@ install: all ## install libraries, headers, pkg-config and CMake files, and urin
 		$(INSTALL) -d "$(TO_INCLUDE)/$$(dirname $$header)" && \
 		$(INSTALL) -m 644 include/$$header "$(TO_INCLUDE)/$$header" || exit 1; \
 	done
+	$(INSTALL) -m 644 include/liburing-ffi.json "$(TO_INCLUDE)/liburing-ffi.json"
 	for file in liburingConfig liburingConfigVersion; do \
 		$(FILL) $(PACKAGE)/$$file.cmake.in > "$(TO_LIB)/cmake/liburing/$$file.cmake" || exit 1; \
 	done
@@ -237,6 +238,7 @@ uninstall: ## remove what install put there
 	done
 	rm -f "$(TO_LIB)/$(ENGINE)" "$(DESTDIR)$(bindir)/uring"
 	for header in $(HEADERS); do rm -f "$(TO_INCLUDE)/$$header"; done
+	rm -f "$(TO_INCLUDE)/liburing-ffi.json"
 	rm -rf "$(TO_LIB)/cmake/liburing"
 	-rmdir "$(TO_INCLUDE)/liburing/io_uring" "$(TO_INCLUDE)/liburing" 2>/dev/null
 	-rmdir "$(TO_LIB)/cmake" "$(TO_LIB)/pkgconfig" 2>/dev/null

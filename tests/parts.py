@@ -261,7 +261,7 @@ PARTS = [
     Part("sanitize", "the same with address and undefined-behaviour sanitizers", sanitize, ("libraries",),
          touched_by=C_PROGRAMS),
     Part("abi", "symbols, constants, layouts, headers, prep vectors, installation", abi, ("libraries",),
-         touched_by=(*LIBRARY, "tests/abi/")),
+         touched_by=(*LIBRARY, "tests/abi/", "tests/bindings/", "docs/bindings.md")),
     Part("engine-rust", "the core's tests of rings on the userspace engine", engine_rust, ("libraries",),
          lock="cargo", touched_by=("crates/anyring-abi/", "crates/anyring/", "crates/anyring-engine/",
                                    "Cargo.", "tests/hostile/")),

@@ -115,6 +115,11 @@ test)
 	need may qemu-img qemu-utils
 	need may plocate plocate
 	need may /usr/include/liburing.h liburing-dev
+	# Languages that call the library; Go, Node.js and Zig only where they are.
+	need may luajit luajit
+	need may ruby ruby
+	need may bindgen bindgen
+	need may /usr/lib/python3/dist-packages/cffi python3-cffi
 	# CPython's tests of asyncio, where the interpreter is Debian's.
 	case $(command -v "${PYTHON:-python3}") in
 	/usr/bin/*)

@@ -8,6 +8,7 @@ use std::{env, fs};
 mod bindings;
 mod capi;
 mod docs;
+mod ffi;
 mod header;
 mod maps;
 mod prep_c;
@@ -59,7 +60,9 @@ fn outputs(root: &Path) -> Result<Vec<Output>, String> {
     all.push(prep_rust::dispatch()?);
     all.extend(capi::generate()?);
     all.extend(maps::generate()?);
-    all.extend(header::generate(root)?);
+    let headers = header::generate(root)?;
+    all.extend(ffi::generate(&headers)?);
+    all.extend(headers);
     all.extend(docs::generate());
     Ok(all)
 }
