@@ -70,6 +70,19 @@ def obstacles(error: OSError) -> list[str]:
     return found
 
 
+def advice(error: OSError) -> str:
+    """How to have rings all the same."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "Rings in user space need descriptors as well: another engine does not help."
+    chosen = os.environ.get("ANYRING_ENGINE")
+    why = f" (the environment has ANYRING_ENGINE={chosen})" if chosen else ""
+    return (
+        f"Only the kernel was asked{why}. Without io_uring rings are served in user space\n"
+        "by ordinary system calls: set ANYRING_ENGINE=auto, which asks the kernel first, or\n"
+        'call liburing.choose_engine("auto") before the first ring is made.'
+    )
+
+
 def main() -> int:
     """Prints the report; 1 when there are no rings to be had."""
     system = os.uname()
@@ -81,6 +94,7 @@ def main() -> int:
         print(f"\nio_uring cannot be used here: {name} ({error.strerror})")
         for obstacle in obstacles(error):
             print(f"\n{obstacle}")
+        print(f"\n{advice(error)}")
         return 1
     with ring:
         engine, number = engine_of(ring.fileno())

@@ -62,6 +62,9 @@ def test_where_it_is_forbidden(deny, error):
     done = report("kernel", deny, error)
     assert done.returncode == 1 and done.stderr == ""
     assert error in done.stdout and "seccomp" in done.stdout and "To allow it" in done.stdout
+    # What else helps, and that it does.
+    assert "ANYRING_ENGINE=auto" in done.stdout
+    assert report("auto", deny, error).returncode == 0
 
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EACCES"])
@@ -77,3 +80,46 @@ def test_a_ring_where_it_is_forbidden(deny, error):
     program = "import liburing, errno\ntry: liburing.Ring(8)\nexcept OSError as e: print(errno.errorcode[e.errno])"
     done = python("kernel", [deny, error], "-c", program)
     assert done.stdout == error + "\n", done.stderr
+
+
+NO_LOOP = """
+import errno, gc, liburing.aio
+try: liburing.aio.EventLoop()
+except OSError as error: print(errno.errorcode[error.errno])
+gc.collect()
+"""
+
+
+def test_a_loop_where_it_is_forbidden(deny):
+    """An exception, and not a word from the finalizer of what was never made."""
+    done = python("kernel", [deny, "EPERM"], "-W", "error", "-c", NO_LOOP)
+    assert (done.stdout, done.stderr) == ("EPERM\n", "")
+
+
+@pytest.mark.parametrize("engine", ["kernel", "userspace"])
+def test_a_loop_without_descriptors(engine):
+    """Whatever descriptor is the first that cannot be had: an exception, and nothing is left."""
+    program = """
+import os, resource, sys, liburing, liburing.aio, gc, warnings
+try: liburing.Ring(1).close()
+except OSError as error: sys.exit(f"skipped: {error}")
+loop = liburing.aio.EventLoop(); loop.close(); gc.collect()
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+open_now = sorted(int(fd) for fd in os.listdir("/proc/self/fd"))
+failed = 0
+for limit in range(len(open_now) - 1, len(open_now) + 12):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        liburing.aio.EventLoop().close()
+    except OSError:
+        failed += 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    gc.collect()
+    assert sorted(int(fd) for fd in os.listdir("/proc/self/fd")) == open_now
+assert failed > 1, failed
+"""
+    done = python(engine, [], "-W", "error", "-c", program)
+    if "skipped: " in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert (done.returncode, done.stderr) == (0, "")

@@ -130,6 +130,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     setup::add(module)?;
     object::add(module)?;
     module.add_function(wrap_pyfunction!(reserve::_fail_allocations, module)?)?;
+    module.add_function(wrap_pyfunction!(owner::_share_an_inode, module)?)?;
     module.add_function(wrap_pyfunction!(constants, module)?)?;
     module.add_function(wrap_pyfunction!(operations, module)?)
 }

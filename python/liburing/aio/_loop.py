@@ -101,12 +101,25 @@ class EventLoop(asyncio.SelectorEventLoop):
     than Linux 5.11.
     """
 
+    # A loop that has no ring is not there: its finalizer has nothing to close.
+    _closed = True
+    _ssock = _csock = None
+
     def __init__(self):
         proactor = Proactor(1024, 16384)
         self._proactor = proactor
         self._liburing_ring = _OwnRing(proactor)
         self._streams = proactor.can_stream()
-        super().__init__(RingSelector(proactor))
+        try:
+            super().__init__(RingSelector(proactor))
+        except BaseException:
+            # No descriptors were left for the pipe that wakes the loop.
+            self._closed = True
+            proactor.close()
+            for end in (self._ssock, self._csock):
+                if end is not None:
+                    end.close()
+            raise
 
     # ---- a turn of the loop, without what only debugging needs
 

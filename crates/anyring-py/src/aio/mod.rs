@@ -3,6 +3,7 @@
 
 mod done;
 mod fs;
+mod hidden;
 mod io;
 mod operation;
 mod pool;

@@ -10,6 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use super::hidden::Hidden;
 use super::state::{Kind, Owned, Proactor, Watch};
 use super::turn::{LONGEST, dispatch, keys, prepare, temporary};
 use crate::core::{generation, raise};
@@ -62,6 +63,7 @@ impl Proactor {
             ending: false,
             pool: None,
             eventfd: -1,
+            hidden: Vec::new(),
             interrupted: false,
         })
     }
@@ -115,6 +117,7 @@ impl Proactor {
             return Err(std::io::Error::last_os_error().into());
         }
         self.eventfd = fd;
+        self.hidden.push(Hidden::new(fd));
         // SAFETY: used within this call only.
         let ring = unsafe { self.ring()?.as_ring_ref() };
         anyring::check(ring.register_eventfd(anyring::register::Signals::All, fd))

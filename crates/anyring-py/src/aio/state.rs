@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 
 use super::done::{Convert, Hold};
+use super::hidden::Hidden;
 use super::operation::Operation;
 use super::pool::Pool;
 use super::stream::{Sending, Stream};
@@ -118,6 +119,8 @@ pub(crate) struct Proactor {
     pub(super) ending: bool,
     pub(super) pool: Option<Pool>,
     pub(super) eventfd: i32,
+    /// Both descriptors, to be closed with the ring.
+    pub(super) hidden: Vec<Hidden>,
     pub(super) interrupted: bool,
 }
 
@@ -315,6 +318,7 @@ impl Proactor {
             if self.epoll < 0 {
                 return Err(last_error());
             }
+            self.hidden.push(Hidden::new(self.epoll));
         }
         let mut event = libc::epoll_event {
             events: mask,

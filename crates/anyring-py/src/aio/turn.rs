@@ -202,7 +202,7 @@ impl Proactor {
     /// still use rather than free it.
     pub(super) fn shut(&mut self, py: Python<'_>) {
         self.ending = true;
-        self.watches.clear();
+        let watches = std::mem::take(&mut self.watches);
         self.watching = None;
         self.dirty.clear();
         self.arming.clear();
@@ -256,15 +256,13 @@ impl Proactor {
             },
             |never| match never {},
         );
-        if self.eventfd >= 0 && !foreign {
-            // SAFETY: ours, and closed once.
-            unsafe { libc::close(self.eventfd) };
+        for hidden in self.hidden.drain(..) {
+            // The parent's are its own to close.
+            if !foreign {
+                hidden.close(|fd| watches.contains_key(&fd));
+            }
         }
         self.eventfd = -1;
-        if self.epoll >= 0 && !foreign {
-            // SAFETY: ours, and closed once.
-            unsafe { libc::close(self.epoll) };
-        }
         self.epoll = -1;
         self.backlog.clear();
         self.events.clear();
