@@ -476,33 +476,23 @@ impl Groups {
     }
 }
 
-/// Whether a request that moved nothing keeps its buffer all the same: reads
-/// do, unless it is one of a ring and the file such that they could have waited
-/// for it; sends do once they had a socket to try.
-fn loses_buffer(epoll: c_int, request: &Request, selected: Selected, res: i32) -> bool {
-    let fd = request.file.fd();
-    match u32::from(request.sqe.opcode) {
-        abi::IORING_OP_READ | abi::IORING_OP_READV => {
-            let had_file = res != -libc::EBADF || sys::is_open(fd);
-            res < 0 && had_file && !(selected.ring && sys::is_pollable(epoll, fd))
-        }
-        abi::IORING_OP_SEND => !matches!(-res, libc::EBADF | libc::ENOTSOCK | libc::ECANCELED),
-        _ => false,
-    }
-}
-
 impl State {
     /// A request with a buffer is finished; the flags for its CQE.
     #[inline(never)]
     pub(crate) fn settle_buffer(&mut self, request: &mut Request, res: i32) -> u32 {
+        let def = request.def;
+        // A READ at the end of its file says so with a buffer.
+        let reads_plainly = def.rw && !def.vectored;
         match request.selected.take() {
             None => 0,
-            Some(selected)
-                if res > 0 || (res == 0 && request.sqe.opcode == abi::IORING_OP_READ as u8) =>
-            {
+            Some(selected) if res > 0 || res == 0 && reads_plainly => {
                 self.groups.used(selected, res as u32, 1)
             }
-            Some(selected) if loses_buffer(self.epoll, request, selected, res) => {
+            Some(selected)
+                if def
+                    .uses_buffer
+                    .is_some_and(|uses| uses(self.epoll, request, selected, res)) =>
+            {
                 self.groups.used(selected, selected.len, 1)
             }
             Some(selected) => {

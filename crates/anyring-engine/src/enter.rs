@@ -6,6 +6,7 @@ use core::ffi::{c_int, c_uint};
 use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait, io_uring_sqe};
 
+use crate::ops::opdef::{LAST, opdef};
 use crate::request::Request;
 use crate::ring::Ring;
 use crate::state::{State, Waiter};
@@ -203,7 +204,7 @@ fn admit(state: &mut State, request: &mut Request, in_chain: bool) -> Result<(),
         request.owes = crate::ops::net::owes_notification(request);
         checked = crate::ops::check(state, request);
     }
-    if state.has_untried() && !crate::ops::transfers(request.sqe.opcode) {
+    if state.has_untried() && !request.def.transfers {
         state.try_untried();
     }
     checked?;
@@ -238,7 +239,7 @@ fn chain_or_refuse(state: &mut State, request: Request, checked: Result<(), c_in
 #[inline]
 fn check(state: &State, request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
-    if u32::from(sqe.opcode) >= crate::ops::LAST {
+    if u32::from(sqe.opcode) >= LAST {
         return Err(-libc::EINVAL);
     }
     if u32::from(sqe.flags) & !ALL_SQE_FLAGS != 0 {
@@ -251,7 +252,7 @@ fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if request.has(abi::IOSQE_IO_DRAIN) && state.skips {
         return Err(-libc::EOPNOTSUPP);
     }
-    if request.has(abi::IOSQE_BUFFER_SELECT) && !crate::ops::selects(sqe.opcode) {
+    if request.has(abi::IOSQE_BUFFER_SELECT) && !request.def.buffer_select {
         return Err(-libc::EOPNOTSUPP);
     }
     if sqe.personality != 0 {
@@ -269,7 +270,7 @@ fn check_personality(state: &State, id: u16, op: u8) -> Result<(), c_int> {
         .iter()
         .find(|one| one.0 == id)
         .ok_or(-libc::EINVAL)?;
-    if one.1 == crate::register::limits::credentials() || crate::ops::has_path(op) {
+    if one.1 == crate::register::limits::credentials() || opdef(op).path {
         Ok(())
     } else {
         Err(-libc::EPERM)

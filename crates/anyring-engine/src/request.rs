@@ -11,6 +11,7 @@ use core::ffi::c_int;
 use anyring_abi::{IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_LINK, io_uring_sqe};
 
 use crate::held;
+use crate::ops::opdef::{OpDef, opdef};
 use crate::sys::{self, Fd};
 use crate::user;
 
@@ -159,6 +160,8 @@ unsafe impl Send for Data {}
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) sqe: io_uring_sqe,
+    /// The row of its operation.
+    pub(crate) def: &'static OpDef,
     pub(crate) stage: Stage,
     pub(crate) file: File,
     /// The other file, of operations that have two.
@@ -207,6 +210,7 @@ impl Request {
     pub(crate) fn new(sqe: io_uring_sqe, order: u64) -> Request {
         Request {
             sqe,
+            def: opdef(sqe.opcode),
             stage: Stage::Running,
             file: File::None,
             second: File::None,
@@ -302,6 +306,8 @@ pub(crate) enum Outcome {
     DoneWith(i32, u32),
     /// Finished with 32 bytes of completion.
     DoneBig(i32, [u64; 2]),
+    /// Not done, since it would have to wait: `ops::route` decides where it goes on.
+    WouldBlock,
     /// To be tried again when the file is ready.
     Poll(u32),
     /// To be done where it may block.

@@ -112,10 +112,8 @@ impl Notes {
 /// a try. Then an entry that is there says that receives on its file may have to
 /// wait, and are no error.
 fn may_stay(request: &Request) -> bool {
-    let op = u32::from(request.sqe.opcode);
     let otherwise = abi::IORING_RECV_MULTISHOT | abi::IORING_RECVSEND_POLL_FIRST;
-    matches!(op, abi::IORING_OP_RECV | abi::IORING_OP_RECVMSG)
-        && u32::from(request.sqe.ioprio) & otherwise == 0
+    request.def.receives && u32::from(request.sqe.ioprio) & otherwise == 0
 }
 
 impl State {
@@ -158,7 +156,7 @@ impl State {
         };
         match (made, self.get_mut(id)) {
             (Ok(mut watch), Some(request)) => {
-                watch.signals = ops::may_read_signals(request.sqe.opcode)
+                watch.signals = request.def.reads_signals
                     && sys::record_size(watch.number) == Some(size_of::<libc::signalfd_siginfo>());
                 let signals = watch.signals;
                 // The watch's descriptor serves for the file as well.
@@ -270,7 +268,7 @@ impl State {
     /// The file is always ready in poll(2)'s sense: a regular file.
     fn never_waits(&mut self, id: Id) {
         if let Some(mut request) = self.take(id) {
-            let outcome = ops::blocking(self, &mut request);
+            let outcome = ops::never_waits(self, &mut request);
             self.settle(Some(id), request, outcome);
         }
     }

@@ -4,6 +4,7 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
+use super::opdef::Cancel;
 use crate::pool;
 use crate::request::{Data, File, Id, Outcome, Request, Stage};
 use crate::state::State;
@@ -70,7 +71,7 @@ impl Query {
 /// Whether a request works on an open file: files are compared, not the numbers
 /// of their descriptors.
 fn is_on(file: c_int, request: &Request) -> bool {
-    super::uses_file(u32::from(request.sqe.opcode))
+    request.def.needs_file
         && !matches!(request.file, File::None)
         && crate::sys::is_same_file(request.file.fd(), file)
 }
@@ -91,7 +92,7 @@ fn query(request: &Request) -> Query {
 }
 
 /// Whether it can be asked for.
-pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
     if request.has(abi::IOSQE_BUFFER_SELECT) {
         return Err(-libc::EINVAL);
     }
@@ -99,7 +100,7 @@ pub(crate) fn check(request: &Request) -> Result<(), c_int> {
 }
 
 /// ASYNC_CANCEL.
-pub(crate) fn start(state: &mut State, request: &Request) -> Outcome {
+pub(crate) fn issue(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     run(state, query(request)).into()
 }
 
@@ -122,7 +123,9 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     let mut problem = -libc::ENOENT;
     for id in found {
         let group = state.get(id).and_then(group_of);
-        let at_work = state.get(id).is_some_and(is_at_work);
+        let at_work = state
+            .get(id)
+            .is_some_and(|request| request.def.cancel == Cancel::AtWork);
         match one(state, id) {
             // As one that a worker is at, which is stopped and not counted.
             Ok(_) if at_work && !all => return Err(-libc::EALREADY),
@@ -148,19 +151,10 @@ pub(crate) fn run(state: &mut State, query: Query) -> Result<i32, c_int> {
     if all { Ok(count) } else { Err(problem) }
 }
 
-/// Whether the kernel has a worker wait where the request waits for a file here.
-fn is_at_work(request: &Request) -> bool {
-    matches!(
-        u32::from(request.sqe.opcode),
-        abi::IORING_OP_SPLICE | abi::IORING_OP_TEE
-    )
-}
-
-/// Requests of which the kernel answers how many it stopped, not 0.
+/// Of requests that the kernel answers a number for: which list they are in.
 fn group_of(request: &Request) -> Option<usize> {
-    match u32::from(request.sqe.opcode) {
-        abi::IORING_OP_FUTEX_WAIT | abi::IORING_OP_FUTEX_WAITV => Some(0),
-        abi::IORING_OP_WAITID => Some(1),
+    match request.def.cancel {
+        Cancel::Counted(group) => Some(group),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use anyring_abi as abi;
 
 use super::work;
 use crate::request::{Data, Outcome, Request};
+use crate::state::State;
 use crate::sys;
 use crate::user;
 
@@ -19,7 +20,7 @@ const BLKDISCARD: usize = 0x1277;
 const NULL: u64 = 0x103;
 
 /// URING_CMD.
-pub(crate) fn start(request: &mut Request) -> Outcome {
+pub(crate) fn issue(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     let sqe = request.sqe;
     match sys::kind_of(request.file.fd()) {
         Ok((libc::S_IFSOCK, _)) => socket(request).into(),

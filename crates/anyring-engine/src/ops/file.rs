@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 
 use anyring_abi as abi;
+use anyring_abi::io_uring_sqe;
 
 use super::socket::placed;
-use super::work;
 use crate::request::{Call, Data, Outcome, Request, Work};
 use crate::rights;
 use crate::state::State;
@@ -22,36 +22,8 @@ use crate::user;
 const XATTR_MAX: u32 = 65536;
 const OPEN_HOW: usize = 24;
 
-/// Which addresses of an SQE are paths, as (addr, addr2, addr3).
-const fn paths(op: u32) -> (bool, bool, bool) {
-    match op {
-        abi::IORING_OP_OPENAT
-        | abi::IORING_OP_OPENAT2
-        | abi::IORING_OP_STATX
-        | abi::IORING_OP_UNLINKAT
-        | abi::IORING_OP_MKDIRAT => (true, false, false),
-        abi::IORING_OP_RENAMEAT | abi::IORING_OP_LINKAT | abi::IORING_OP_SYMLINKAT => {
-            (true, true, false)
-        }
-        // The name of the attribute, and the path.
-        abi::IORING_OP_SETXATTR | abi::IORING_OP_GETXATTR => (true, false, true),
-        abi::IORING_OP_FSETXATTR | abi::IORING_OP_FGETXATTR => (true, false, false),
-        _ => (false, false, false),
-    }
-}
-
-const fn is_xattr(op: u32) -> bool {
-    matches!(
-        op,
-        abi::IORING_OP_SETXATTR
-            | abi::IORING_OP_GETXATTR
-            | abi::IORING_OP_FSETXATTR
-            | abi::IORING_OP_FGETXATTR
-    )
-}
-
 /// The name of an extended attribute.
-fn attribute_name(sqe: &abi::io_uring_sqe) -> Result<Vec<u8>, c_int> {
+fn attribute_name(sqe: &io_uring_sqe) -> Result<Vec<u8>, c_int> {
     const LONGEST: usize = 255;
     let known = (libc::XATTR_CREATE | libc::XATTR_REPLACE) as u32;
     if sqe.op_flags & !known != 0 {
@@ -64,53 +36,104 @@ fn attribute_name(sqe: &abi::io_uring_sqe) -> Result<Vec<u8>, c_int> {
     }
 }
 
-/// Keeps paths, and what else lies behind addresses.
-pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
-    let sqe = &request.sqe;
-    let op = u32::from(sqe.opcode);
-    let (first, second, third) = paths(op);
-    if !first {
-        return Ok(());
+/// A path in the program's memory; an empty one only where that is allowed.
+fn path(at: u64, may_be_empty: bool) -> Result<Vec<u8>, c_int> {
+    match user::read_path(at)? {
+        path if path.len() == 1 && !may_be_empty => Err(-libc::ENOENT),
+        path => Ok(path),
     }
-    let takes_empty = matches!(op, abi::IORING_OP_STATX | abi::IORING_OP_LINKAT)
-        && sqe.op_flags & libc::AT_EMPTY_PATH as u32 != 0;
-    let path = |at: u64, empty: bool| match at {
-        // The kernel takes NULL for "" where the flags allow that.
-        0 if op == abi::IORING_OP_STATX && empty => Ok(Vec::new()),
-        at => match user::read_path(at)? {
-            path if path.len() == 1 && !empty => Err(-libc::ENOENT),
-            path => Ok(path),
-        },
-    };
-    let mut one = if is_xattr(op) {
-        attribute_name(sqe)?
-    } else {
-        path(sqe.addr, takes_empty)?
-    };
-    let mut two = Vec::new();
-    if second {
-        two = path(sqe.off, false)?;
-    } else if third {
-        two = path(sqe.addr3, false)?;
-    } else if op == abi::IORING_OP_OPENAT2 {
-        if (sqe.len as usize) < OPEN_HOW {
-            return Err(-libc::EINVAL);
-        }
-        two = user::read_array(sqe.off, OPEN_HOW)?;
-        check_zeroes(sqe.off, OPEN_HOW as u64, u64::from(sqe.len))?;
-    }
-    if matches!(op, abi::IORING_OP_SETXATTR | abi::IORING_OP_FSETXATTR) {
-        // The value follows the name.
-        if sqe.len > XATTR_MAX {
-            return Err(-libc::E2BIG);
-        }
-        let value: Vec<u8> = user::read_array(sqe.off, sqe.len as usize)?;
-        one.try_reserve_exact(value.len())
-            .map_err(|_| -libc::ENOMEM)?;
-        one.extend_from_slice(&value);
-    }
+}
+
+/// Whether the flags allow an empty path, for the file of the descriptor itself.
+fn takes_empty(sqe: &io_uring_sqe) -> bool {
+    sqe.op_flags & libc::AT_EMPTY_PATH as u32 != 0
+}
+
+fn keep(request: &mut Request, one: Vec<u8>, two: Vec<u8>) -> Result<(), c_int> {
     request.data = Data::Bytes(one, two);
     Ok(())
+}
+
+/// Keeps the path.
+pub(crate) fn copy_path(request: &mut Request) -> Result<(), c_int> {
+    let one = path(request.sqe.addr, false)?;
+    keep(request, one, Vec::new())
+}
+
+/// Keeps the path of a STATX. The kernel takes NULL for "" where the flags allow that.
+pub(crate) fn copy_statx_path(request: &mut Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    let one = match (sqe.addr, takes_empty(sqe)) {
+        (0, true) => Vec::new(),
+        (at, empty) => path(at, empty)?,
+    };
+    keep(request, one, Vec::new())
+}
+
+/// Keeps both paths.
+pub(crate) fn copy_two_paths(request: &mut Request) -> Result<(), c_int> {
+    let one = path(request.sqe.addr, false)?;
+    let two = path(request.sqe.off, false)?;
+    keep(request, one, two)
+}
+
+/// Keeps both paths of a LINKAT.
+pub(crate) fn copy_link_paths(request: &mut Request) -> Result<(), c_int> {
+    let one = path(request.sqe.addr, takes_empty(&request.sqe))?;
+    let two = path(request.sqe.off, false)?;
+    keep(request, one, two)
+}
+
+/// Keeps the path and the struct open_how.
+pub(crate) fn copy_open_how(request: &mut Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
+    let one = path(sqe.addr, false)?;
+    if (sqe.len as usize) < OPEN_HOW {
+        return Err(-libc::EINVAL);
+    }
+    let how = user::read_array(sqe.off, OPEN_HOW)?;
+    check_zeroes(sqe.off, OPEN_HOW as u64, u64::from(sqe.len))?;
+    keep(request, one, how)
+}
+
+/// Keeps the name of an attribute.
+pub(crate) fn copy_attribute(request: &mut Request) -> Result<(), c_int> {
+    let name = attribute_name(&request.sqe)?;
+    keep(request, name, Vec::new())
+}
+
+/// Keeps the name of an attribute and the path of its file.
+pub(crate) fn copy_attribute_and_path(request: &mut Request) -> Result<(), c_int> {
+    let name = attribute_name(&request.sqe)?;
+    let file = path(request.sqe.addr3, false)?;
+    keep(request, name, file)
+}
+
+/// Keeps the name of an attribute and its value.
+pub(crate) fn copy_attribute_and_value(request: &mut Request) -> Result<(), c_int> {
+    let name = attribute_name(&request.sqe)?;
+    let name = with_value(&request.sqe, name)?;
+    keep(request, name, Vec::new())
+}
+
+/// Keeps the name of an attribute, its value, and the path of its file.
+pub(crate) fn copy_attribute_path_and_value(request: &mut Request) -> Result<(), c_int> {
+    let name = attribute_name(&request.sqe)?;
+    let file = path(request.sqe.addr3, false)?;
+    let name = with_value(&request.sqe, name)?;
+    keep(request, name, file)
+}
+
+/// The name of an attribute with its value behind it.
+fn with_value(sqe: &io_uring_sqe, mut name: Vec<u8>) -> Result<Vec<u8>, c_int> {
+    if sqe.len > XATTR_MAX {
+        return Err(-libc::E2BIG);
+    }
+    let value: Vec<u8> = user::read_array(sqe.off, sqe.len as usize)?;
+    name.try_reserve_exact(value.len())
+        .map_err(|_| -libc::ENOMEM)?;
+    name.extend_from_slice(&value);
+    Ok(name)
 }
 
 /// What a newer program says beyond what is known has to be nothing.
@@ -140,38 +163,28 @@ fn directory(file: &mut crate::request::File, fd: c_int) -> Result<usize, c_int>
     }
 }
 
-/// Whether an operation looks names up.
-pub(crate) const fn has_path(op: u32) -> bool {
-    paths(op).0
-}
+/// What a request tries before its call blocks; its result if that was enough.
+type AtOnce = fn(&Request, &Call) -> Option<i32>;
 
-/// Everything that goes to the pool at once.
-pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
-    match build(request) {
-        Ok(Outcome::Work(Work::Call(call))) if request.sqe.personality != 0 => {
-            let ours = state
-                .personalities
-                .iter()
-                .find(|one| one.0 == request.sqe.personality);
-            Outcome::Work(match ours {
-                Some((_, ids)) => Work::CallAs(call, *ids),
-                None => Work::Call(call),
-            })
-        }
-        Ok(Outcome::Work(Work::Call(call))) if has_path(u32::from(request.sqe.opcode)) => {
-            with_rights(state, request, call)
-        }
-        Ok(outcome) => outcome,
-        Err(error) => Outcome::Done(error),
+/// Queues a call for the pool, or makes it here and now: what looks names up depends on
+/// the rights, the root and the working directory of the thread that does it.
+fn queue(state: &mut State, request: &mut Request, call: Call, at_once: AtOnce) -> Outcome {
+    if request.sqe.personality != 0 {
+        let ours = state
+            .personalities
+            .iter()
+            .find(|one| one.0 == request.sqe.personality);
+        return Outcome::Work(match ours {
+            Some((_, ids)) => Work::CallAs(call, *ids),
+            None => Work::Call(call),
+        });
     }
-}
-
-/// A call that looks names up: for the pool if that has the submitter's rights,
-/// otherwise done here and now, if this is its thread.
-fn with_rights(state: &mut State, request: &mut Request, call: Call) -> Outcome {
+    if !request.def.path {
+        return Outcome::Work(Work::Call(call));
+    }
     // One that is not stored runs in the thread that submitted it.
     if request.rights == 0 {
-        if let Some(res) = open_at_once(request, &call) {
+        if let Some(res) = at_once(request, &call) {
             return super::finish(state, request, res);
         }
     }
@@ -180,7 +193,7 @@ fn with_rights(state: &mut State, request: &mut Request, call: Call) -> Outcome 
         if request.rights != here {
             return Outcome::Done(-libc::EPERM);
         }
-        if let Some(res) = open_at_once(request, &call) {
+        if let Some(res) = at_once(request, &call) {
             return super::finish(state, request, res);
         }
     }
@@ -214,9 +227,7 @@ const OPEN_FLAGS: c_int = libc::O_ACCMODE
 /// no reader (ENXIO) where it is opened for writing.
 fn open_at_once(request: &Request, call: &Call) -> Option<i32> {
     const CACHED: u64 = 0x20;
-    let op = u32::from(request.sqe.opcode);
-    let opens = matches!(op, abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2);
-    if !opens || request.has(abi::IOSQE_ASYNC) {
+    if request.has(abi::IOSQE_ASYNC) {
         return None;
     }
     let Data::Bytes(_, given) = &request.data else {
@@ -224,20 +235,18 @@ fn open_at_once(request: &Request, call: &Call) -> Option<i32> {
     };
     // Flags, mode, and how names are resolved.
     let mut how = [0_u64; OPEN_HOW / 8];
-    if op == abi::IORING_OP_OPENAT2 {
+    let plain = given.is_empty();
+    if plain {
+        how[0] = u64::from((request.sqe.op_flags as c_int & OPEN_FLAGS) as u32);
+    } else {
         for (word, bytes) in how.iter_mut().zip(given.chunks_exact(8)) {
             *word = u64::from_ne_bytes(bytes.try_into().ok()?);
         }
-    } else {
-        how[0] = u64::from((request.sqe.op_flags as c_int & OPEN_FLAGS) as u32);
     }
     let makes = (libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY) as u64;
-    let asked = match op {
-        abi::IORING_OP_OPENAT => u64::from(request.sqe.op_flags),
-        _ => how[0],
-    };
+    let asked = open_flags(request);
     let (flags, path) = (how[0] as c_int, how[0] & libc::O_PATH as u64 != 0);
-    if asked & makes != 0 || how[2] & CACHED != 0 || op == abi::IORING_OP_OPENAT && path {
+    if asked & makes != 0 || how[2] & CACHED != 0 || plain && path {
         return None;
     }
     if !path {
@@ -254,7 +263,7 @@ fn open_at_once(request: &Request, call: &Call) -> Option<i32> {
     // Denied by a policy that does not know it, or refused: open(2) finds out, except
     // that it does not keep to the cache.
     let opened = match opened {
-        Err(e) if op == abi::IORING_OP_OPENAT && (e == -libc::EPERM || e == -libc::ENOSYS) => {
+        Err(e) if plain && (e == -libc::EPERM || e == -libc::ENOSYS) => {
             // SAFETY: as above.
             unsafe {
                 sys::raw(
@@ -283,118 +292,233 @@ fn open_at_once(request: &Request, call: &Call) -> Option<i32> {
     }
 }
 
-fn build(request: &mut Request) -> Result<Outcome, c_int> {
-    super::copy(request)?;
-    let sqe = request.sqe;
-    let op = u32::from(sqe.opcode);
-    let flags = sqe.op_flags as usize;
-    let (one, two, one_len) = match &request.data {
-        Data::Bytes(one, two) => (
-            if one.is_empty() {
+/// Addresses of what a request keeps.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// The first path, or the name of an attribute.
+    one: usize,
+    /// The second path, or a struct.
+    two: usize,
+    /// The value behind the name of an attribute.
+    value: usize,
+}
+
+fn kept(request: &Request) -> Kept {
+    match &request.data {
+        Data::Bytes(one, two) => {
+            let at = if one.is_empty() {
                 0
             } else {
                 one.as_ptr() as usize
-            },
-            two.as_ptr() as usize,
-            one.len(),
-        ),
-        _ => (0, 0, 0),
-    };
-    let value = (one + one_len).wrapping_sub(sqe.len as usize);
-    if super::uses_file(op) {
+            };
+            Kept {
+                one: at,
+                two: two.as_ptr() as usize,
+                value: (at + one.len()).wrapping_sub(request.sqe.len as usize),
+            }
+        }
+        _ => Kept {
+            one: 0,
+            two: 0,
+            value: 0,
+        },
+    }
+}
+
+/// Queues the call that `make` builds, with the request's arguments copied.
+fn call(
+    state: &mut State,
+    request: &mut Request,
+    at_once: AtOnce,
+    make: impl FnOnce(&mut Request, Kept) -> Result<Call, c_int>,
+) -> Outcome {
+    let made = super::copy(request).and_then(|()| {
+        let kept = kept(request);
+        make(request, kept)
+    });
+    match made {
+        Ok(call) => queue(state, request, call, at_once),
+        Err(error) => Outcome::Done(error),
+    }
+}
+
+/// Queues a call on the request's file, which it holds until the call is made.
+fn on_file(
+    state: &mut State,
+    request: &mut Request,
+    make: impl FnOnce(&io_uring_sqe, usize, Kept) -> Result<Call, c_int>,
+) -> Outcome {
+    call(state, request, never, |request, kept| {
         request.hold_for_offsets()?;
         if request.file.fd() < 0 {
             return Err(-libc::EBADF);
         }
-    }
-    let fd = request.file.fd() as usize;
-    if (sqe.off as i64) < 0
-        && matches!(
-            op,
-            abi::IORING_OP_SYNC_FILE_RANGE | abi::IORING_OP_FALLOCATE
-        )
-    {
+        make(&request.sqe, request.file.fd() as usize, kept)
+    })
+}
+
+/// Queues a call on a path below a directory, which the request holds.
+fn below(
+    state: &mut State,
+    request: &mut Request,
+    make: impl FnOnce(&io_uring_sqe, usize, Kept) -> Call,
+) -> Outcome {
+    call(state, request, never, |request, kept| {
+        let from = directory(&mut request.second, request.sqe.fd)?;
+        Ok(make(&request.sqe, from, kept))
+    })
+}
+
+/// Nothing can be done without blocking.
+fn never(_: &Request, _: &Call) -> Option<i32> {
+    None
+}
+
+pub(crate) fn fsync(state: &mut State, request: &mut Request) -> Outcome {
+    on_file(state, request, |sqe, fd, _| {
+        let call = if sqe.op_flags != 0 {
+            libc::SYS_fdatasync
+        } else {
+            libc::SYS_fsync
+        };
+        Ok(Call::new(call, &[fd]))
+    })
+}
+
+/// An offset that a call on a file takes.
+fn check_offset(sqe: &io_uring_sqe) -> Result<(), c_int> {
+    if (sqe.off as i64) < 0 {
         return Err(-libc::EINVAL);
     }
-    let outcome = match op {
-        abi::IORING_OP_FSYNC => {
-            let call = if flags != 0 {
-                libc::SYS_fdatasync
-            } else {
-                libc::SYS_fsync
-            };
-            work(call, &[fd])
-        }
-        abi::IORING_OP_SYNC_FILE_RANGE => work(
-            libc::SYS_sync_file_range,
-            &[fd, sqe.off as usize, sqe.len as usize, flags],
-        ),
-        abi::IORING_OP_FALLOCATE => work(
-            libc::SYS_fallocate,
-            &[fd, sqe.len as usize, sqe.off as usize, sqe.addr as usize],
-        ),
-        abi::IORING_OP_FTRUNCATE => work(libc::SYS_ftruncate, &[fd, sqe.off as usize]),
-        abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2 => {
-            if sqe.file_index != 0 && open_flags(request) & libc::O_CLOEXEC as u64 != 0 {
-                return Err(-libc::EINVAL);
-            }
-            let from = directory(&mut request.second, sqe.fd)?;
-            if op == abi::IORING_OP_OPENAT {
-                // As open(2) of a 64-bit program.
-                let flags = flags | libc::O_LARGEFILE as usize;
-                work(libc::SYS_openat, &[from, one, flags, sqe.len as usize])
-            } else {
-                work(libc::SYS_openat2, &[from, one, two, OPEN_HOW])
-            }
-        }
-        abi::IORING_OP_STATX => {
-            let from = directory(&mut request.second, sqe.fd)?;
-            work(
-                libc::SYS_statx,
-                &[from, one, flags, sqe.len as usize, sqe.off as usize],
-            )
-        }
-        abi::IORING_OP_UNLINKAT => {
-            let from = directory(&mut request.second, sqe.fd)?;
-            work(libc::SYS_unlinkat, &[from, one, flags])
-        }
-        abi::IORING_OP_MKDIRAT => {
-            let from = directory(&mut request.second, sqe.fd)?;
-            work(libc::SYS_mkdirat, &[from, one, sqe.len as usize])
-        }
-        abi::IORING_OP_SYMLINKAT => {
-            let at = directory(&mut request.second, sqe.fd)?;
-            work(libc::SYS_symlinkat, &[one, at, two])
-        }
-        abi::IORING_OP_RENAMEAT | abi::IORING_OP_LINKAT => {
-            let from = directory(&mut request.second, sqe.fd)?;
-            let to = directory(&mut request.file, sqe.len as c_int)?;
-            let call = if op == abi::IORING_OP_LINKAT {
-                libc::SYS_linkat
-            } else {
-                libc::SYS_renameat2
-            };
-            work(call, &[from, one, to, two, flags])
-        }
-        abi::IORING_OP_SETXATTR => work(
-            libc::SYS_setxattr,
-            &[two, one, value, sqe.len as usize, flags],
-        ),
-        abi::IORING_OP_FSETXATTR => work(
-            libc::SYS_fsetxattr,
-            &[fd, one, value, sqe.len as usize, flags],
-        ),
-        abi::IORING_OP_GETXATTR | abi::IORING_OP_FGETXATTR => {
-            let (call, place) = if op == abi::IORING_OP_GETXATTR {
-                (libc::SYS_getxattr, two)
-            } else {
-                (libc::SYS_fgetxattr, fd)
-            };
-            work(call, &[place, one, sqe.off as usize, sqe.len as usize])
-        }
-        _ => return Err(-libc::EINVAL),
-    };
-    Ok(outcome)
+    Ok(())
+}
+
+pub(crate) fn sync_file_range(state: &mut State, request: &mut Request) -> Outcome {
+    on_file(state, request, |sqe, fd, _| {
+        check_offset(sqe)?;
+        let (off, len, flags) = (sqe.off as usize, sqe.len as usize, sqe.op_flags as usize);
+        Ok(Call::new(libc::SYS_sync_file_range, &[fd, off, len, flags]))
+    })
+}
+
+pub(crate) fn fallocate(state: &mut State, request: &mut Request) -> Outcome {
+    on_file(state, request, |sqe, fd, _| {
+        check_offset(sqe)?;
+        let (mode, off, len) = (sqe.len as usize, sqe.off as usize, sqe.addr as usize);
+        Ok(Call::new(libc::SYS_fallocate, &[fd, mode, off, len]))
+    })
+}
+
+pub(crate) fn ftruncate(state: &mut State, request: &mut Request) -> Outcome {
+    on_file(state, request, |sqe, fd, _| {
+        Ok(Call::new(libc::SYS_ftruncate, &[fd, sqe.off as usize]))
+    })
+}
+
+/// The directory of an open, whose flags must fit a place among the registered files.
+fn open_from(request: &mut Request) -> Result<usize, c_int> {
+    if request.sqe.file_index != 0 && open_flags(request) & libc::O_CLOEXEC as u64 != 0 {
+        return Err(-libc::EINVAL);
+    }
+    directory(&mut request.second, request.sqe.fd)
+}
+
+/// OPENAT.
+pub(crate) fn open(state: &mut State, request: &mut Request) -> Outcome {
+    call(state, request, open_at_once, |request, kept| {
+        let from = open_from(request)?;
+        let sqe = &request.sqe;
+        // As open(2) of a 64-bit program.
+        let flags = sqe.op_flags as usize | libc::O_LARGEFILE as usize;
+        let args = [from, kept.one, flags, sqe.len as usize];
+        Ok(Call::new(libc::SYS_openat, &args))
+    })
+}
+
+/// OPENAT2.
+pub(crate) fn open2(state: &mut State, request: &mut Request) -> Outcome {
+    call(state, request, open_at_once, |request, kept| {
+        let from = open_from(request)?;
+        let args = [from, kept.one, kept.two, OPEN_HOW];
+        Ok(Call::new(libc::SYS_openat2, &args))
+    })
+}
+
+pub(crate) fn statx(state: &mut State, request: &mut Request) -> Outcome {
+    below(state, request, |sqe, from, kept| {
+        let (flags, mask) = (sqe.op_flags as usize, sqe.len as usize);
+        let args = [from, kept.one, flags, mask, sqe.off as usize];
+        Call::new(libc::SYS_statx, &args)
+    })
+}
+
+pub(crate) fn unlinkat(state: &mut State, request: &mut Request) -> Outcome {
+    below(state, request, |sqe, from, kept| {
+        Call::new(libc::SYS_unlinkat, &[from, kept.one, sqe.op_flags as usize])
+    })
+}
+
+pub(crate) fn mkdirat(state: &mut State, request: &mut Request) -> Outcome {
+    below(state, request, |sqe, from, kept| {
+        Call::new(libc::SYS_mkdirat, &[from, kept.one, sqe.len as usize])
+    })
+}
+
+pub(crate) fn symlinkat(state: &mut State, request: &mut Request) -> Outcome {
+    below(state, request, |_, at, kept| {
+        Call::new(libc::SYS_symlinkat, &[kept.one, at, kept.two])
+    })
+}
+
+/// Queues a call on two paths, below a directory each.
+fn from_to(state: &mut State, request: &mut Request, number: i64) -> Outcome {
+    call(state, request, never, |request, kept| {
+        let from = directory(&mut request.second, request.sqe.fd)?;
+        let to = directory(&mut request.file, request.sqe.len as c_int)?;
+        let flags = request.sqe.op_flags as usize;
+        Ok(Call::new(number, &[from, kept.one, to, kept.two, flags]))
+    })
+}
+
+pub(crate) fn renameat(state: &mut State, request: &mut Request) -> Outcome {
+    from_to(state, request, libc::SYS_renameat2)
+}
+
+pub(crate) fn linkat(state: &mut State, request: &mut Request) -> Outcome {
+    from_to(state, request, libc::SYS_linkat)
+}
+
+pub(crate) fn setxattr(state: &mut State, request: &mut Request) -> Outcome {
+    call(state, request, never, |request, kept| {
+        let (len, flags) = (request.sqe.len as usize, request.sqe.op_flags as usize);
+        let args = [kept.two, kept.one, kept.value, len, flags];
+        Ok(Call::new(libc::SYS_setxattr, &args))
+    })
+}
+
+pub(crate) fn fsetxattr(state: &mut State, request: &mut Request) -> Outcome {
+    on_file(state, request, |sqe, fd, kept| {
+        let (len, flags) = (sqe.len as usize, sqe.op_flags as usize);
+        let args = [fd, kept.one, kept.value, len, flags];
+        Ok(Call::new(libc::SYS_fsetxattr, &args))
+    })
+}
+
+pub(crate) fn getxattr(state: &mut State, request: &mut Request) -> Outcome {
+    call(state, request, never, |request, kept| {
+        let (at, len) = (request.sqe.off as usize, request.sqe.len as usize);
+        Ok(Call::new(
+            libc::SYS_getxattr,
+            &[kept.two, kept.one, at, len],
+        ))
+    })
+}
+
+pub(crate) fn fgetxattr(state: &mut State, request: &mut Request) -> Outcome {
+    on_file(state, request, |sqe, fd, kept| {
+        let (at, len) = (sqe.off as usize, sqe.len as usize);
+        Ok(Call::new(libc::SYS_fgetxattr, &[fd, kept.one, at, len]))
+    })
 }
 
 /// Whether an open is of a named pipe, and so waits for its other end, perhaps for
@@ -402,11 +526,10 @@ fn build(request: &mut Request) -> Result<Outcome, c_int> {
 /// to who gave it up. Looked up without waiting.
 pub(crate) fn waits_for_peer(request: &Request) -> bool {
     const CACHED: u64 = 0x20;
-    let op = u32::from(request.sqe.opcode);
     let Data::Bytes(path, how) = &request.data else {
         return false;
     };
-    if !matches!(op, abi::IORING_OP_OPENAT | abi::IORING_OP_OPENAT2) || path.is_empty() {
+    if !request.def.opens || path.is_empty() {
         return false;
     }
     // The kernel copied the path by the time it waits: only its look counts here.
@@ -451,66 +574,64 @@ fn open_flags(request: &Request) -> u64 {
 }
 
 /// A file was opened: it may have to go among the registered ones.
-pub(crate) fn opened(state: &mut State, request: &Request, res: i32) -> Result<i32, c_int> {
-    if res < 0 {
-        return Err(res);
-    }
-    Ok(placed(state, res, request.sqe.file_index))
+pub(crate) fn opened(state: &mut State, request: &mut Request, res: i32) -> Outcome {
+    Outcome::Done(if res < 0 {
+        res
+    } else {
+        placed(state, res, request.sqe.file_index)
+    })
 }
 
-/// What does not block, or does so in the kernel's io_uring as well.
-pub(crate) fn quick(state: &mut State, request: &mut Request) -> Outcome {
-    let sqe = request.sqe;
-    let fd = request.file.fd();
-    match u32::from(sqe.opcode) {
-        abi::IORING_OP_CLOSE => close(state, sqe.fd, sqe.file_index).into(),
-        abi::IORING_OP_PIPE => pipe(state, &sqe).into(),
-        abi::IORING_OP_FIXED_FD_INSTALL => {
-            let command = if sqe.op_flags != 0 {
-                libc::F_DUPFD
-            } else {
-                libc::F_DUPFD_CLOEXEC
-            };
-            Outcome::Done(sys::to_res(sys::plain(
-                libc::SYS_fcntl,
-                &[fd as usize, command as usize, 0],
-            )))
-        }
-        abi::IORING_OP_MADVISE => {
-            let len = if sqe.off != 0 {
-                sqe.off
-            } else {
-                u64::from(sqe.len)
-            };
-            // SAFETY: the program asked for this advice on its memory.
-            Outcome::Done(sys::to_res(unsafe {
-                sys::raw(
-                    libc::SYS_madvise,
-                    &[sqe.addr as usize, len as usize, sqe.op_flags as usize],
-                )
-            }))
-        }
-        _ => {
-            let len = if sqe.addr != 0 {
-                sqe.addr
-            } else {
-                u64::from(sqe.len)
-            };
-            Outcome::Done(sys::to_res(sys::plain(
-                libc::SYS_fadvise64,
-                &[
-                    fd as usize,
-                    sqe.off as usize,
-                    len as usize,
-                    sqe.op_flags as usize,
-                ],
-            )))
-        }
-    }
+/// FIXED_FD_INSTALL.
+pub(crate) fn fixed_fd_install(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let command = if request.sqe.op_flags != 0 {
+        libc::F_DUPFD
+    } else {
+        libc::F_DUPFD_CLOEXEC
+    };
+    let args = [request.file.fd() as usize, command as usize, 0];
+    Outcome::Done(sys::to_res(sys::plain(libc::SYS_fcntl, &args)))
 }
 
-/// CLOSE, of a descriptor or of a registered slot.
-fn close(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
+/// The length of an advice, for which older programs have 32 bits.
+fn advised(long: u64, short: u32) -> usize {
+    (if long != 0 { long } else { u64::from(short) }) as usize
+}
+
+/// MADVISE.
+pub(crate) fn madvise(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
+    let len = advised(sqe.off, sqe.len);
+    let args = [sqe.addr as usize, len, sqe.op_flags as usize];
+    // SAFETY: the program asked for this advice on its memory.
+    Outcome::Done(sys::to_res(unsafe { sys::raw(libc::SYS_madvise, &args) }))
+}
+
+/// FADVISE.
+pub(crate) fn fadvise(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
+    let (fd, len) = (request.file.fd() as usize, advised(sqe.addr, sqe.len));
+    let args = [fd, sqe.off as usize, len, sqe.op_flags as usize];
+    Outcome::Done(sys::to_res(sys::plain(libc::SYS_fadvise64, &args)))
+}
+
+/// FILES_UPDATE.
+pub(crate) fn files_update(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    crate::register::files::update_op(state, &request.sqe).into()
+}
+
+/// CLOSE.
+pub(crate) fn close(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    close_one(state, request.sqe.fd, request.sqe.file_index).into()
+}
+
+/// PIPE.
+pub(crate) fn pipe(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    make_pipe(state, &request.sqe).into()
+}
+
+/// Closes a descriptor, or a registered slot.
+fn close_one(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
     if index != 0 {
         if !state.files.table.exists() {
             return Err(-libc::ENXIO);
@@ -532,17 +653,8 @@ fn close(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
     sys::plain(libc::SYS_close, &[fd as usize]).map(|_| 0)
 }
 
-/// What the kernel checks of a PIPE.
-pub(crate) fn check_pipe(sqe: &abi::io_uring_sqe) -> Result<(), c_int> {
-    let allowed = (libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_DIRECT) as u32 | 0o200;
-    if sqe.op_flags & !allowed != 0 {
-        return Err(-libc::EINVAL);
-    }
-    Ok(())
-}
-
-/// PIPE, as two descriptors or two registered slots.
-fn pipe(state: &mut State, sqe: &abi::io_uring_sqe) -> Result<i32, c_int> {
+/// A pipe, as two descriptors or two registered slots.
+fn make_pipe(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
     if sqe.file_index != 0 && sqe.op_flags & libc::O_CLOEXEC as u32 != 0 {
         return Err(-libc::EINVAL);
     }

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use anyring_abi::io_uring_sqe;
 
 use crate::request::{Data, Outcome, Request, Work};
+use crate::state::State;
 use crate::sync::Futex;
 use crate::sys;
 use crate::user;
@@ -71,7 +72,8 @@ fn check_flags(flags: u32) -> Result<(), c_int> {
 }
 
 /// What the kernel checks of a wait or a wake-up.
-pub(crate) fn check(sqe: &io_uring_sqe) -> Result<(), c_int> {
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
     check_flags(sqe.fd as u32)?;
     if sqe.addr3 > ANY || sqe.off > ANY {
         return Err(-libc::EINVAL);
@@ -79,8 +81,27 @@ pub(crate) fn check(sqe: &io_uring_sqe) -> Result<(), c_int> {
     Ok(())
 }
 
+/// What the kernel checks of a wait for several words.
+pub(crate) fn check_count(_: &State, request: &Request) -> Result<(), c_int> {
+    let count = request.sqe.len as usize;
+    if count == 0 || count > MOST {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+/// Checks the words of a wait that has to stand in a chain.
+pub(crate) fn prepare_waitv(request: &Request) -> Result<(), c_int> {
+    check_words(&request.sqe).map(|_| ())
+}
+
+/// Whether the end of a wait does not break its chain: it was cancelled.
+pub(crate) fn is_success(request: &Request, res: i32) -> bool {
+    request.started && res == -libc::ECANCELED
+}
+
 /// What it checks of several words, before it looks at any.
-pub(crate) fn check_words(sqe: &io_uring_sqe) -> Result<Vec<Waitv>, c_int> {
+fn check_words(sqe: &io_uring_sqe) -> Result<Vec<Waitv>, c_int> {
     let words: Vec<Waitv> = user::read_array(sqe.addr, sqe.len as usize)?;
     for word in &words {
         if word.reserved != 0 || word.value > ANY {
@@ -147,19 +168,20 @@ fn queue(request: &mut Request, wait: Result<Wait, c_int>) -> Outcome {
 }
 
 /// FUTEX_WAIT.
-pub(crate) fn wait(request: &mut Request) -> Outcome {
+pub(crate) fn wait(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     let wait = single(&request.sqe);
     queue(request, wait)
 }
 
 /// FUTEX_WAITV.
-pub(crate) fn waitv(request: &mut Request) -> Outcome {
+pub(crate) fn waitv(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     let wait = several(&request.sqe);
     queue(request, wait)
 }
 
 /// FUTEX_WAKE.
-pub(crate) fn wake(sqe: &io_uring_sqe) -> Outcome {
+pub(crate) fn wake(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
     let flags = sqe.fd as u32;
     if sqe.addr3 == 0 {
         return Outcome::Done(-libc::EINVAL);

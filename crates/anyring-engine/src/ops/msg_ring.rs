@@ -54,7 +54,7 @@ pub(crate) fn letter(
 }
 
 /// MSG_RING: written now, delivered when this ring's lock is free.
-pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
+pub(crate) fn issue(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     let target = match &request.file {
         File::Borrowed(fd) => *fd,
         _ => return Outcome::Done(-libc::EBADFD),

@@ -20,25 +20,17 @@ use crate::user;
 const BUNDLE: usize = 256;
 /// Results of one multishot request before others get a turn.
 const TURN: u32 = 33;
-/// What a receive waits for: that the peer has ended, too, comes with it.
-pub(crate) const RECEIVE: c_int = libc::EPOLLIN | libc::EPOLLRDHUP;
 
 fn ioprio(request: &Request, flag: u32) -> bool {
     u32::from(request.sqe.ioprio) & flag != 0
 }
 
 fn is_message(request: &Request) -> bool {
-    matches!(
-        u32::from(request.sqe.opcode),
-        abi::IORING_OP_SENDMSG | abi::IORING_OP_SENDMSG_ZC | abi::IORING_OP_RECVMSG
-    )
+    request.def.message
 }
 
 fn is_zero_copy(request: &Request) -> bool {
-    matches!(
-        u32::from(request.sqe.opcode),
-        abi::IORING_OP_SEND_ZC | abi::IORING_OP_SENDMSG_ZC
-    )
+    request.def.zero_copy
 }
 
 /// The pieces of a plain send are those of an array.
@@ -82,8 +74,19 @@ pub(crate) fn usage(request: &Request) -> i32 {
     }
 }
 
+/// Whether a transfer that wanted all moved less.
+pub(crate) fn fell_short(request: &Request, res: i32) -> bool {
+    request.sqe.op_flags & libc::MSG_WAITALL as u32 != 0 && (res as u32) < request.sqe.len
+}
+
+/// Whether a send that failed keeps its provided buffer: it does once it had a socket
+/// to try.
+pub(crate) fn uses_buffer(_: c_int, _: &Request, _: Selected, res: i32) -> bool {
+    !matches!(-res, libc::EBADF | libc::ENOTSOCK | libc::ECANCELED)
+}
+
 /// What the kernel checks of a send.
-pub(crate) fn check_send(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check_send(_: &State, request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     let message = is_message(request);
     let vectorized = is_vectorized(request);
@@ -100,7 +103,7 @@ pub(crate) fn check_send(request: &Request) -> Result<(), c_int> {
 }
 
 /// What the kernel checks of a receive.
-pub(crate) fn check_recv(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check_recv(_: &State, request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     let known =
         abi::IORING_RECVSEND_POLL_FIRST | abi::IORING_RECV_MULTISHOT | abi::IORING_RECVSEND_BUNDLE;
@@ -159,7 +162,7 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     let mut vectors: Vec<libc::iovec> =
         user::read_vectors(header.msg_iov as u64, header.msg_iovlen)?;
     let mut kept = Vec::new();
-    if request.sqe.opcode != abi::IORING_OP_RECVMSG as u8 {
+    if !request.def.receives {
         let name = if header.msg_name.is_null() {
             0
         } else {
@@ -194,14 +197,6 @@ fn header(request: &Request) -> usize {
     match &request.data {
         Data::Message(headers, ..) if !headers.is_empty() => headers.as_ptr() as usize,
         _ => request.sqe.addr as usize,
-    }
-}
-
-/// Waits for the socket, with the arguments kept.
-fn park(request: &mut Request, events: c_int) -> Outcome {
-    match super::copy(request) {
-        Ok(()) => Outcome::Poll(events as u32),
-        Err(error) => Outcome::Done(error),
     }
 }
 
@@ -322,7 +317,7 @@ pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>
         if refuses_to_wait(request) {
             return sent(state, request, -libc::EAGAIN);
         }
-        return park(request, libc::EPOLLOUT);
+        return Outcome::WouldBlock;
     }
     if ioprio(request, abi::IORING_RECVSEND_FIXED_BUF) && request.buffer.is_none() {
         let (index, addr, len) = (request.sqe.buf_index, request.sqe.addr, request.sqe.len);
@@ -381,7 +376,7 @@ pub(crate) fn send(state: &mut State, request: &mut Request, events: Option<u32>
                 return sent(state, request, total);
             }
             Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
-                return park(request, libc::EPOLLOUT);
+                return Outcome::WouldBlock;
             }
             Err(error) => {
                 request.failed = all;
@@ -476,7 +471,7 @@ fn send_bundle(state: &mut State, request: &mut Request, waited: bool) -> Outcom
             }
             Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
                 state.groups.give_back(first);
-                return park(request, libc::EPOLLOUT);
+                return Outcome::WouldBlock;
             }
             Err(error) => {
                 request.selected = Some(first);
@@ -521,7 +516,7 @@ fn send_rest(request: &mut Request) -> Outcome {
         match send_once(request, None) {
             Ok(count) if count != 0 => advance(request, count),
             Err(e) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
-                return Outcome::Poll(libc::EPOLLOUT as u32);
+                return Outcome::WouldBlock;
             }
             _ => {
                 request.failed = true;
@@ -609,10 +604,10 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
         if refuses_to_wait(request) {
             return Outcome::Done(-libc::EAGAIN);
         }
-        return park(request, RECEIVE);
+        return Outcome::WouldBlock;
     }
     if events.is_none() && may_guess(request) && state.guess_wait(request) {
-        return park(request, RECEIVE);
+        return Outcome::WouldBlock;
     }
     let multishot = ioprio(request, abi::IORING_RECV_MULTISHOT);
     if request.has(abi::IOSQE_BUFFER_SELECT) {
@@ -663,7 +658,7 @@ pub(crate) fn recv(state: &mut State, request: &mut Request, events: Option<u32>
                 if events.is_none() && may_guess(request) {
                     state.notes.had_to_wait(request.file.fd());
                 }
-                return park(request, RECEIVE);
+                return Outcome::WouldBlock;
             }
             Err(error) => {
                 request.failed = all;
@@ -775,20 +770,20 @@ fn recv_selected(
                 {
                     // Nothing more for now, so no buffer is asked for; the
                     // epoll says if that is wrong.
-                    return Outcome::Poll(RECEIVE as u32);
+                    return Outcome::WouldBlock;
                 }
             }
             Err(error) => {
                 state.groups.give_back(selected);
                 return if error == -libc::EAGAIN && !refuses_to_wait(request) {
-                    park(request, RECEIVE)
+                    Outcome::WouldBlock
                 } else {
                     Outcome::Done(error)
                 };
             }
         }
     }
-    Outcome::Poll(RECEIVE as u32)
+    Outcome::WouldBlock
 }
 
 /// Counts what a multishot receive got against its limit; whether it is reached.

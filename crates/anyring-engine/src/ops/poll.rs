@@ -21,7 +21,7 @@ const MODES: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) a
 const LOOKS: u32 = 200;
 
 /// What the kernel checks of a poll. It takes no level-triggered ones here.
-pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
     let flags = request.sqe.len;
     if flags & !abi::IORING_POLL_ADD_MULTI != 0
         || flags & abi::IORING_POLL_ADD_MULTI != 0 && request.has(abi::IOSQE_CQE_SKIP_SUCCESS)
@@ -135,7 +135,7 @@ fn wakes_itself(state: &mut State, request: &Request) -> bool {
 }
 
 /// A file that is always ready.
-pub(crate) fn always_ready(request: &Request) -> Outcome {
+pub(crate) fn always_ready(_: &mut State, request: &mut Request) -> Outcome {
     let ready = sys::poll_now(request.file.fd(), (request.sqe.op_flags | ALWAYS) & 0x7fff);
     match ready & (request.sqe.op_flags | ALWAYS) {
         // Of what is asked for nothing can ever come.
@@ -145,12 +145,12 @@ pub(crate) fn always_ready(request: &Request) -> Outcome {
 }
 
 /// POLL_REMOVE: ends a poll, or changes its events or user_data.
-pub(crate) fn remove(state: &mut State, request: &Request) -> Outcome {
+pub(crate) fn remove(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     change(state, request).into()
 }
 
 /// Whether what is to be changed can be.
-pub(crate) fn check_change(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check_change(_: &State, request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     let known = abi::IORING_POLL_UPDATE_EVENTS
         | abi::IORING_POLL_UPDATE_USER_DATA
@@ -213,46 +213,40 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     Ok(())
 }
 
-/// EPOLL_CTL and EPOLL_WAIT on the program's own epolls.
-pub(crate) fn epoll(request: &mut Request) -> Outcome {
+/// Refuses a ring, which is an epoll to the kernel: the program must not see that.
+fn refuse_ring(fd: c_int) -> Result<(), c_int> {
+    match table::find(fd) {
+        table::Found::Ring(_) => Err(-libc::EINVAL),
+        _ => Ok(()),
+    }
+}
+
+/// EPOLL_CTL on the program's own epolls.
+pub(crate) fn epoll_ctl(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     let sqe = &request.sqe;
-    // Our rings are epolls to the kernel, which nobody shall see.
-    let fd = match request.file.fd() {
-        -1 => sqe.fd,
-        fd => fd,
+    if let Err(error) = refuse_ring(sqe.fd) {
+        return Outcome::Done(error);
+    }
+    let event = match &request.data {
+        Data::Bytes(event, _) => event.as_ptr() as usize,
+        _ => sqe.addr as usize,
     };
-    if matches!(table::find(fd), table::Found::Ring(_)) {
-        return Outcome::Done(-libc::EINVAL);
+    let args = [sqe.fd as usize, sqe.len as usize, sqe.off as usize, event];
+    // SAFETY: the kernel checks the address; ours is kept.
+    Outcome::Done(sys::to_res(unsafe { sys::raw(libc::SYS_epoll_ctl, &args) }))
+}
+
+/// EPOLL_WAIT on the program's own epolls.
+pub(crate) fn epoll_wait(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let (sqe, fd) = (&request.sqe, request.file.fd());
+    let asked = if fd == -1 { sqe.fd } else { fd };
+    if let Err(error) = refuse_ring(asked) {
+        return Outcome::Done(error);
     }
-    if u32::from(sqe.opcode) == abi::IORING_OP_EPOLL_CTL {
-        let event = match &request.data {
-            Data::Bytes(event, _) => event.as_ptr() as usize,
-            _ => sqe.addr as usize,
-        };
-        // SAFETY: the kernel checks the address; ours is kept.
-        return Outcome::Done(sys::to_res(unsafe {
-            sys::raw(
-                libc::SYS_epoll_ctl,
-                &[sqe.fd as usize, sqe.len as usize, sqe.off as usize, event],
-            )
-        }));
-    }
+    let args = [fd as usize, sqe.addr as usize, sqe.len as usize, 0, 0, 8];
     // SAFETY: the kernel checks the address.
-    let count = unsafe {
-        sys::raw(
-            libc::SYS_epoll_pwait,
-            &[
-                request.file.fd() as usize,
-                sqe.addr as usize,
-                sqe.len as usize,
-                0,
-                0,
-                8,
-            ],
-        )
-    };
-    match count {
-        Ok(0) => Outcome::Poll(libc::EPOLLIN as u32),
+    match unsafe { sys::raw(libc::SYS_epoll_pwait, &args) } {
+        Ok(0) => Outcome::WouldBlock,
         other => Outcome::Done(sys::to_res(other)),
     }
 }

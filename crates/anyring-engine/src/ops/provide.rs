@@ -2,15 +2,15 @@
 
 use core::ffi::c_int;
 
-use anyring_abi::io_uring_sqe;
-
+use crate::request::{Outcome, Request};
 use crate::state::State;
 
 /// The most buffers of a group, and the largest number of one.
-pub(crate) const MAX: u64 = 65536;
+const MAX: u64 = 65536;
 
 /// Whether the buffers can be what they are said to be.
-pub(crate) fn check(sqe: &io_uring_sqe) -> Result<(), c_int> {
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
+    let sqe = &request.sqe;
     let count = sqe.fd as u32;
     if sqe.fd <= 0 || u64::from(count) > MAX {
         return Err(-libc::E2BIG);
@@ -35,15 +35,25 @@ pub(crate) fn check(sqe: &io_uring_sqe) -> Result<(), c_int> {
 }
 
 /// PROVIDE_BUFFERS.
-pub(crate) fn provide(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
+pub(crate) fn provide(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
     let (count, first) = (sqe.fd as u32, sqe.off as u16);
-    state
+    let provided = state
         .groups
-        .provide(sqe.buf_index, sqe.addr, sqe.len, count, first)?;
-    Ok(0)
+        .provide(sqe.buf_index, sqe.addr, sqe.len, count, first);
+    provided.map(|()| 0).into()
+}
+
+/// Whether a group can have that many buffers.
+pub(crate) fn check_remove(_: &State, request: &Request) -> Result<(), c_int> {
+    if request.sqe.fd <= 0 || request.sqe.fd as u64 > MAX {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
 }
 
 /// REMOVE_BUFFERS.
-pub(crate) fn remove(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
-    state.groups.remove(sqe.buf_index, sqe.fd as u32)
+pub(crate) fn remove(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
+    state.groups.remove(sqe.buf_index, sqe.fd as u32).into()
 }

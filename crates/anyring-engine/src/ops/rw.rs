@@ -12,7 +12,7 @@ use anyring_abi::io_uring_sqe;
 
 use super::work;
 use crate::held;
-use crate::request::{Data, Outcome, Request};
+use crate::request::{Data, Outcome, Request, Selected};
 use crate::state::State;
 use crate::sys::{self, Sys};
 use crate::user;
@@ -27,23 +27,11 @@ const CURRENT: u64 = u64::MAX;
 const MAX_BYTES: usize = 0x7fff_f000;
 
 fn writes(request: &Request) -> bool {
-    matches!(
-        u32::from(request.sqe.opcode),
-        abi::IORING_OP_WRITE
-            | abi::IORING_OP_WRITEV
-            | abi::IORING_OP_WRITE_FIXED
-            | abi::IORING_OP_WRITEV_FIXED
-    )
+    request.def.writes
 }
 
 fn vectored(request: &Request) -> bool {
-    matches!(
-        u32::from(request.sqe.opcode),
-        abi::IORING_OP_READV
-            | abi::IORING_OP_WRITEV
-            | abi::IORING_OP_READV_FIXED
-            | abi::IORING_OP_WRITEV_FIXED
-    )
+    request.def.vectored
 }
 
 /// Vectors of a call: in the program's memory, in the request, or one here.
@@ -93,8 +81,21 @@ fn sum(vectors: &[libc::iovec]) -> usize {
         .fold(0, usize::saturating_add)
 }
 
+/// Whether less than asked for was moved.
+pub(crate) fn fell_short(request: &Request, res: i32) -> bool {
+    (res as usize) < total(request)
+}
+
+/// Whether a read that moved nothing keeps its provided buffer: it does, unless the
+/// buffer is one of a ring and the file such that it could have been waited for.
+pub(crate) fn uses_buffer(epoll: c_int, request: &Request, selected: Selected, res: i32) -> bool {
+    let fd = request.file.fd();
+    let had_file = res != -libc::EBADF || sys::is_open(fd);
+    res < 0 && had_file && !(selected.ring && sys::is_pollable(epoll, fd))
+}
+
 /// Bytes that a request asks for.
-pub(crate) fn total(request: &Request) -> usize {
+fn total(request: &Request) -> usize {
     match &request.data {
         Data::Vectors(vectors) => request.done + sum(vectors),
         _ if vectored(request) => user::read_array::<libc::iovec>(
@@ -111,30 +112,65 @@ pub(crate) fn total(request: &Request) -> usize {
 
 /// Keeps the vectors, for a request that outlives its submission.
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
+    keep_vectors(request, user::read_vectors)
+}
+
+/// Keeps the vectors of a registered buffer, which they are compared with when they
+/// are used.
+pub(crate) fn copy_fixed(request: &mut Request) -> Result<(), c_int> {
+    keep_vectors(request, user::read_array)
+}
+
+fn keep_vectors(
+    request: &mut Request,
+    read: impl FnOnce(u64, usize) -> Result<Vec<libc::iovec>, c_int>,
+) -> Result<(), c_int> {
     if request.has(abi::IOSQE_BUFFER_SELECT) {
         return Ok(());
     }
     if request.sqe.len > MAX_VECTORS {
         return Err(-libc::EINVAL);
     }
-    let (at, count) = (request.sqe.addr, request.sqe.len as usize);
-    let fixed = matches!(
-        u32::from(request.sqe.opcode),
-        abi::IORING_OP_READV_FIXED | abi::IORING_OP_WRITEV_FIXED
-    );
-    request.data = Data::Vectors(if fixed {
-        // Compared with the registered buffer when they are used.
-        user::read_array(at, count)?
-    } else {
-        user::read_vectors(at, count)?
-    });
+    request.data = Data::Vectors(read(request.sqe.addr, request.sqe.len as usize)?);
     Ok(())
+}
+
+/// What the kernel checks of a read or write.
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
+    if says_more(request) {
+        return check_priority(request);
+    }
+    Ok(())
+}
+
+/// What the kernel checks of a READV, which can select one buffer only.
+pub(crate) fn check_readv(_: &State, request: &Request) -> Result<(), c_int> {
+    if says_more(request) {
+        return check_priority(request);
+    }
+    if request.has(abi::IOSQE_BUFFER_SELECT) && request.sqe.len != 1 {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+/// What the kernel checks of a READ_MULTISHOT, which reads into provided buffers.
+pub(crate) fn check_multishot(state: &State, request: &Request) -> Result<(), c_int> {
+    if !request.has(abi::IOSQE_BUFFER_SELECT) {
+        return Err(-libc::EINVAL);
+    }
+    check(state, request)
+}
+
+/// Whether its priority or attributes say something.
+fn says_more(request: &Request) -> bool {
+    request.sqe.ioprio != 0 || request.sqe.__pad2 != [0]
 }
 
 /// What the kernel checks of a read or write whose priority or attributes say
 /// something.
 #[cold]
-pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+fn check_priority(request: &Request) -> Result<(), c_int> {
     const CAP_SYS_ADMIN: u32 = 21;
     const CAP_SYS_NICE: u32 = 23;
     let sqe = &request.sqe;
@@ -177,9 +213,7 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
             request.buffer = Some(buffer);
         }
         abi::IORING_OP_READV_FIXED | abi::IORING_OP_WRITEV_FIXED => {
-            if matches!(request.data, Data::None) {
-                copy(request)?;
-            }
+            super::copy(request)?;
             if let Data::Vectors(vectors) = &request.data {
                 let mut all: u64 = 0;
                 for vector in vectors {
@@ -312,16 +346,8 @@ fn call(request: &Request, extra: u32) -> Sys {
     }
 }
 
-fn wanted_events(request: &Request) -> u32 {
-    (if writes(request) {
-        libc::EPOLLOUT
-    } else {
-        libc::EPOLLIN
-    }) as u32
-}
-
 /// Tries to transfer without waiting.
-pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
+pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     if let Err(error) = prepare(state, request) {
         return Outcome::Done(error);
     }
@@ -334,15 +360,8 @@ pub(crate) fn step(state: &mut State, request: &mut Request, events: Option<u32>
             Err(error) => Outcome::Done(error),
         };
     }
-    if events.is_none() && is_direct(request) {
-        return blocking(state, request);
-    }
     if request.no_nowait {
-        return if events.is_some() {
-            blocking(state, request)
-        } else {
-            park(state, request)
-        };
+        return park(state, request);
     }
     // As by a worker of the kernel's: no SIGPIPE comes to the program.
     let _quiet = (state.inside && writes(request) && request.has(abi::IOSQE_ASYNC))
@@ -481,7 +500,7 @@ fn ignores_offset(request: &Request) -> bool {
 fn is_idle(request: &Request) -> bool {
     let fd = request.file.fd();
     let is_ring = || matches!(crate::table::find(fd), crate::table::Found::Ring(_));
-    sys::poll_now(fd, wanted_events(request)) == 0 && !(writes(request) && is_ring())
+    sys::poll_now(fd, request.def.poll) == 0 && !(writes(request) && is_ring())
 }
 
 /// Whether a write to a file says "do not wait", which file systems need not
@@ -493,7 +512,7 @@ fn asks_in_vain(request: &Request) -> bool {
 
 /// Whether the file is open for direct I/O: then even "do not wait" waits for the
 /// device. Asked only of requests that could be such.
-fn is_direct(request: &Request) -> bool {
+pub(super) fn is_direct(request: &Request) -> bool {
     const SECTOR: u64 = 512;
     let sqe = &request.sqe;
     let aligned = sqe.off % SECTOR == 0
@@ -558,25 +577,16 @@ fn raise_for_submitter(state: &State, request: &Request) {
     }
 }
 
-/// Waits for the file, with the vectors kept.
+/// Has to wait.
 fn park(state: &mut State, request: &mut Request) -> Outcome {
     if writes(request) && state.inside && !request.has(abi::IOSQE_ASYNC) {
         request.submitter = sys::gettid();
-    }
-    if vectored(request) {
-        if let Err(error) = super::copy(request) {
-            return Outcome::Done(error);
-        }
     }
     // One of a ring is taken anew when there is something to read.
     if request.done == 0 && request.selected.is_some_and(|selected| selected.ring) {
         request.selected = None;
     }
-    if request.watch.is_none() && held::has_offsets(request.file.fd()) {
-        // Nothing tells when a file has its data.
-        return blocking(state, request);
-    }
-    Outcome::Poll(wanted_events(request))
+    Outcome::WouldBlock
 }
 
 /// What was transferred before an error counts.
@@ -594,7 +604,7 @@ fn moved(request: &mut Request, count: usize, total: usize) -> Option<Outcome> {
         return Some(Outcome::Done((request.done + count) as i32));
     }
     if vectored(request) && matches!(request.data, Data::None) && request.selected.is_none() {
-        if let Err(error) = copy(request) {
+        if let Err(error) = super::copy(request) {
             return Some(Outcome::Done(error));
         }
     }
@@ -619,7 +629,7 @@ fn skip(vectors: &mut Vec<libc::iovec>, mut count: usize) {
 }
 
 /// Transfers the rest where it may block.
-pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
+pub(crate) fn offload(state: &mut State, request: &mut Request) -> Outcome {
     if let Err(error) = prepare(state, request) {
         return partial(request, error);
     }
@@ -677,7 +687,7 @@ pub(crate) fn blocking(state: &mut State, request: &mut Request) -> Outcome {
 pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outcome {
     if res == -libc::ESPIPE && ignores_offset(request) {
         request.sqe.off = CURRENT;
-        return blocking(state, request);
+        return offload(state, request);
     }
     if res < 0 {
         return partial(request, res);
@@ -688,7 +698,7 @@ pub(crate) fn finish(state: &mut State, request: &mut Request, res: i32) -> Outc
     };
     match moved(request, res as usize, total) {
         Some(outcome) => outcome,
-        None => blocking(state, request),
+        None => offload(state, request),
     }
 }
 
@@ -710,7 +720,7 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
         if request.no_nowait && is_idle(request) {
             request.selected = None;
             state.groups.give_back(selected);
-            return Outcome::Poll(libc::EPOLLIN as u32);
+            return Outcome::WouldBlock;
         }
         match call(request, if request.no_nowait { 0 } else { RWF_NOWAIT }) {
             Ok(count) if count > 0 => {
@@ -736,7 +746,7 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
                     e if e == -libc::EAGAIN && request.sqe.op_flags & RWF_NOWAIT == 0
                         || e == -libc::EINVAL && events.is_none() && is_in_vain(request) =>
                     {
-                        return Outcome::Poll(libc::EPOLLIN as u32);
+                        return Outcome::WouldBlock;
                     }
                     e if e == -libc::EOPNOTSUPP
                         && request.sqe.op_flags & RWF_NOWAIT == 0
@@ -750,6 +760,11 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
             }
         }
     }
+}
+
+/// READ_MULTISHOT of a file that cannot be waited for.
+pub(crate) fn refuse_multishot(_: &mut State, _: &mut Request) -> Outcome {
+    Outcome::Done(-libc::EBADFD)
 }
 
 /// Keeps a registered buffer from going away.

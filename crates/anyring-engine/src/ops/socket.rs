@@ -15,7 +15,7 @@ use crate::sys::{self, Sys};
 use crate::user;
 
 /// What the kernel checks of an accept.
-pub(crate) fn check_accept(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check_accept(_: &State, request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     let known =
         abi::IORING_ACCEPT_MULTISHOT | abi::IORING_ACCEPT_DONTWAIT | abi::IORING_ACCEPT_POLL_FIRST;
@@ -66,7 +66,7 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
         if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 {
             return Outcome::Done(-libc::EAGAIN);
         }
-        return Outcome::Poll(libc::EPOLLIN as u32);
+        return Outcome::WouldBlock;
     }
     let fd = request.file.fd();
     loop {
@@ -83,7 +83,7 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
                 Ok(true) if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 => {
                     return Outcome::Done(-libc::EAGAIN);
                 }
-                Ok(true) => return Outcome::Poll(libc::EPOLLIN as u32),
+                Ok(true) => return Outcome::WouldBlock,
             }
         }
         // SAFETY: the kernel checks the addresses.
@@ -103,7 +103,7 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
                 if ioprio & abi::IORING_ACCEPT_DONTWAIT != 0 {
                     return Outcome::Done(-libc::EAGAIN);
                 }
-                return Outcome::Poll(libc::EPOLLIN as u32);
+                return Outcome::WouldBlock;
             }
             // One that went away meanwhile; the kernel's io_uring waits on.
             Err(e) if e == -libc::ECONNABORTED => continue,
@@ -125,7 +125,7 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
         }
         state.post_more(request, res, flags);
         if !more && ioprio & abi::IORING_ACCEPT_DONTWAIT == 0 {
-            return Outcome::Poll(libc::EPOLLIN as u32);
+            return Outcome::WouldBlock;
         }
     }
 }
@@ -149,7 +149,7 @@ fn address(request: &Request) -> (usize, usize) {
 }
 
 /// CONNECT: begun without waiting, and asked again when it is known.
-pub(crate) fn connect(request: &mut Request, events: Option<u32>) -> Outcome {
+pub(crate) fn connect(_: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     let fd = request.file.fd();
     let (name, len) = address(request);
     let flags = match sys::status_flags(fd) {
@@ -169,10 +169,7 @@ pub(crate) fn connect(request: &mut Request, events: Option<u32>) -> Outcome {
         Ok(_) => Outcome::Done(0),
         Err(e) if e == -libc::EINPROGRESS || e == -libc::EALREADY && events.is_some() => {
             request.posted = true;
-            match super::copy(request) {
-                Ok(()) => Outcome::Poll(libc::EPOLLOUT as u32),
-                Err(error) => Outcome::Done(error),
-            }
+            Outcome::WouldBlock
         }
         Err(e) if e == -libc::EISCONN && request.posted => Outcome::Done(0),
         Err(e) if e == -libc::EAGAIN => {
@@ -191,36 +188,40 @@ pub(crate) fn connect(request: &mut Request, events: Option<u32>) -> Outcome {
     }
 }
 
-/// SOCKET, BIND, LISTEN and SHUTDOWN, which do not wait.
-pub(crate) fn quick(state: &mut State, request: &mut Request) -> Outcome {
-    let sqe = request.sqe;
-    let fd = request.file.fd() as usize;
-    match u32::from(sqe.opcode) {
-        abi::IORING_OP_SOCKET => {
-            let kind = sqe.off as c_int;
-            let made = sys::plain(
-                libc::SYS_socket,
-                &[sqe.fd as usize, kind as usize, sqe.len as usize],
-            );
-            match made {
-                Ok(fd) => Outcome::Done(placed(state, fd as c_int, sqe.file_index)),
-                Err(error) => Outcome::Done(error),
-            }
-        }
-        abi::IORING_OP_BIND => {
-            let (name, len) = address(request);
-            // SAFETY: the kernel checks the address.
-            Outcome::Done(sys::to_res(unsafe {
-                sys::raw(libc::SYS_bind, &[fd, name, len])
-            }))
-        }
-        abi::IORING_OP_LISTEN => Outcome::Done(sys::to_res(sys::plain(
-            libc::SYS_listen,
-            &[fd, sqe.len as usize],
-        ))),
-        _ => Outcome::Done(sys::to_res(sys::plain(
-            libc::SYS_shutdown,
-            &[fd, sqe.len as usize],
-        ))),
+/// SOCKET.
+pub(crate) fn socket(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let sqe = &request.sqe;
+    let args = [sqe.fd as usize, sqe.off as c_int as usize, sqe.len as usize];
+    match sys::plain(libc::SYS_socket, &args) {
+        Ok(fd) => Outcome::Done(placed(state, fd as c_int, sqe.file_index)),
+        Err(error) => Outcome::Done(error),
     }
+}
+
+/// Whether a SOCKET made its socket, and failed for want of a place among the
+/// registered files: that does not break a chain.
+pub(crate) fn has_no_place(request: &Request, res: i32) -> bool {
+    request.started
+        && request.sqe.file_index != 0
+        && matches!(-res, libc::EINVAL | libc::ENXIO | libc::ENFILE)
+}
+
+/// BIND.
+pub(crate) fn bind(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let (name, len) = address(request);
+    let args = [request.file.fd() as usize, name, len];
+    // SAFETY: the kernel checks the address.
+    Outcome::Done(sys::to_res(unsafe { sys::raw(libc::SYS_bind, &args) }))
+}
+
+/// LISTEN.
+pub(crate) fn listen(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let args = [request.file.fd() as usize, request.sqe.len as usize];
+    Outcome::Done(sys::to_res(sys::plain(libc::SYS_listen, &args)))
+}
+
+/// SHUTDOWN.
+pub(crate) fn shutdown(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
+    let args = [request.file.fd() as usize, request.sqe.len as usize];
+    Outcome::Done(sys::to_res(sys::plain(libc::SYS_shutdown, &args)))
 }

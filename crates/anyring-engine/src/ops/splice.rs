@@ -9,10 +9,22 @@ use crate::request::{File, Outcome, Request};
 use crate::state::State;
 use crate::sys;
 
-pub(crate) const FLAGS: u32 = 0xf | abi::SPLICE_F_FD_IN_FIXED;
+const FLAGS: u32 = 0xf | abi::SPLICE_F_FD_IN_FIXED;
+
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
+    if request.sqe.op_flags & !FLAGS != 0 {
+        return Err(-libc::EINVAL);
+    }
+    Ok(())
+}
+
+/// Whether less than asked for was moved.
+pub(crate) fn fell_short(request: &Request, res: i32) -> bool {
+    res as u32 != request.sqe.len
+}
 
 /// Waits until there is something to move and room for it.
-pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32>) -> Outcome {
+pub(crate) fn issue(state: &mut State, request: &mut Request, _events: Option<u32>) -> Outcome {
     let sqe = request.sqe;
     if matches!(request.second, File::None) {
         request.second = if sqe.op_flags & abi::SPLICE_F_FD_IN_FIXED != 0 {
@@ -66,7 +78,7 @@ pub(crate) fn step(state: &mut State, request: &mut Request, _events: Option<u32
             }
         }
     }
-    blocking(request)
+    offload(state, request)
 }
 
 /// Whether the call does not wait for an end that is not ready: the program asked
@@ -162,7 +174,7 @@ fn try_now(request: &Request) -> Option<sys::Sys> {
 }
 
 /// Moves it.
-pub(crate) fn blocking(request: &mut Request) -> Outcome {
+pub(crate) fn offload(_: &mut State, request: &mut Request) -> Outcome {
     let held = request
         .hold()
         .and_then(|_| request.second.hold().map(|_| ()));

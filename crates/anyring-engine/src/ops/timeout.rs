@@ -18,7 +18,7 @@ const FLAGS: u32 = abi::IORING_TIMEOUT_ABS
     | abi::IORING_TIMEOUT_IMMEDIATE_ARG;
 
 /// What the kernel checks of a timeout.
-pub(crate) fn check(request: &Request) -> Result<(), c_int> {
+pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     let flags = sqe.op_flags;
     let repeated = abi::IORING_TIMEOUT_MULTISHOT | abi::IORING_TIMEOUT_ABS;
@@ -91,8 +91,31 @@ fn set(request: &mut Request, count: u32) -> Result<(), c_int> {
     Ok(())
 }
 
+/// What the kernel checks of a LINK_TIMEOUT, which needs a request to guard.
+pub(crate) fn check_link(state: &State, request: &Request) -> Result<(), c_int> {
+    check(state, request)?;
+    state.chain.map(|_| ()).ok_or(-libc::EINVAL)
+}
+
+/// Whether the end of a TIMEOUT does not break its chain: it asks for that.
+pub(crate) fn is_success(request: &Request, res: i32) -> bool {
+    res == -libc::ETIME && request.sqe.op_flags & abi::IORING_TIMEOUT_ETIME_SUCCESS != 0
+}
+
+/// Whether the end of a LINK_TIMEOUT does not break its chain. Once started it is no
+/// failure, whichever was faster.
+pub(crate) fn link_is_success(request: &Request, _: i32) -> bool {
+    request.started
+}
+
+/// LINK_TIMEOUT as a request of its own, which it is only if what it should guard did
+/// not have to wait.
+pub(crate) fn issue_link(_: &mut State, _: &mut Request, _: Option<u32>) -> Outcome {
+    Outcome::Done(-libc::ECANCELED)
+}
+
 /// TIMEOUT.
-pub(crate) fn start(state: &State, request: &mut Request) -> Outcome {
+pub(crate) fn start(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     match set(request, state.count) {
         Ok(()) => Outcome::Parked(Stage::Timing),
         Err(error) => Outcome::Done(error),
@@ -100,9 +123,9 @@ pub(crate) fn start(state: &State, request: &mut Request) -> Outcome {
 }
 
 /// LINK_TIMEOUT, when what it guards has started.
-pub(crate) fn start_link(state: &State, request: &mut Request) -> Outcome {
+pub(crate) fn start_link(state: &mut State, request: &mut Request) -> Outcome {
     request.started = true;
-    start(state, request)
+    start(state, request, None)
 }
 
 /// The request is stored: its timer starts.
@@ -163,7 +186,7 @@ fn expired(state: &mut State, id: Id) {
         state.waiting_events -= 1;
         request.data = Data::None;
         request.stage = Stage::Running;
-        let outcome = super::waitid::step(&mut request);
+        let outcome = super::start(state, &mut request);
         return state.settle(Some(id), request, outcome);
     }
     if request.sqe.opcode == abi::IORING_OP_TIMEOUT as u8 {
@@ -216,12 +239,17 @@ pub(crate) fn counted(state: &mut State) {
 }
 
 /// TIMEOUT_REMOVE, and its update.
-pub(crate) fn remove(state: &mut State, request: &Request) -> Outcome {
+pub(crate) fn remove(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     change(state, request).into()
 }
 
+/// What the kernel checks of a TIMEOUT_REMOVE.
+pub(crate) fn check_remove(_: &State, request: &Request) -> Result<(), c_int> {
+    check_change(request).map(|_| ())
+}
+
 /// The new time of an update, 0 for a removal.
-pub(crate) fn check_change(request: &Request) -> Result<u64, c_int> {
+fn check_change(request: &Request) -> Result<u64, c_int> {
     let sqe = &request.sqe;
     let flags = sqe.op_flags;
     let update = flags & abi::IORING_TIMEOUT_UPDATE_MASK != 0;

@@ -8,6 +8,7 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
 use crate::request::{Data, File, Outcome, Request, Stage, Timer};
+use crate::state::State;
 use crate::sys::{self, Fd};
 use crate::user;
 
@@ -24,7 +25,7 @@ const OPTIONS: c_int = libc::WNOHANG
 
 /// WAITID: looks without waiting; what is not there yet is waited for by a
 /// pidfd where that is possible.
-pub(crate) fn step(request: &mut Request) -> Outcome {
+pub(crate) fn issue(_: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     let sqe = request.sqe;
     let options = sqe.file_index as c_int;
     if options & !OPTIONS != 0 || options & (libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) == 0
@@ -74,7 +75,7 @@ pub(crate) fn step(request: &mut Request) -> Outcome {
         }
     }
     if let File::Held(_) = request.file {
-        return Outcome::Poll(libc::EPOLLIN as u32);
+        return Outcome::WouldBlock;
     }
     request.data = Data::Timer(Timer {
         clock: 0,

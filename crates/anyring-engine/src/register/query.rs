@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_uint};
 use anyring_abi as abi;
 
 use crate::enter::ENTER_FLAGS;
-use crate::ops;
+use crate::ops::opdef::{LAST, opdef};
 use crate::ring::{FEATURES, SETUP_FLAGS};
 use crate::user;
 
@@ -19,16 +19,16 @@ pub(super) fn probe(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     if given.iter().any(|byte| *byte != 0) {
         return Err(-libc::EINVAL);
     }
-    let count = nr.min(ops::LAST);
+    let count = nr.min(LAST);
     let mut probe: abi::io_uring_probe = user::read(arg)?;
-    probe.last_op = (ops::LAST - 1) as u8;
+    probe.last_op = (LAST - 1) as u8;
     probe.ops_len = count as u8;
     user::write(arg, &probe)?;
     for op in 0..count {
         let entry = abi::io_uring_probe_op {
             op: op as u8,
             resv: 0,
-            flags: if ops::is_supported(op) {
+            flags: if opdef(op as u8).is_supported() {
                 abi::IO_URING_OP_SUPPORTED as u16
             } else {
                 0
@@ -95,7 +95,7 @@ fn give<T: user::Pod>(entry: &mut abi::io_uring_query_hdr, answer: &T) -> Result
 
 fn opcodes() -> abi::io_uring_query_opcode {
     abi::io_uring_query_opcode {
-        nr_request_opcodes: ops::LAST,
+        nr_request_opcodes: LAST,
         nr_register_opcodes: (0..abi::IORING_REGISTER_LAST)
             .rev()
             .find(|call| super::is_known(*call))

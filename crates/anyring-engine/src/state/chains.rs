@@ -20,14 +20,14 @@ impl State {
         extra: Option<[u64; 2]>,
     ) {
         let drains = core::mem::take(&mut self.hands_drain_on);
-        let short = ops::fell_short(&request, res);
+        let short = ops::link::fell_short(&request, res);
         let flags = if request.selected.is_some() {
             flags | self.settle_buffer(&mut request, res)
         } else {
             flags
         };
         let is_notification = flags & IORING_CQE_F_NOTIF != 0;
-        let failed = res < 0 && !is_notification && !ops::counts_as_success(&request, res)
+        let failed = res < 0 && !is_notification && !ops::link::counts_as_success(&request, res)
             || request.failed
             || short;
         let counts = request.sqe.opcode != IORING_OP_TIMEOUT as u8;
@@ -85,7 +85,7 @@ impl State {
     /// sends the program no SIGPIPE.
     fn stay_with_worker(&mut self, next: Id) {
         if let Some(next) = self.get_mut(next) {
-            if ops::is_rw(u32::from(next.sqe.opcode)) {
+            if next.def.rw {
                 next.sqe.flags |= IOSQE_ASYNC as u8;
             }
         }

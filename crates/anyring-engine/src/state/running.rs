@@ -46,6 +46,7 @@ impl State {
     }
 
     /// The same for one that is stored already.
+    #[inline(never)]
     pub(crate) fn begin_stored(&mut self, id: Id) {
         let drained = self.get(id).is_some_and(|r| r.has(IOSQE_IO_DRAIN));
         let idle = self.is_idle() && self.drain.is_empty() && self.draining.is_none();
@@ -79,6 +80,7 @@ impl State {
     }
 
     /// Runs a stored request, or goes on with it.
+    #[inline(never)]
     pub(crate) fn run_stored(&mut self, id: Id) {
         let Some(mut request) = self.take(id) else {
             return;
@@ -89,6 +91,7 @@ impl State {
     }
 
     /// Goes on with a request after the pool or a message finished a step.
+    #[inline(never)]
     pub(crate) fn resume(&mut self, id: Id, res: i32) {
         if let Some(at) = self.left.iter().position(|left| left.0 == id) {
             self.left.swap_remove(at);
@@ -110,11 +113,14 @@ impl State {
     }
 
     /// Does what a step decided.
+    #[inline(never)]
     pub(crate) fn settle(&mut self, id: Option<Id>, mut request: Request, outcome: Outcome) {
         let stage = match outcome {
             Outcome::Done(res) => return self.end(id, request, res, 0, None),
             Outcome::DoneWith(res, flags) => return self.end(id, request, res, flags, None),
             Outcome::DoneBig(res, extra) => return self.end(id, request, res, 0, Some(extra)),
+            // Where that goes on is decided by then.
+            Outcome::WouldBlock => return self.end(id, request, -libc::EAGAIN, 0, None),
             Outcome::Poll(_) => Stage::Polling,
             Outcome::Work(_) => Stage::Working,
             Outcome::Parked(stage) => stage,

@@ -7,8 +7,8 @@ use anyring_abi::io_uring_sqe;
 
 use super::{Slot, State};
 use crate::request::{Id, Request};
+use crate::rights;
 use crate::user::room;
-use crate::{ops, rights};
 
 impl State {
     /// Stores a request; where there is no memory it comes back.
@@ -17,7 +17,7 @@ impl State {
         reason = "a box could not be had either when there is no memory"
     )]
     pub(crate) fn store(&mut self, mut request: Request) -> Result<Id, Request> {
-        if !request.started && ops::has_path(request.sqe.opcode) {
+        if !request.started && request.def.path {
             // Whoever starts it may be another thread.
             request.rights = rights::here();
         }
