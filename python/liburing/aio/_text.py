@@ -6,6 +6,9 @@ import io
 import os
 from operator import index
 
+# The class of the decoders of CJK encodings.
+from _multibytecodec import MultibyteIncrementalDecoder
+
 # The bytes decoded at a time, as in io.TextIOWrapper: a write goes to where reading
 # got to, so programs see the size.
 CHUNK = 8192
@@ -13,14 +16,17 @@ CHUNK = 8192
 # What tell() gives where a plain position does not say all: where in the file decoding
 # starts, the decoder's flags there, how many bytes to give it, how many characters of
 # them were used, whether the file ended with them. The bits of each, from the lowest
-# on, are io.TextIOWrapper's.
-_BITS = (64, 32, 32, 32, 8)
+# on, are io.TextIOWrapper's; behind them are those of the flags that it has no room for.
+_BITS = (64, 32, 32, 32, 8, 32)
 
 
-def _pack(*parts):
+def _pack(position, flags, count=0, used=0, ended=False):
     cookie, shift = 0, 0
+    parts = (position, flags & 0xFFFFFFFF, count, used, int(ended), flags >> 32)
     for part, bits in zip(parts, _BITS):
-        cookie |= int(part) << shift
+        if part >> bits:
+            raise OSError("can't reconstruct logical file position")
+        cookie |= part << shift
         shift += bits
     return cookie
 
@@ -30,9 +36,10 @@ def _unpack(cookie):
     for bits in _BITS:
         parts.append(cookie & ((1 << bits) - 1))
         cookie >>= bits
-    if cookie or parts[0] >> 63:
+    position, flags, count, used, ended, more = parts
+    if cookie or position >> 63:
         raise OverflowError("not a position that tell() gave")
-    return parts
+    return position, flags | more << 32, count, used, ended
 
 
 class TextFile:
@@ -67,6 +74,8 @@ class TextFile:
             self._encoder.setstate(0)
 
         problems = self.errors
+
+        self._bare_decoder = lambda: info.incrementaldecoder(problems)
 
         # Without a reference to the file, which then goes as soon as it is forgotten.
         def make():
@@ -389,10 +398,9 @@ class TextFile:
             await file.seek(start)
             self._forget()
             if self._decoder is not None:
+                self._decoder.reset()
                 if start or flags:
-                    self._decoder.setstate((b"", flags))
-                else:
-                    self._decoder.reset()
+                    self._decoder.setstate((b"", flags | self._first_flags(flags)))
                 if offset:
                     self._start = flags, b""
                 if used:
@@ -403,6 +411,13 @@ class TextFile:
                     self._text, self._used, self._start = text, used, (flags, data)
             self._begin(offset == 0)
             return offset
+
+    def _first_flags(self, flags):
+        """The flags of a fresh decoder, where those of a position are none that the
+        decoder can have: a write's position has 0, and those of ISO 2022 crash with it."""
+        if flags > 1 or not isinstance(self._bare_decoder(), MultibyteIncrementalDecoder):
+            return 0
+        return self._decoder.getstate()[1]
 
     def _begin(self, mark):
         """Whether an encoding with a byte order mark writes it next."""

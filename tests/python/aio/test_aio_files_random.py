@@ -130,6 +130,37 @@ def check(same, what, log, got, expected):
         raise AssertionError(f"{what}: {got!r:.500}, not {expected!r:.500}, after\n" + "\n".join(repr(entry)[:500] for entry in log))
 
 
+class Stands:
+    """Where two text files stand. They may say one place in different ways: before a line
+    end, or after the first half of it. Both read alike from there, once they have gone
+    there, but the bytes up to there are not the same, and are not there in a file that
+    was cut."""
+
+    def __init__(self, ours, theirs):
+        self.ours, self.theirs = ours, theirs
+        self.apart = self.cut = self.failed = False
+
+    def must_skip(self, name, args):
+        """Whether a call has no one right result from here."""
+        if name == "seek":
+            if args[1:] != (1,):
+                self.apart = False
+                return False
+            differ = self.ours[-1:] != self.theirs[-1:]
+            self.apart |= differ
+            # Of what could not be decoded the built-in file has forgotten the bytes.
+            return self.failed or differ and self.cut
+        if name == "back":
+            middle = len(self.ours) // 2
+            self.apart = self.ours[middle : middle + 1] != self.theirs[middle : middle + 1]
+            return self.apart and self.cut
+        if name in ("write", "writelines", "truncate", "odd"):
+            if self.apart:
+                return True
+            self.cut |= name == "truncate"
+        return False
+
+
 async def program(rng, folder):
     binary = rng.random() < 0.4
     mode = rng.choice(MODES) + ("b" if binary else rng.choice(["", "t"]))
@@ -156,13 +187,25 @@ async def program(rng, folder):
         return
     ours = await aio.open(names[0], mode, **options)
     ours_places, theirs_places = [], []
+    stands = Stands(ours_places, theirs_places)
     with theirs:
         async with ours:
             for _ in range(CALLS):
                 name, args = call(rng, binary)
+                if name == "back" and options.get("encoding") == "iso2022_jp":
+                    # CPython's decoder of it crashes (SIGSEGV) with a state of 0, which
+                    # the built-in file gives it where the place is one of a write.
+                    continue
+                if not binary:
+                    if stands.must_skip(name, args):
+                        continue
+                    if name == "readline" and args == (0,):
+                        # The built-in file may decode for it, and fail.
+                        args = (1,)
                 log.append((name, args))
                 expected = await did(theirs, name, args, theirs_places)
                 got = await did(ours, name, args, ours_places)
+                stands.failed |= expected is UnicodeDecodeError
                 if not theirs.closed:
                     try:
                         theirs.flush()
@@ -186,7 +229,7 @@ async def program(rng, folder):
                         continue
                     got = await did(ours, "tell", (), ours_places)
                     expected = await did(theirs, "tell", (), theirs_places)
-                    if expected is UnicodeDecodeError and got == "place":
+                    if expected in (UnicodeDecodeError, OverflowError) and got == "place":
                         # What the built-in file cannot find, and ours can.
                         return
                     check(got == expected, "tell", log, got, expected)
