@@ -105,6 +105,7 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     needs_the_lock(module.py())?;
     fork::watch();
     reserve::prepare();
+    make::names(module.py())?;
     attribute::small_integers(module.py())?;
     // People who import this want their program to work; in C, who links a
     // drop-in wants the original's errors.

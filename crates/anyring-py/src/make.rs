@@ -7,9 +7,68 @@ use std::ffi::CString;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 
-use crate::reserve::{room, short};
+use crate::reserve::{giving_up, room, short};
+
+/// Names of attributes and methods, made when the module is: at their first use there may
+/// be no memory for them.
+macro_rules! names {
+    ($($field:ident = $name:literal),+ $(,)?) => {
+        pub(crate) struct Names {
+            $(pub(crate) $field: Py<PyString>,)+
+        }
+
+        impl Names {
+            fn new(py: Python<'_>) -> PyResult<Self> {
+                Ok(Names { $($field: interned(py, $name)?,)+ })
+            }
+        }
+    };
+}
+
+names! {
+    add_note = "add_note",
+    cast = "cast",
+    data_received = "data_received",
+    fileno = "fileno",
+    i = "i",
+    maybe_pause_protocol = "_maybe_pause_protocol",
+    on_eof = "_on_eof",
+    on_read_error = "_on_read_error",
+    on_receive_error = "_on_receive_error",
+    on_refused = "_on_refused",
+    on_sent = "_on_sent",
+    on_write_error = "_on_write_error",
+    operation = "operation",
+    proactor = "proactor",
+    run = "run",
+    start = "start",
+    step = "step",
+    toreadonly = "toreadonly",
+    wake = "wake",
+}
+
+/// A text that is there once.
+fn interned(py: Python<'_>, name: &str) -> PyResult<Py<PyString>> {
+    let text = text(py, name)?.cast_into::<PyString>()?;
+    let mut place = text.into_ptr();
+    // SAFETY: a reference of ours, which is exchanged for one to the only such text.
+    unsafe {
+        ffi::PyUnicode_InternInPlace(&raw mut place);
+        Ok(Bound::from_owned_ptr(py, place)
+            .cast_into_unchecked()
+            .unbind())
+    }
+}
+
+/// The names.
+#[inline]
+pub(crate) fn names(py: Python<'_>) -> PyResult<&'static Names> {
+    static NAMES: PyOnceLock<Names> = PyOnceLock::new();
+    NAMES.get_or_try_init(py, || Names::new(py))
+}
 
 /// A copy of bytes.
 #[inline]
@@ -20,6 +79,25 @@ pub(crate) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, Py
         let object = ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), length);
         Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
     }
+}
+
+/// Parts behind one another, the first from `start` on: `length` bytes in all.
+pub(crate) fn joined<'py, 'a>(
+    py: Python<'py>,
+    parts: impl Iterator<Item = &'a [u8]>,
+    start: usize,
+    length: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, length, |mut whole| {
+        let mut skip = start;
+        for part in parts {
+            let part = &part[std::mem::take(&mut skip)..];
+            let (here, rest) = whole.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            whole = rest;
+        }
+        Ok(())
+    })
 }
 
 /// An integer.
@@ -68,6 +146,21 @@ pub(crate) fn list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     unsafe { Ok(Bound::from_owned_ptr_or_err(py, ffi::PyList_New(0))?.cast_into_unchecked()) }
 }
 
+/// An empty dict.
+pub(crate) fn dict(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    // SAFETY: makes a dict, or gives NULL with an exception set.
+    unsafe { Ok(Bound::from_owned_ptr_or_err(py, ffi::PyDict_New())?.cast_into_unchecked()) }
+}
+
+/// A tuple of what a list has.
+pub(crate) fn frozen<'py>(list: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyTuple>> {
+    // SAFETY: makes a tuple, or gives NULL with an exception set.
+    unsafe {
+        let tuple = ffi::PyList_AsTuple(list.as_ptr());
+        Ok(Bound::from_owned_ptr_or_err(list.py(), tuple)?.cast_into_unchecked())
+    }
+}
+
 /// An exception of a class with a number, a text and perhaps one thing more:
 /// MemoryError where it cannot be made.
 #[cold]
@@ -110,7 +203,7 @@ pub(crate) fn gather<T>(items: impl Iterator<Item = PyResult<T>>) -> PyResult<Ve
     let mut all = room(items.size_hint().0.min(1 << 16))?;
     for item in items {
         if all.len() == all.capacity() {
-            all.try_reserve(1).map_err(|_| short())?;
+            giving_up(|| all.try_reserve(1)).map_err(|_| short())?;
         }
         all.push(item?);
     }

@@ -2,15 +2,16 @@
 //!
 //! Rust ends the process when an allocation fails. What a program chooses the size
 //! of is allocated so that it can fail ([`room`]). All else is small, and cannot be
-//! given up half-way: an operation that the kernel has must be noted. So there is
-//! a reserve of address space, untouched until malloc fails; what was served
+//! given up half-way: an operation that the kernel has must be noted. So there is for
+//! those a reserve of address space, untouched until malloc fails; what was served
 //! from it is given back as it is freed. While it is in use, calls that begin
 //! something raise MemoryError ([`check`]), and those that end something go on.
 //!
 //! # Safety
 //! The reserve is a mapping for the life of the process. Pieces are cut from it
-//! with an atomic addition, so no two overlap, and cutting begins anew only when
-//! the count of pieces in use is zero.
+//! from the end of what is in use, which moves in one atomic step: so no two overlap.
+//! It moves back over the newest piece when that is given back, and to the beginning
+//! when no piece is in use.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
@@ -58,13 +59,29 @@ pub(crate) fn prepare() {
     }
 }
 
-/// MemoryError while the reserve is in use: nothing is to be begun.
+/// MemoryError while much of the reserve is in use and malloc has nothing: nothing is to
+/// be begun.
 #[inline]
 pub(crate) fn check() -> PyResult<()> {
     if STATE.load(Ordering::Relaxed) as u32 as usize <= BEGIN {
         return Ok(());
     }
-    Err(short())
+    check_again()
+}
+
+/// There may be memory again, as much as the reserve has, while pieces of that are in use.
+#[cold]
+fn check_again() -> PyResult<()> {
+    // SAFETY: neither empty nor badly aligned.
+    let probe = unsafe { Layout::from_size_align_unchecked(SIZE, 16) };
+    // SAFETY: not of size zero; given back at once.
+    let found = unsafe {
+        // Compilers leave out what is given back unused, and take it for a success.
+        let place = std::hint::black_box(System.alloc(probe));
+        System.dealloc(place, probe);
+        !place.is_null()
+    };
+    if found { Ok(()) } else { Err(short()) }
 }
 
 #[cold]
@@ -75,10 +92,30 @@ pub(crate) fn short() -> PyErr {
 /// An empty list with room for that many; MemoryError where there is none.
 pub(crate) fn room<T>(count: usize) -> PyResult<Vec<T>> {
     let mut list = Vec::new();
-    match list.try_reserve_exact(count) {
+    match giving_up(|| list.try_reserve_exact(count)) {
         Ok(()) => Ok(list),
         Err(_) => Err(short()),
     }
+}
+
+/// The thread that allocates what can be given up. No variable of threads: making those
+/// takes memory.
+static OPTIONAL: AtomicUsize = AtomicUsize::new(0);
+
+#[inline]
+fn this_thread() -> usize {
+    // SAFETY: no memory is involved.
+    unsafe { libc::pthread_self() as usize }
+}
+
+/// Does what allocates so that it can fail: the reserve is not for that. Called with
+/// the interpreter's lock held, which is not let go of inside.
+#[inline]
+pub(crate) fn giving_up<T>(allocate: impl FnOnce() -> T) -> T {
+    OPTIONAL.store(this_thread(), Ordering::Relaxed);
+    let done = allocate();
+    OPTIONAL.store(0, Ordering::Relaxed);
+    done
 }
 
 /// Cuts a piece from the reserve.
@@ -87,6 +124,9 @@ pub(crate) fn room<T>(count: usize) -> PyResult<Vec<T>> {
 fn cut(layout: Layout) -> *mut u8 {
     let start = START.load(Ordering::Acquire);
     if start.is_null() || layout.size() > SIZE {
+        return null_mut();
+    }
+    if OPTIONAL.load(Ordering::Relaxed) == this_thread() {
         return null_mut();
     }
     let mut state = STATE.load(Ordering::Relaxed);
@@ -115,15 +155,19 @@ fn is_cut(place: *mut u8) -> bool {
 /// Gives a piece back.
 #[cold]
 #[inline(never)]
-fn give_back() {
+fn give_back(place: *mut u8, layout: Layout) {
+    let from = place as usize - START.load(Ordering::Relaxed) as usize;
     let mut state = STATE.load(Ordering::Relaxed);
     loop {
         let count = (state >> 32) - 1;
-        // With the last piece cutting begins anew.
+        let used = state as u32;
+        // With the last piece cutting begins anew, and goes on where the newest was.
         let next = if count == 0 {
             0
+        } else if from + layout.size() == used as usize {
+            count << 32 | from as u64
         } else {
-            count << 32 | u64::from(state as u32)
+            count << 32 | u64::from(used)
         };
         match STATE.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return,
@@ -156,7 +200,7 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         if is_cut(place) {
-            return give_back();
+            return give_back(place, layout);
         }
         // SAFETY: handed on from the caller; it came from malloc.
         unsafe { System.dealloc(place, layout) }

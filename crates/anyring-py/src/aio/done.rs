@@ -3,10 +3,10 @@
 use std::ffi::CString;
 
 use anyring_abi::__kernel_timespec;
+use pyo3::PyErr;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use pyo3::{PyErr, intern};
 
 use super::operation::{Operation, Outcome, end};
 use super::whole::Part;
@@ -94,12 +94,13 @@ pub(super) fn operation_error(py: Python<'_>, number: i32, name: &str) -> PyErr 
     let error = make::error(&py.get_type::<PyOSError>(), number, message, None);
     // The exception is raised with or without what explains it.
     let value = error.value(py);
-    if let Ok(name) = make::text(py, name) {
-        let _ = value.setattr(intern!(py, "operation"), name);
+    if let (Ok(name), Ok(names)) = (make::text(py, name), make::names(py)) {
+        let _ = value.setattr(names.operation.bind(py), name);
     }
     let note = make::text(py, &format!("io_uring operation: {name}"));
-    if let Ok(note) = note.and_then(|note| make::tuple(py, [note])) {
-        let _ = value.call_method1(intern!(py, "add_note"), note);
+    let note = note.and_then(|note| make::tuple(py, [note]));
+    if let (Ok(note), Ok(names)) = (note, make::names(py)) {
+        let _ = value.call_method1(names.add_note.bind(py), note);
     }
     error
 }

@@ -2,11 +2,11 @@
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyStopIteration, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::state::Proactor;
 use crate::inflight::Token;
+use crate::make;
 
 pyo3::import_exception!(asyncio, CancelledError);
 pyo3::import_exception!(asyncio, InvalidStateError);
@@ -77,7 +77,9 @@ pub(super) fn end(this: &Bound<'_, Operation>, outcome: Outcome) -> PyResult<()>
     let mut ending = None;
     for (callback, context) in callbacks {
         let called = match context {
-            Some(context) => context.call_method1(py, intern!(py, "run"), (callback, this)),
+            Some(context) => {
+                context.call_method1(py, make::names(py)?.run.bind(py), (callback, this))
+            }
             None => callback.call1(py, (this,)),
         };
         if let Err(error) = called {
@@ -194,11 +196,11 @@ impl Operation {
             operation.message = msg;
             (token, ring, operation.get_loop(py))
         };
-        let proactor = ring.getattr(intern!(py, "proactor"))?;
+        let proactor = ring.getattr(make::names(py)?.proactor.bind(py))?;
         let proactor = proactor.cast::<Proactor>()?;
         let asked = proactor.try_borrow_mut()?.cancel(token)?;
         if asked {
-            ring.call_method1(intern!(py, "wake"), (event_loop,))?;
+            ring.call_method1(make::names(py)?.wake.bind(py), (event_loop,))?;
         }
         Ok(true)
     }

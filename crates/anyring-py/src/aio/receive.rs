@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use anyring::prep;
 use anyring_abi as abi;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -273,7 +272,7 @@ fn deliver(this: &Bound<'_, Stream>, item: Held) -> PyResult<()> {
         (Held::Data(data), Some(protocol)) => {
             let receive = match feed {
                 Some(feed) => Ok(feed),
-                None => protocol.getattr(py, intern!(py, "data_received")),
+                None => protocol.getattr(py, make::names(py)?.data_received.bind(py)),
             };
             let Err(error) = receive.and_then(|receive| run.call1(py, (receive, data))) else {
                 return Ok(());
@@ -284,14 +283,14 @@ fn deliver(this: &Bound<'_, Stream>, item: Held) -> PyResult<()> {
                 return Err(error);
             }
             let error = error.into_value(py);
-            owner.call_method1(intern!(py, "_on_receive_error"), (error,))?;
+            owner.call_method1(make::names(py)?.on_receive_error.bind(py), (error,))?;
         }
         (Held::Data(_), None) => {}
         (Held::End, _) => {
-            run.call1(py, (owner.getattr(intern!(py, "_on_eof"))?,))?;
+            run.call1(py, (owner.getattr(make::names(py)?.on_eof.bind(py))?,))?;
         }
         (Held::Failure(error), _) => {
-            owner.call_method1(intern!(py, "_on_read_error"), (error,))?;
+            owner.call_method1(make::names(py)?.on_read_error.bind(py), (error,))?;
         }
     }
     Ok(())

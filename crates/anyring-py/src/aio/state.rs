@@ -189,6 +189,11 @@ impl Proactor {
         Ok(token)
     }
 
+    /// Room to note one more request; MemoryError where there is none.
+    pub(super) fn reserve(&mut self) -> PyResult<()> {
+        self.requests.reserve(1).map_err(refused)
+    }
+
     pub(super) fn push(&mut self, sqe: io_uring_sqe) -> PyResult<()> {
         if self.backlog.is_empty() {
             let ring = self.ring()?;
@@ -334,7 +339,8 @@ impl Proactor {
     /// What is watched and ready now: descriptors with their events.
     pub(super) fn watched(&mut self, ready: &mut Vec<(i32, u32)>) {
         let none = libc::epoll_event { events: 0, u64: 0 };
-        let mut events = vec![none; self.watches.len().max(1)];
+        // Those beyond that are found in the next turn.
+        let mut events = vec![none; self.watches.len().clamp(1, 4096)];
         let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
         // SAFETY: there is room for that many events.
         let count = unsafe { libc::epoll_wait(self.epoll, events.as_mut_ptr(), room, 0) };

@@ -7,7 +7,6 @@ use anyring::prep;
 use anyring_abi as abi;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
@@ -16,6 +15,8 @@ use super::receive::Held;
 use super::state::{Kind, Proactor, blank};
 use crate::core::generation;
 use crate::inflight::{Expect, Token};
+use crate::make;
+use crate::reserve::{giving_up, short};
 
 /// From this many bytes on, what is written is sent at once.
 const LARGE: usize = 64 << 10;
@@ -123,27 +124,51 @@ impl Stream {
 
     /// Takes the next piece to send off the queue.
     fn next_piece(&mut self, py: Python<'_>) -> Option<Sending> {
-        let first = self.chunks.pop_front()?;
-        let start = std::mem::take(&mut self.offset);
-        let length = first.as_bytes(py).len();
-        if self.chunks.is_empty() || length - start >= LARGE {
-            let (data, end) = (first, length);
-            return Some(Sending { data, start, end });
-        }
-        let mut whole = first.as_bytes(py)[start..].to_vec();
-        while let Some(next) = self.chunks.front() {
-            let next = next.as_bytes(py);
-            if whole.len() + next.len() > TOGETHER {
-                break;
+        let start = self.offset;
+        let first = self.chunks.front()?.as_bytes(py).len();
+        let (mut count, mut end) = (1, first - start);
+        if end < LARGE {
+            for next in self.chunks.iter().skip(1) {
+                let length = next.as_bytes(py).len();
+                if end + length > TOGETHER {
+                    break;
+                }
+                (count, end) = (count + 1, end + length);
             }
-            whole.extend_from_slice(next);
-            self.chunks.pop_front();
         }
+        if count > 1 {
+            // Without memory to put them together the first goes alone.
+            let whole = self.joined(py, count, start, end);
+            if let Ok(data) = whole {
+                drop(self.chunks.drain(..count));
+                self.offset = 0;
+                return Some(Sending {
+                    data,
+                    start: 0,
+                    end,
+                });
+            }
+        }
+        self.offset = 0;
+        let data = self.chunks.pop_front()?;
         Some(Sending {
-            data: PyBytes::new(py, &whole).unbind(),
-            start: 0,
-            end: whole.len(),
+            data,
+            start,
+            end: first,
         })
+    }
+
+    /// The first chunks, from `start` of the first one on: `length` bytes.
+    fn joined(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        start: usize,
+        length: usize,
+    ) -> PyResult<Py<PyBytes>> {
+        let chunks = self.chunks.iter().take(count);
+        let parts = chunks.map(|chunk| chunk.as_bytes(py));
+        Ok(make::joined(py, parts, start, length)?.unbind())
     }
 
     fn mark_dirty(this: &Bound<'_, Self>) -> PyResult<()> {
@@ -233,13 +258,22 @@ impl Stream {
     }
 
     /// Bytes that arrived before a `pause` and were not handed out.
-    fn take<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let mut taken = Vec::new();
-        while let Some(Held::Data(data)) = self.held.front() {
-            taken.extend_from_slice(data.as_bytes(py));
-            self.held.pop_front();
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let data = |held: &'_ Held| match held {
+            Held::Data(data) => Some(data.as_bytes(py).len()),
+            _ => None,
+        };
+        let (mut count, mut length) = (0, 0);
+        for size in self.held.iter().map_while(data) {
+            (count, length) = (count + 1, length + size);
         }
-        PyBytes::new(py, &taken)
+        let parts = self.held.iter().take(count).map(|held| match held {
+            Held::Data(data) => data.as_bytes(py),
+            _ => &[],
+        });
+        let taken = make::joined(py, parts, 0, length)?;
+        drop(self.held.drain(..count));
+        Ok(taken)
     }
 
     /// Sends what the socket takes now.
@@ -257,7 +291,7 @@ impl Stream {
         };
         drop(stream);
         if let Some(owner) = owner {
-            owner.call_method0(intern!(py, "_on_sent"))?;
+            owner.call_method0(make::names(py)?.on_sent.bind(py))?;
         }
         Ok(())
     }
@@ -308,7 +342,7 @@ impl Stream {
             let owner = stream.owner(py);
             drop(stream);
             if let Some(owner) = owner {
-                owner.call_method1(intern!(py, "_on_refused"), (data,))?;
+                owner.call_method1(make::names(py)?.on_refused.bind(py), (data,))?;
             }
             return Ok(());
         }
@@ -319,6 +353,9 @@ impl Stream {
         let length = chunk.as_bytes().len();
         if length == 0 {
             return Ok(());
+        }
+        if giving_up(|| stream.chunks.try_reserve(1)).is_err() {
+            return Err(short());
         }
         stream.size += length;
         stream.chunks.push_back(chunk.unbind());
@@ -333,7 +370,7 @@ impl Stream {
             Stream::mark_dirty(slf)?;
         }
         if let Some(owner) = owner {
-            owner.call_method0(intern!(py, "_maybe_pause_protocol"))?;
+            owner.call_method0(make::names(py)?.maybe_pause_protocol.bind(py))?;
         }
         Ok(())
     }
@@ -397,10 +434,13 @@ fn copy<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
 pub(crate) fn transmit(this: &Bound<'_, Stream>, proactor: &Bound<'_, Proactor>) -> PyResult<()> {
     let py = this.py();
     let mut stream = this.try_borrow_mut()?;
-    stream.dirty = false;
     if stream.sending.is_some() || stream.proactor.is_none() {
+        stream.dirty = false;
         return Ok(());
     }
+    // What is taken off the queue is sent: there is room to note that.
+    proactor.try_borrow_mut()?.reserve()?;
+    stream.dirty = false;
     let Some(piece) = stream.next_piece(py) else {
         return Ok(());
     };
@@ -461,7 +501,7 @@ pub(crate) fn sent(this: &Bound<'_, Stream>, mut piece: Sending, result: i32) ->
         let owner = stream.owner(py);
         drop(stream);
         if let Some(owner) = owner {
-            owner.call_method1(intern!(py, "_on_write_error"), (-result,))?;
+            owner.call_method1(make::names(py)?.on_write_error.bind(py), (-result,))?;
         }
         return Ok(());
     }
@@ -491,7 +531,7 @@ pub(crate) fn sent(this: &Bound<'_, Stream>, mut piece: Sending, result: i32) ->
         Stream::mark_dirty(this)?;
     }
     if let Some(owner) = owner {
-        owner.call_method0(intern!(py, "_on_sent"))?;
+        owner.call_method0(make::names(py)?.on_sent.bind(py))?;
     }
     Ok(())
 }

@@ -14,6 +14,8 @@ use super::state::{Event, Kind, Owned, Proactor, Request, blank, is_open};
 use super::stream::{self, Stream};
 use crate::core::generation;
 use crate::inflight::{Found, Token};
+use crate::make;
+use crate::reserve::giving_up;
 
 /// How long closing waits for the kernel to let go.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,6 +34,12 @@ impl Proactor {
             let Some(Owned(ring)) = self.ring.as_mut() else {
                 return Ok(());
             };
+            // SAFETY: used within this call only.
+            let count = unsafe { ring.as_ring_ref() }.cq_ready() as usize;
+            if giving_up(|| self.events.try_reserve(count)).is_err() {
+                // They stay in the kernel's queue.
+                return Err(crate::reserve::short());
+            }
             for entry in ring.completions() {
                 // The kernel cancels what a thread has submitted when it ends.
                 let mut result = entry.res;
@@ -274,7 +282,7 @@ pub(super) fn keys<'py>(
     this: &Bound<'py, Proactor>,
     ready: &[(i32, u32)],
 ) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(this.py());
+    let list = make::list(this.py())?;
     let proactor = this.try_borrow()?;
     for (fd, mask) in ready {
         // Looked up now: callbacks may have changed what is watched.
@@ -335,13 +343,26 @@ pub(super) fn dispatch(this: &Bound<'_, Proactor>, ready: &mut Vec<(i32, u32)>) 
 /// Gives the streams with something to send an entry each.
 pub(super) fn prepare(this: &Bound<'_, Proactor>) -> PyResult<()> {
     let py = this.py();
-    let dirty = std::mem::take(&mut this.try_borrow_mut()?.dirty);
-    for stream in dirty {
-        stream::transmit(stream.bind(py), this)?;
+    let mut dirty = std::mem::take(&mut this.try_borrow_mut()?.dirty).into_iter();
+    while let Some(stream) = dirty.next() {
+        if let Err(error) = stream::transmit(stream.bind(py), this) {
+            // Short memory: it and those behind it have their turn later.
+            let left = std::iter::once(stream).chain(dirty).collect();
+            let mut proactor = this.try_borrow_mut()?;
+            let new = std::mem::replace(&mut proactor.dirty, left);
+            proactor.dirty.extend(new);
+            return Err(error);
+        }
     }
     let mut proactor = this.try_borrow_mut()?;
-    for stream in std::mem::take(&mut proactor.arming) {
-        Stream::receive(stream.bind(py), &mut proactor)?;
+    let mut arming = std::mem::take(&mut proactor.arming).into_iter();
+    while let Some(stream) = arming.next() {
+        if let Err(error) = Stream::receive(stream.bind(py), &mut proactor) {
+            let left = std::iter::once(stream).chain(arming).collect();
+            let new = std::mem::replace(&mut proactor.arming, left);
+            proactor.arming.extend(new);
+            return Err(error);
+        }
     }
     proactor.arm_watches()
 }

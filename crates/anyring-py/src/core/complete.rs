@@ -24,7 +24,10 @@ impl State {
             return Ok(());
         };
         let count = queue.count();
-        if ready.try_reserve(count as usize).is_err() {
+        let more = count as usize;
+        if more > ready.capacity() - ready.len()
+            && crate::reserve::giving_up(|| ready.try_reserve(more)).is_err()
+        {
             // They stay in the kernel's queue.
             return Err(crate::reserve::short());
         }

@@ -6,14 +6,15 @@ use anyring_abi as abi;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError};
 use pyo3::gc::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
 
 use super::engine::Engine;
 use super::message::blank;
 use super::operation::named_error;
-use crate::inflight::{Key, Token};
+use crate::inflight::Key;
+use crate::make;
+use crate::reserve::{giving_up, room, short};
 
 /// The result of an operation that is not done.
 pub(super) const UNKNOWN: i32 = i32::MIN;
@@ -130,8 +131,10 @@ impl Batch {
     /// waits, never raises.
     #[getter]
     fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PyMemoryView::from(self.results.bind(py).as_any())?
-            .call_method1(intern!(py, "cast"), (intern!(py, "i"),))
+        PyMemoryView::from(self.results.bind(py).as_any())?.call_method1(
+            make::names(py)?.cast.bind(py),
+            (make::names(py)?.i.bind(py),),
+        )
     }
 
     /// Submits what was started, waits for all of the batch, at most `timeout`
@@ -160,7 +163,7 @@ impl Batch {
     #[pyo3(signature = (timeout=None))]
     fn errors<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
         self.await_done(py, timeout)?;
-        let errors = PyDict::new(py);
+        let errors = make::dict(py)?;
         for (index, res) in self.failures(py) {
             errors.set_item(index, self.error(py, index, res).into_value(py))?;
         }
@@ -177,7 +180,9 @@ impl Batch {
         let Some(key) = self.key else {
             return Ok(false);
         };
-        let left: Vec<Token> = engine.requests.parts(key).collect();
+        let mut left = room(self.count)?;
+        left.extend(engine.requests.parts(key));
+        giving_up(|| engine.pending.try_reserve(left.len())).map_err(|_| short())?;
         for token in left {
             let mut sqe = blank(abi::IORING_OP_ASYNC_CANCEL, -1, false);
             sqe.addr = token.tag();

@@ -149,7 +149,7 @@ impl Engine {
             submitted
         });
         let known = self.news.len();
-        let harvested = self.harvest(py, true);
+        let harvested = self.collect(py, true);
         // The completion of the cancellation itself is no message.
         let mut fresh = self.news.split_off(known.min(self.news.len()));
         fresh.retain(|news| !matches!(news, News::Message(_)));

@@ -132,7 +132,18 @@ impl Engine {
     pub(super) fn make_room(&mut self, entries: usize) -> PyResult<()> {
         crate::reserve::check()?;
         let news = self.requests.live_shares() + 2;
-        let room = self.pending.try_reserve(entries).is_ok() && self.news.try_reserve(news).is_ok();
+        let pending = self.pending.capacity() - self.pending.len();
+        if entries <= pending && news <= self.news.capacity() - self.news.len() {
+            return Ok(());
+        }
+        self.make_more_room(entries, news)
+    }
+
+    #[cold]
+    fn make_more_room(&mut self, entries: usize, news: usize) -> PyResult<()> {
+        let room = crate::reserve::giving_up(|| {
+            self.pending.try_reserve(entries).is_ok() && self.news.try_reserve(news).is_ok()
+        });
         if room {
             Ok(())
         } else {
@@ -254,6 +265,9 @@ impl Engine {
             self.wait_more(py, 1, end)?;
         }
         self.stale = 0;
+        if self.news.is_empty() {
+            crate::reserve::check()?;
+        }
         let all = crate::make::list(py)?;
         while let Some(news) = self.news.pop_front() {
             if let Err(error) = news.tell(&all) {

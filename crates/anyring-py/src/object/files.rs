@@ -5,15 +5,14 @@ use std::sync::Arc;
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyInt, PyList};
 
 use super::engine::Engine;
 use super::hold::Hold;
 use crate::core::raise;
 use crate::keep::{Keep, pin};
-use crate::make::{Many, gather};
+use crate::make::{self, Many, gather};
 
 /// A buffer of Python that stays where it is.
 pub(super) struct Pinned {
@@ -134,7 +133,7 @@ pub(super) fn target(object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResul
             .map_err(|_| PyValueError::new_err("there is no such slot"))?;
         return Ok(Target { fd, fixed: true });
     }
-    let fd = match object.call_method0(intern!(object.py(), "fileno")) {
+    let fd = match object.call_method0(make::names(object.py())?.fileno.bind(object.py())) {
         Ok(fd) => fd.extract()?,
         Err(_) if object.is_instance_of::<PyInt>() => object.extract()?,
         Err(_) => {
@@ -171,8 +170,17 @@ pub(super) fn index_of(part: &FixedBuffer) -> u16 {
 #[pymethods]
 impl Engine {
     /// Registers files, -1 for an empty slot; one FixedFile each.
-    fn register_files(&mut self, files: Many<Bound<'_, PyAny>>) -> PyResult<Vec<FixedFile>> {
+    fn register_files<'py>(
+        &mut self,
+        py: Python<'py>,
+        files: Many<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
         let Many(files) = files;
+        // What is handed out is there before anything is registered.
+        let slots = make::list(py)?;
+        for index in 0..files.len() as u32 {
+            slots.append(Bound::new(py, FixedFile { index })?)?;
+        }
         let mut held = crate::reserve::room(files.len())?;
         let mut fds = crate::reserve::room(files.len())?;
         for file in &files {
@@ -189,7 +197,7 @@ impl Engine {
         };
         anyring::check(result).map_err(raise)?;
         self.files = fds.len() as u32;
-        Ok((0..self.files).map(|index| FixedFile { index }).collect())
+        Ok(slots)
     }
 
     /// Replaces registered files from `first` on, -1 empties a slot.
@@ -217,7 +225,11 @@ impl Engine {
     }
 
     /// Registers buffers, which the ring keeps; one FixedBuffer each.
-    fn register_buffers(&mut self, buffers: Many<Bound<'_, PyAny>>) -> PyResult<Vec<FixedBuffer>> {
+    fn register_buffers<'py>(
+        &mut self,
+        py: Python<'py>,
+        buffers: Many<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
         let Many(buffers) = buffers;
         let pinned = gather(
             buffers
@@ -226,6 +238,17 @@ impl Engine {
         )?;
         if pinned.len() > usize::from(u16::MAX) {
             return Err(PyValueError::new_err("at most 65535 buffers"));
+        }
+        // What is handed out is there before anything is registered.
+        let parts = make::list(py)?;
+        for (index, (buffer, pinned)) in (0..).zip(buffers.into_iter().zip(&pinned)) {
+            let part = FixedBuffer {
+                index,
+                start: 0,
+                length: pinned.length,
+                memory: buffer.unbind(),
+            };
+            parts.append(Bound::new(py, part)?)?;
         }
         let mut vectors = crate::reserve::room(pinned.len())?;
         vectors.extend(pinned.iter().map(|pinned| libc::iovec {
@@ -244,16 +267,7 @@ impl Engine {
         };
         anyring::check(result).map_err(raise)?;
         self.buffers = pinned;
-        Ok(buffers
-            .into_iter()
-            .enumerate()
-            .map(|(index, buffer)| FixedBuffer {
-                index: index as u16,
-                start: 0,
-                length: self.buffers[index].length,
-                memory: buffer.unbind(),
-            })
-            .collect())
+        Ok(parts)
     }
 
     /// Takes the registration of buffers back; operations in flight keep

@@ -47,6 +47,9 @@ fn whole_chains(pending: &[io_uring_sqe], room: usize) -> usize {
     count
 }
 
+/// From so many news on, the room for more of them can be more than the reserve has.
+const MANY: usize = 4096;
+
 impl Engine {
     /// Copies `pending` from `from` to the queue, as far as there is room.
     fn stage(&mut self, from: usize) -> PyResult<usize> {
@@ -188,6 +191,10 @@ impl Engine {
             tv_sec: left.as_secs().min(1 << 32) as i64,
             tv_nsec: i64::from(left.subsec_nanos()) as _,
         });
+        if self.held_back() {
+            // Every wait would end at once.
+            return Err(crate::reserve::short());
+        }
         let ring = self.ring()?;
         let waited = crate::detach::detach(py, || ring.wait(count, pause.as_ref()));
         self.harvest(py, false)?;
@@ -200,8 +207,32 @@ impl Engine {
 
     /// Takes every completion out of the kernel's queue; what an operation
     /// held goes with its last one. `fetch` asks the kernel for those it keeps
-    /// back. The number taken.
+    /// back. The number taken: where memory is short they stay in the queue.
     pub(super) fn harvest(&mut self, py: Python<'_>, fetch: bool) -> PyResult<usize> {
+        if self.held_back() {
+            return Ok(0);
+        }
+        self.collect(py, fetch)
+    }
+
+    /// Whether there is memory to note what is in the kernel's queue.
+    #[cold]
+    fn room_for_news(&mut self) -> bool {
+        let Some(Owned(ring)) = self.ring.as_mut() else {
+            return true;
+        };
+        // SAFETY: used within this call only.
+        let ready = unsafe { ring.as_ring_ref() }.cq_ready() as usize;
+        crate::reserve::giving_up(|| self.news.try_reserve(ready)).is_ok()
+    }
+
+    /// Whether completions stay in the kernel's queue for want of memory.
+    fn held_back(&mut self) -> bool {
+        crate::reserve::check().is_err() || self.news.len() >= MANY && !self.room_for_news()
+    }
+
+    /// As `harvest`, whether memory is short or not.
+    pub(super) fn collect(&mut self, py: Python<'_>, fetch: bool) -> PyResult<usize> {
         if self.process != generation() {
             return Ok(0);
         }

@@ -7,7 +7,6 @@ use anyring_abi as abi;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError};
 use pyo3::gc::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMemoryView, PyTuple};
 
@@ -16,6 +15,8 @@ use super::engine::{Engine, News};
 use super::message::blank;
 use super::operation::Operation;
 use super::requests::Owner;
+use crate::make;
+use crate::reserve::{giving_up, room, short};
 
 /// Nothing more will be started.
 const COMPLETE: u8 = 1;
@@ -42,18 +43,26 @@ impl Group {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn each(&self, py: Python<'_>) -> Vec<Py<Operation>> {
-        self.list().iter().map(|each| each.clone_ref(py)).collect()
+    fn each(&self, py: Python<'_>) -> PyResult<Vec<Py<Operation>>> {
+        let operations = self.list();
+        let mut each = room(operations.len())?;
+        each.extend(operations.iter().map(|each| each.clone_ref(py)));
+        Ok(each)
     }
 
     fn has(&self, state: u8) -> bool {
         self.state.load(Ordering::Relaxed) & state != 0
     }
 
-    /// Takes one more.
-    pub(super) fn join(&self, operation: Py<Operation>) {
+    /// Takes one more; MemoryError where there is no room for it.
+    pub(super) fn join(&self, operation: Py<Operation>) -> PyResult<()> {
+        let mut operations = self.list();
+        if operations.len() == operations.capacity() {
+            giving_up(|| operations.try_reserve(1)).map_err(|_| short())?;
+        }
+        operations.push(operation);
         self.left.fetch_add(1, Ordering::Relaxed);
-        self.list().push(operation);
+        Ok(())
     }
 
     /// One of them ended; whether it was the last.
@@ -124,7 +133,11 @@ impl Group {
     /// Their handles, in the order in which they were started.
     #[getter]
     fn operations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.each(py))
+        let list = make::list(py)?;
+        for operation in self.each(py)? {
+            list.append(operation)?;
+        }
+        make::frozen(&list)
     }
 
     /// The kernel's numbers, `-errno` for a failure, in the order in which they
@@ -132,14 +145,18 @@ impl Group {
     /// Never waits, never raises.
     #[getter]
     fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let numbers: Vec<u8> = self
-            .list()
-            .iter()
-            .map(|operation| operation.get().number_if_done().unwrap_or(UNKNOWN))
-            .flat_map(i32::to_ne_bytes)
-            .collect();
+        let operations = self.list();
+        let mut numbers = room(operations.len() * 4)?;
+        for operation in operations.iter() {
+            let number = operation.get().number_if_done().unwrap_or(UNKNOWN);
+            numbers.extend_from_slice(&number.to_ne_bytes());
+        }
+        drop(operations);
         let numbers = crate::make::bytes(py, &numbers)?;
-        PyMemoryView::from(numbers.as_any())?.call_method1(intern!(py, "cast"), (intern!(py, "i"),))
+        PyMemoryView::from(numbers.as_any())?.call_method1(
+            make::names(py)?.cast.bind(py),
+            (make::names(py)?.i.bind(py),),
+        )
     }
 
     /// Submits what was started, waits for all of them, at most `timeout`
@@ -151,13 +168,13 @@ impl Group {
     #[pyo3(signature = (timeout=None))]
     fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
         self.await_done(py, timeout)?;
-        let each = self.each(py);
+        let each = self.each(py)?;
         for (index, operation) in each.iter().enumerate() {
             if let Some(error) = Group::error(operation.get(), py, index) {
                 return Err(error);
             }
         }
-        let values = PyList::empty(py);
+        let values = make::list(py)?;
         for operation in each {
             values.append(operation.get().value(py)?)?;
         }
@@ -175,8 +192,8 @@ impl Group {
     #[pyo3(signature = (timeout=None))]
     fn errors<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
         self.await_done(py, timeout)?;
-        let errors = PyDict::new(py);
-        for (index, operation) in self.each(py).into_iter().enumerate() {
+        let errors = make::dict(py)?;
+        for (index, operation) in self.each(py)?.into_iter().enumerate() {
             if let Some(error) = Group::error(operation.get(), py, index) {
                 errors.set_item(index, error.into_value(py))?;
             }
@@ -191,7 +208,7 @@ impl Group {
         }
         let mut engine = self.engine.bind(py).try_borrow_mut()?;
         engine.flush(py, 0)?;
-        for operation in self.each(py) {
+        for operation in self.each(py)? {
             if operation.get().number_if_done().is_none() {
                 let mut sqe = blank(abi::IORING_OP_ASYNC_CANCEL, -1, false);
                 sqe.addr = operation.get().token.tag();
@@ -210,7 +227,7 @@ impl Group {
 
     /// The result of one of them, which is done; its OSError if it failed.
     fn __getitem__(&self, py: Python<'_>, index: isize) -> PyResult<Py<PyAny>> {
-        let each = self.each(py);
+        let each = self.each(py)?;
         let place = if index < 0 {
             index + each.len() as isize
         } else {

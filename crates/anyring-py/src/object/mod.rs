@@ -7,6 +7,7 @@
 //! come from objects only, never from numbers.
 mod batch;
 mod batch_start;
+mod blocks;
 mod close;
 mod engine;
 mod files;

@@ -7,7 +7,6 @@ use anyring_abi as abi;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTimeoutError};
 use pyo3::gc::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -240,8 +239,8 @@ pub(super) fn named_error(
     let subject = subject.map(|subject| subject.bind(py).clone());
     let error = make::error(&class, number, &text, subject);
     // An exception that cannot have it is an exception all the same.
-    if let Ok(name) = make::text(py, name) {
-        let _ = error.value(py).setattr(intern!(py, "operation"), name);
+    if let (Ok(name), Ok(names)) = (make::text(py, name), make::names(py)) {
+        let _ = error.value(py).setattr(names.operation.bind(py), name);
     }
     error
 }

@@ -6,13 +6,13 @@ use anyring::buffers;
 use anyring_abi as abi;
 use anyring_abi::io_uring_buf_ring;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
 
 use super::engine::Engine;
 use super::files::Pinned;
 use crate::core::raise;
+use crate::make;
 
 /// The ring of slots, and which buffer is in which.
 struct Slots {
@@ -152,7 +152,7 @@ impl Shared {
         let part = PySlice::new(py, from as isize, (from + length) as isize, 1);
         whole
             .get_item(part)?
-            .call_method0(intern!(py, "toreadonly"))
+            .call_method0(make::names(py)?.toreadonly.bind(py))
     }
 
     /// Takes the group back and unmaps its slots.

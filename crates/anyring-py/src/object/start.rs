@@ -89,7 +89,11 @@ impl Engine {
         );
         let handle = made.inspect_err(|_| drop(engine.requests.unshare(key)))?;
         if let Some(group) = &engine.group {
-            group.get().join(handle.clone_ref(py));
+            let joined = group.get().join(handle.clone_ref(py));
+            if let Err(error) = joined {
+                drop(engine.requests.unshare(key));
+                return Err(error);
+            }
         }
         engine.own(key, Owner::Operation(handle.clone_ref(py)));
         let chain = engine.chain.as_ref().map_or(0, |chain| chain.flag);

@@ -1,6 +1,5 @@
 //! Multishot operations: one entry, many completions, an iterator.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyring_abi as abi;
@@ -9,8 +8,9 @@ use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
+use super::blocks::Blocks;
 use super::engine::Engine;
 use super::files::FixedFile;
 use super::hold::Hold;
@@ -96,7 +96,7 @@ impl Parts {
 }
 
 struct State {
-    items: VecDeque<Item>,
+    items: Blocks<Item>,
     /// The token while the kernel has it.
     token: Option<Token>,
     /// No more will come, and why if that is an error.
@@ -109,6 +109,8 @@ struct State {
     /// Times in a row that the pool was empty.
     starved: u32,
     ticks: u64,
+    /// A message that there was no memory to take apart.
+    left: Option<Py<PyBytes>>,
     /// A value that there was no memory to hand out.
     spare: Option<Py<PyAny>>,
 }
@@ -200,6 +202,10 @@ impl Stream {
             if let Some(value) = state.spare.take() {
                 return Ok(Some(value));
             }
+            if let (Kind::Message(_, parts), Some(left)) = (&self.kind, state.left.take()) {
+                drop(state);
+                return self.message(py, parts, left.into_bound(py));
+            }
             let Some(item) = state.items.pop_front() else {
                 return Ok(None);
             };
@@ -273,12 +279,7 @@ impl Stream {
                     let Some(left) = pool.copy(py, res, flags).map_err(again(item))? else {
                         continue;
                     };
-                    let (value, filled) = parts.value(py, left.as_bytes())?;
-                    if parts.ends && !filled {
-                        self.state().over = true;
-                        return Ok(None);
-                    }
-                    return Ok(Some(value));
+                    return self.message(py, parts, left);
                 }
                 Kind::Accept(true) => {
                     drop(state);
@@ -293,6 +294,26 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// The value of a message that was copied out of its buffer; without memory for it,
+    /// the copy stays.
+    fn message(
+        &self,
+        py: Python<'_>,
+        parts: &Parts,
+        left: Bound<'_, PyBytes>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let (value, filled) = parts.value(py, left.as_bytes()).inspect_err(|error| {
+            if error.is_instance_of::<PyMemoryError>(py) {
+                self.state().left = Some(left.clone().unbind());
+            }
+        })?;
+        if parts.ends && !filled {
+            self.state().over = true;
+            return Ok(None);
+        }
+        Ok(Some(value))
     }
 
     /// Gives back what was lent, as the program said it would not use it
@@ -332,7 +353,7 @@ impl Stream {
             entry,
             _hold: hold,
             state: Mutex::new(State {
-                items: VecDeque::new(),
+                items: Blocks::new(),
                 token: None,
                 over: false,
                 cancelled: false,
@@ -340,6 +361,7 @@ impl Stream {
                 lent: Vec::new(),
                 starved: 0,
                 ticks: 0,
+                left: None,
                 spare: None,
             }),
         };
@@ -352,7 +374,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let items = std::mem::take(&mut state.items);
+        let items = std::mem::replace(&mut state.items, Blocks::new());
         let mut ids = std::mem::take(&mut state.lent);
         match &self.kind {
             Kind::Accept(false) => {
@@ -362,7 +384,7 @@ impl Drop for Stream {
                 }
             }
             Kind::Data(pool, _) | Kind::Message(pool, _) => {
-                ids.extend(items.iter().filter_map(|item| pool.chosen(item.flags)));
+                ids.extend(items.into_iter().filter_map(|item| pool.chosen(item.flags)));
                 pool.recycle(&ids);
             }
             Kind::Bundle(pool) => {
@@ -381,7 +403,7 @@ impl Stream {
     #[getter]
     fn done(&self) -> bool {
         let state = self.state();
-        state.over && state.items.is_empty() && state.spare.is_none()
+        state.over && state.items.is_empty() && state.left.is_none() && state.spare.is_none()
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -4,7 +4,6 @@
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyList, PyRange, PyString, PyTuple};
 
@@ -17,6 +16,7 @@ use super::message::blank;
 use super::options::Options;
 use super::transfer::{MOST, opcode_of};
 use crate::keep::{Keep, integers, pin, pinned};
+use crate::make;
 use crate::make::gather;
 
 /// Where the kernel finds each one's memory.
@@ -49,11 +49,15 @@ impl Offsets {
         if let Ok(range) = offsets.cast::<PyRange>() {
             let count = range.len()?;
             let first = if count > 0 {
-                range.getattr(intern!(offsets.py(), "start"))?.extract()?
+                range
+                    .getattr(make::names(offsets.py())?.start.bind(offsets.py()))?
+                    .extract()?
             } else {
                 0
             };
-            let step: i64 = range.getattr(intern!(offsets.py(), "step"))?.extract()?;
+            let step: i64 = range
+                .getattr(make::names(offsets.py())?.step.bind(offsets.py()))?
+                .extract()?;
             return Ok(Offsets::Steps(first, step as u64, count));
         }
         if !offsets.is_instance_of::<PyList>() {
