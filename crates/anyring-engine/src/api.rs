@@ -10,12 +10,13 @@ use core::ffi::{c_int, c_uint, c_void};
 use anyring_abi as abi;
 use anyring_abi::io_uring_params;
 
+use crate::os::sys::Decimal;
+use crate::register;
 use crate::ring::Ring;
+use crate::ring::ring_registry::{self, Found};
+use crate::ring::state::State;
 use crate::select::log;
-use crate::state::State;
-use crate::sys::Decimal;
-use crate::table::{self, Found};
-use crate::{enter, register};
+use crate::wait::enter;
 
 /// The descriptor or address is none of the engine's.
 pub const NOT_OURS: c_int = c_int::MIN;
@@ -133,7 +134,7 @@ unsafe extern "C" fn own_enter(
     size: usize,
 ) -> c_int {
     let registered = flags & abi::IORING_ENTER_REGISTERED_RING != 0;
-    if !table::any() || registered != (fd >= table::INDEX_BASE) {
+    if !ring_registry::any() || registered != (fd >= ring_registry::INDEX_BASE) {
         return NOT_OURS;
     }
     match find(fd) {
@@ -145,7 +146,7 @@ unsafe extern "C" fn own_enter(
 /// A number that no other ring of the engine has had, for the ring that a
 /// descriptor is of, duplicate or not; `None` for any other descriptor.
 pub fn serial(fd: c_int) -> Option<u64> {
-    if fd < 0 || !table::any() {
+    if fd < 0 || !ring_registry::any() {
         return None;
     }
     find(fd).ok().map(|ring| ring.serial)
@@ -153,17 +154,17 @@ pub fn serial(fd: c_int) -> Option<u64> {
 
 /// The ring of a descriptor or index; otherwise what to answer.
 fn find(fd: c_int) -> Result<Arc<Ring>, c_int> {
-    match table::find(fd) {
+    match ring_registry::find(fd) {
         // Closed without the engine, and perhaps another file by now?
-        Found::Ring(ring) if fd < table::INDEX_BASE && !ring.is_at(fd) => {
-            if table::remove(fd).is_some() && !table::is_registered(&ring) {
+        Found::Ring(ring) if fd < ring_registry::INDEX_BASE && !ring.is_at(fd) => {
+            if ring_registry::remove(fd).is_some() && !ring_registry::is_registered(&ring) {
                 ring.abandon();
             }
             Err(NOT_OURS)
         }
         Found::Ring(ring) => Ok(ring),
         Found::Inherited => Err(inherited(fd)),
-        Found::Unknown => table::by_any(fd).ok_or(NOT_OURS),
+        Found::Unknown => ring_registry::by_any(fd).ok_or(NOT_OURS),
     }
 }
 
@@ -186,7 +187,7 @@ unsafe extern "C" fn own_register(
         return register::without_ring(opcode, arg as u64, nr);
     }
     let registered = opcode & abi::IORING_REGISTER_USE_REGISTERED_RING != 0;
-    if !table::any() || registered != (fd >= table::INDEX_BASE) {
+    if !ring_registry::any() || registered != (fd >= ring_registry::INDEX_BASE) {
         return NOT_OURS;
     }
     match find(fd) {
@@ -201,7 +202,7 @@ unsafe extern "C" fn own_mmap(
     length: usize,
     address: *mut *mut c_void,
 ) -> c_int {
-    let ring = match table::find(fd) {
+    let ring = match ring_registry::find(fd) {
         Found::Ring(ring) => ring,
         Found::Inherited => return -libc::EOWNERDEAD,
         Found::Unknown => return NOT_OURS,
@@ -245,10 +246,10 @@ fn region(state: &mut State, offset: u64) -> Option<(*mut u8, usize)> {
 }
 
 unsafe extern "C" fn own_munmap(address: *mut c_void) -> c_int {
-    if !table::any() {
+    if !ring_registry::any() {
         return NOT_OURS;
     }
-    match table::by_memory(address as usize) {
+    match ring_registry::by_memory(address as usize) {
         // The engine's threads may look at it until the ring is closed; then
         // it goes.
         Some((_, true)) => 0,
@@ -261,23 +262,23 @@ unsafe extern "C" fn own_munmap(address: *mut c_void) -> c_int {
 }
 
 extern "C" fn own_closing(fd: c_int) {
-    if !table::any() {
+    if !ring_registry::any() {
         return;
     }
-    if let Some(ring) = table::remove(fd) {
-        if !table::is_registered(&ring) {
+    if let Some(ring) = ring_registry::remove(fd) {
+        if !ring_registry::is_registered(&ring) {
             ring.abandon();
         }
     }
 }
 
 extern "C" fn own_served(fd: c_int) -> c_int {
-    if !table::any() {
+    if !ring_registry::any() {
         return NOT_OURS;
     }
-    match table::find(fd) {
+    match ring_registry::find(fd) {
         Found::Ring(ring) => ring.reason,
         Found::Inherited => INHERITED,
-        Found::Unknown => table::by_any(fd).map_or(NOT_OURS, |ring| ring.reason),
+        Found::Unknown => ring_registry::by_any(fd).map_or(NOT_OURS, |ring| ring.reason),
     }
 }

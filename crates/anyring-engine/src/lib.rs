@@ -33,43 +33,14 @@
 extern crate alloc;
 
 mod api;
-mod buffers;
-mod care;
-mod cells;
-mod closing;
-mod cq;
-mod doze;
-mod driver;
-mod enter;
-mod events;
-mod fork;
-mod held;
-mod lock;
-mod mappable;
-mod memory;
-mod message;
 mod ops;
+mod os;
 mod pool;
-mod queue;
-mod random;
-mod range;
 mod register;
 mod request;
-mod resources;
-mod rights;
 mod ring;
 mod select;
-mod shared;
-mod sq;
-mod sqpoll;
-mod state;
-mod sync;
-mod sys;
-mod table;
-mod threads;
-mod timers;
-mod user;
-mod watches;
+mod wait;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
 pub use select::{

@@ -18,7 +18,7 @@ use anyring_abi::{
 };
 
 use crate::api::{API, Api, INHERITED, NOT_OURS};
-use crate::sys;
+use crate::os::sys;
 
 /// What a program, its user or its packager chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -355,7 +355,7 @@ unsafe fn enter_beside_engine(
     let stray = Stray {
         fd,
         registered: flags & IORING_ENTER_REGISTERED_RING != 0,
-        known: flags & !crate::enter::ENTER_FLAGS == 0,
+        known: flags & !crate::wait::enter::ENTER_FLAGS == 0,
     };
     if let Some(error) = stray.unasked() {
         return error;

@@ -7,7 +7,7 @@ use anyring_abi as abi;
 use super::opdef::Cancel;
 use crate::pool;
 use crate::request::{Data, File, Id, Outcome, Request, Stage};
-use crate::state::State;
+use crate::ring::state::State;
 
 const FLAGS: u32 = abi::IORING_ASYNC_CANCEL_ALL
     | abi::IORING_ASYNC_CANCEL_FD
@@ -60,7 +60,7 @@ impl Query {
             let file = state.files.table.get(self.fd as u32 as usize);
             return file.map(|file| file.get()).ok_or(-libc::EBADF);
         }
-        if crate::sys::is_open(self.fd) {
+        if crate::os::sys::is_open(self.fd) {
             Ok(self.fd)
         } else {
             Err(-libc::EBADF)
@@ -73,7 +73,7 @@ impl Query {
 fn is_on(file: c_int, request: &Request) -> bool {
     request.def.needs_file
         && !matches!(request.file, File::None)
-        && crate::sys::is_same_file(request.file.fd(), file)
+        && crate::os::sys::is_same_file(request.file.fd(), file)
 }
 
 /// What a request asks for.

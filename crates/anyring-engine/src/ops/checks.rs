@@ -9,9 +9,9 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use super::net;
+use crate::os::user_memory;
 use crate::request::Request;
-use crate::state::State;
-use crate::user;
+use crate::ring::state::State;
 
 /// The answer to whether an entry is wrong.
 fn refuse_if(wrong: bool) -> Result<(), c_int> {
@@ -92,5 +92,5 @@ pub(super) fn buffer(request: &Request) -> Result<(), c_int> {
     if request.has(abi::IOSQE_BUFFER_SELECT) || net::is_fixed(request) {
         return Ok(());
     }
-    user::check_range(request.sqe.addr, request.sqe.len as usize)
+    user_memory::check_range(request.sqe.addr, request.sqe.len as usize)
 }

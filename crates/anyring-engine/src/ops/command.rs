@@ -9,10 +9,10 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use super::work;
+use crate::os::sys;
+use crate::os::user_memory;
 use crate::request::{Data, Outcome, Request};
-use crate::state::State;
-use crate::sys;
-use crate::user;
+use crate::ring::state::State;
 
 /// `_IO(0x12, 119)`: discards a range given as two numbers.
 const BLKDISCARD: usize = 0x1277;
@@ -101,7 +101,7 @@ fn socket(request: &Request) -> Result<i32, c_int> {
 
 fn discard(request: &mut Request) -> Outcome {
     let sqe = request.sqe;
-    let range = user::room::<u8>(16).and_then(|mut range| {
+    let range = user_memory::room::<u8>(16).and_then(|mut range| {
         range.extend_from_slice(&sqe.addr.to_ne_bytes());
         range.extend_from_slice(&sqe.addr3.to_ne_bytes());
         request.hold()?;

@@ -12,11 +12,11 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
 use super::socket::placed;
+use crate::os::credentials;
+use crate::os::sys::{self, Fd};
+use crate::os::user_memory;
 use crate::request::{Call, Data, Outcome, Request, Work};
-use crate::rights;
-use crate::state::State;
-use crate::sys::{self, Fd};
-use crate::user;
+use crate::ring::state::State;
 
 /// The most bytes of an extended attribute.
 const XATTR_MAX: u32 = 65536;
@@ -29,7 +29,7 @@ fn attribute_name(sqe: &io_uring_sqe) -> Result<Vec<u8>, c_int> {
     if sqe.op_flags & !known != 0 {
         return Err(-libc::EINVAL);
     }
-    match user::read_path(sqe.addr) {
+    match user_memory::read_path(sqe.addr) {
         Ok(name) if name.len() == 1 || name.len() > LONGEST + 1 => Err(-libc::ERANGE),
         Err(error) if error == -libc::ENAMETOOLONG => Err(-libc::ERANGE),
         name => name,
@@ -38,7 +38,7 @@ fn attribute_name(sqe: &io_uring_sqe) -> Result<Vec<u8>, c_int> {
 
 /// A path in the program's memory; an empty one only where that is allowed.
 fn path(at: u64, may_be_empty: bool) -> Result<Vec<u8>, c_int> {
-    match user::read_path(at)? {
+    match user_memory::read_path(at)? {
         path if path.len() == 1 && !may_be_empty => Err(-libc::ENOENT),
         path => Ok(path),
     }
@@ -91,7 +91,7 @@ pub(crate) fn copy_open_how(request: &mut Request) -> Result<(), c_int> {
     if (sqe.len as usize) < OPEN_HOW {
         return Err(-libc::EINVAL);
     }
-    let how = user::read_array(sqe.off, OPEN_HOW)?;
+    let how = user_memory::read_array(sqe.off, OPEN_HOW)?;
     check_zeroes(sqe.off, OPEN_HOW as u64, u64::from(sqe.len))?;
     keep(request, one, how)
 }
@@ -129,7 +129,7 @@ fn with_value(sqe: &io_uring_sqe, mut name: Vec<u8>) -> Result<Vec<u8>, c_int> {
     if sqe.len > XATTR_MAX {
         return Err(-libc::E2BIG);
     }
-    let value: Vec<u8> = user::read_array(sqe.off, sqe.len as usize)?;
+    let value: Vec<u8> = user_memory::read_array(sqe.off, sqe.len as usize)?;
     name.try_reserve_exact(value.len())
         .map_err(|_| -libc::ENOMEM)?;
     name.extend_from_slice(&value);
@@ -140,7 +140,7 @@ fn with_value(sqe: &io_uring_sqe, mut name: Vec<u8>) -> Result<Vec<u8>, c_int> {
 fn check_zeroes(at: u64, mut from: u64, end: u64) -> Result<(), c_int> {
     while from < end {
         let step = (end - from).min(4096);
-        let bytes: Vec<u8> = user::read_array(at.wrapping_add(from), step as usize)?;
+        let bytes: Vec<u8> = user_memory::read_array(at.wrapping_add(from), step as usize)?;
         if bytes.iter().any(|byte| *byte != 0) {
             return Err(-libc::E2BIG);
         }
@@ -188,7 +188,7 @@ fn queue(state: &mut State, request: &mut Request, call: Call, at_once: AtOnce) 
             return super::finish(state, request, res);
         }
     }
-    let here = rights::here();
+    let here = credentials::here();
     if request.rights != 0 {
         if request.rights != here {
             return Outcome::Done(-libc::EPERM);
@@ -197,7 +197,7 @@ fn queue(state: &mut State, request: &mut Request, call: Call, at_once: AtOnce) 
             return super::finish(state, request, res);
         }
     }
-    if rights::are_the_engines(here) {
+    if credentials::are_the_engines(here) {
         return Outcome::Work(Work::Call(call));
     }
     // SAFETY: its addresses lie in memory that the request keeps, or are the
@@ -647,7 +647,7 @@ fn close_one(state: &mut State, fd: c_int, index: u32) -> Result<i32, c_int> {
             false => Err(-libc::EBADF),
         };
     }
-    if let crate::table::Found::Ring(_) = crate::table::find(fd) {
+    if let crate::ring::ring_registry::Found::Ring(_) = crate::ring::ring_registry::find(fd) {
         return Err(-libc::EBADF);
     }
     sys::plain(libc::SYS_close, &[fd as usize]).map(|_| 0)
@@ -668,8 +668,8 @@ fn make_pipe(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
     }?;
     let (read, write) = (Fd::own(ends[0]), Fd::own(ends[1]));
     if sqe.file_index == 0 {
-        user::write(sqe.addr, &ends[0])?;
-        user::write(sqe.addr + 4, &ends[1])?;
+        user_memory::write(sqe.addr, &ends[0])?;
+        user_memory::write(sqe.addr + 4, &ends[1])?;
         let _ = (read.release(), write.release());
         return Ok(0);
     }
@@ -697,7 +697,8 @@ fn make_pipe(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_int> {
             return Err(error);
         }
     };
-    let told = user::write(sqe.addr, &first).and_then(|()| user::write(sqe.addr + 4, &second));
+    let told = user_memory::write(sqe.addr, &first)
+        .and_then(|()| user_memory::write(sqe.addr + 4, &second));
     if let Err(error) = told {
         undo(state, first);
         undo(state, second);

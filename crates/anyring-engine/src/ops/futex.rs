@@ -11,11 +11,11 @@ use core::sync::atomic::{AtomicI32, Ordering};
 
 use anyring_abi::io_uring_sqe;
 
+use crate::os::sync::Futex;
+use crate::os::sys;
+use crate::os::user_memory;
 use crate::request::{Data, Outcome, Request, Work};
-use crate::state::State;
-use crate::sync::Futex;
-use crate::sys;
-use crate::user;
+use crate::ring::state::State;
 
 /// A word to wait on, as futex_waitv(2) has it.
 #[repr(C)]
@@ -102,7 +102,7 @@ pub(crate) fn is_success(request: &Request, res: i32) -> bool {
 
 /// What it checks of several words, before it looks at any.
 fn check_words(sqe: &io_uring_sqe) -> Result<Vec<Waitv>, c_int> {
-    let words: Vec<Waitv> = user::read_array(sqe.addr, sqe.len as usize)?;
+    let words: Vec<Waitv> = user_memory::read_array(sqe.addr, sqe.len as usize)?;
     for word in &words {
         if word.reserved != 0 || word.value > ANY {
             return Err(-libc::EINVAL);
@@ -120,11 +120,11 @@ fn single(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
     if sqe.addr % 4 != 0 {
         return Err(-libc::EINVAL);
     }
-    let value: u32 = user::read(sqe.addr)?;
+    let value: u32 = user_memory::read(sqe.addr)?;
     if u64::from(value) != sqe.off {
         return Err(-libc::EAGAIN);
     }
-    let mut words = user::room(2)?;
+    let mut words = user_memory::room(2)?;
     words.push(Waitv {
         value: sqe.off,
         address: sqe.addr,
@@ -143,7 +143,7 @@ fn single(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
 fn several(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
     let words = check_words(sqe)?;
     for word in &words {
-        let value: u32 = user::read(word.address)?;
+        let value: u32 = user_memory::read(word.address)?;
         if u64::from(value) != word.value {
             return Err(-libc::EAGAIN);
         }
@@ -158,7 +158,7 @@ fn several(sqe: &io_uring_sqe) -> Result<Wait, c_int> {
 }
 
 fn queue(request: &mut Request, wait: Result<Wait, c_int>) -> Outcome {
-    match wait.and_then(user::shared) {
+    match wait.and_then(user_memory::shared) {
         Ok(wait) => {
             request.data = Data::Futex(Arc::clone(&wait));
             Outcome::Work(Work::Futex(wait))

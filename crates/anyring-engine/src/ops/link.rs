@@ -44,7 +44,7 @@ fn ran_unless(request: &Request, res: i32, error: c_int) -> bool {
     }
     // A file that was held was there: then the call says it is not for this.
     let had_file = match &request.file {
-        File::Held(file) => crate::sys::is_open(file.get()),
+        File::Held(file) => crate::os::sys::is_open(file.get()),
         _ => false,
     };
     let never_ran = matches!(-res, libc::ECANCELED | libc::ENOTSOCK)

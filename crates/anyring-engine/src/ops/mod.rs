@@ -12,9 +12,9 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
-use crate::held;
+use crate::os::file_cache;
 use crate::request::{Call, Data, File, Outcome, Request, Work};
-use crate::state::State;
+use crate::ring::state::State;
 use opdef::{Multishot, OpDef};
 
 pub(crate) mod cancel;
@@ -126,7 +126,7 @@ fn route(state: &State, request: &Request, def: &OpDef, moment: Moment) -> Route
         Moment::Started => Route::Inline,
         Moment::WouldBlock if def.poll == 0 => Route::Pool,
         Moment::WouldBlock
-            if def.rw && request.watch.is_none() && held::has_offsets(request.file.fd()) =>
+            if def.rw && request.watch.is_none() && file_cache::has_offsets(request.file.fd()) =>
         {
             Route::Pool
         }
@@ -142,9 +142,9 @@ fn route(state: &State, request: &Request, def: &OpDef, moment: Moment) -> Route
 #[cold]
 fn wait_first(state: &State, request: &Request) -> Route {
     let fd = request.file.fd();
-    if !crate::sys::is_pollable(state.epoll, fd) {
+    if !crate::os::sys::is_pollable(state.epoll, fd) {
         Route::Refused(-libc::EBADFD)
-    } else if crate::sys::takes_nowait(fd) {
+    } else if crate::os::sys::takes_nowait(fd) {
         Route::Poll
     } else {
         Route::Inline
@@ -246,7 +246,7 @@ fn start_any(state: &mut State, request: &mut Request) -> Outcome {
 /// Whether the program's descriptor names no file.
 #[cold]
 fn is_closed(file: &File) -> bool {
-    matches!(file, File::Borrowed(fd) if !crate::sys::is_open(*fd))
+    matches!(file, File::Borrowed(fd) if !crate::os::sys::is_open(*fd))
 }
 
 #[inline(never)]

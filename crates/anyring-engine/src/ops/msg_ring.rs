@@ -6,15 +6,15 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
-use crate::message::{Kind, Message};
 use crate::request::{File, Outcome, Request, Stage};
-use crate::state::State;
+use crate::ring::message::{Kind, Message};
+use crate::ring::state::State;
 
 /// What an SQE says.
 pub(crate) fn letter(
     sqe: &io_uring_sqe,
     target: c_int,
-    file: impl FnOnce(u32) -> Result<Arc<crate::sys::Fd>, c_int>,
+    file: impl FnOnce(u32) -> Result<Arc<crate::os::sys::Fd>, c_int>,
 ) -> Result<Message, c_int> {
     let known = abi::IORING_MSG_RING_CQE_SKIP | abi::IORING_MSG_RING_FLAGS_PASS;
     if sqe.buf_index != 0 || sqe.personality != 0 || sqe.op_flags & !known != 0 {

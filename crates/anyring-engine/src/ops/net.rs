@@ -11,10 +11,10 @@ use core::ptr;
 use anyring_abi as abi;
 use anyring_abi::io_uring_recvmsg_out;
 
+use crate::os::sys::{self, Sys};
+use crate::os::user_memory;
 use crate::request::{Data, Outcome, Request, Selected};
-use crate::state::State;
-use crate::sys::{self, Sys};
-use crate::user;
+use crate::ring::state::State;
 
 /// Buffers in a bundle.
 const BUNDLE: usize = 256;
@@ -121,7 +121,7 @@ pub(crate) fn check_recv(_: &State, request: &Request) -> Result<(), c_int> {
         return Err(-libc::EINVAL);
     }
     if is_message(request) && request.has(abi::IOSQE_BUFFER_SELECT) {
-        let header: libc::msghdr = user::read(sqe.addr)?;
+        let header: libc::msghdr = user_memory::read(sqe.addr)?;
         if header.msg_iovlen > 1 {
             return Err(-libc::EINVAL);
         }
@@ -146,21 +146,22 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if !is_message(request) {
         let mut vectors = Vec::new();
         if is_vectorized(request) {
-            vectors = user::read_vectors(request.sqe.addr, request.sqe.len.min(1024) as usize)?;
+            vectors =
+                user_memory::read_vectors(request.sqe.addr, request.sqe.len.min(1024) as usize)?;
         }
         let name = match (request.sqe.off, request.sqe.file_index as u16) {
             (0, _) => Vec::new(),
-            (at, len) => user::read_array::<u8>(at, usize::from(len).min(128))?,
+            (at, len) => user_memory::read_array::<u8>(at, usize::from(len).min(128))?,
         };
         request.data = Data::Message(Vec::new(), vectors, name);
         return Ok(());
     }
-    let mut header: libc::msghdr = user::read(request.sqe.addr)?;
+    let mut header: libc::msghdr = user_memory::read(request.sqe.addr)?;
     if header.msg_iovlen > 1024 {
         return Err(-libc::EMSGSIZE);
     }
     let mut vectors: Vec<libc::iovec> =
-        user::read_vectors(header.msg_iov as u64, header.msg_iovlen)?;
+        user_memory::read_vectors(header.msg_iov as u64, header.msg_iovlen)?;
     let mut kept = Vec::new();
     if !request.def.receives {
         let name = if header.msg_name.is_null() {
@@ -174,10 +175,10 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
             header.msg_controllen.min(65536)
         };
         // The control data comes first: it is the part that is aligned.
-        kept = user::room(name + control)?;
+        kept = user_memory::room(name + control)?;
         kept.resize(name + control, 0_u8);
-        user::copy_in(header.msg_control as u64, &mut kept[..control])?;
-        user::copy_in(header.msg_name as u64, &mut kept[control..])?;
+        user_memory::copy_in(header.msg_control as u64, &mut kept[..control])?;
+        user_memory::copy_in(header.msg_name as u64, &mut kept[control..])?;
         if control != 0 {
             header.msg_control = kept.as_mut_ptr().cast();
         }
@@ -186,7 +187,7 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
         }
     }
     header.msg_iov = vectors.as_mut_ptr();
-    let mut headers = user::room(1)?;
+    let mut headers = user_memory::room(1)?;
     headers.push(header);
     request.data = Data::Message(headers, vectors, kept);
     Ok(())
@@ -234,8 +235,11 @@ fn message_total(request: &Request) -> usize {
         Data::Message(headers, vectors, _) if !headers.is_empty() => {
             return vectors.iter().map(|v| v.iov_len).sum();
         }
-        _ => user::read::<libc::msghdr>(request.sqe.addr).and_then(|header| {
-            user::read_array::<libc::iovec>(header.msg_iov as u64, header.msg_iovlen.min(1024))
+        _ => user_memory::read::<libc::msghdr>(request.sqe.addr).and_then(|header| {
+            user_memory::read_array::<libc::iovec>(
+                header.msg_iov as u64,
+                header.msg_iovlen.min(1024),
+            )
         }),
     };
     vectors.map_or(0, |vectors| vectors.iter().map(|v| v.iov_len).sum())
@@ -695,15 +699,15 @@ fn give_back_header(request: &Request) -> Result<(), c_int> {
 /// Writes what a receive says into a header of the program.
 fn write_header(at: u64, header: &libc::msghdr) -> Result<(), c_int> {
     let field = |offset: usize| at + offset as u64;
-    user::write(
+    user_memory::write(
         field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
         &header.msg_namelen,
     )?;
-    user::write(
+    user_memory::write(
         field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
         &(header.msg_controllen as u64),
     )?;
-    user::write(
+    user_memory::write(
         field(core::mem::offset_of!(libc::msghdr, msg_flags)),
         &header.msg_flags,
     )
@@ -831,10 +835,10 @@ fn recv_into(
 
 /// A message whose payload goes into a provided buffer.
 fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
-    let mut message: libc::msghdr = user::read(request.sqe.addr)?;
+    let mut message: libc::msghdr = user_memory::read(request.sqe.addr)?;
     let mut wanted = selected.len as usize;
     if message.msg_iovlen != 0 {
-        let vector: libc::iovec = user::read(message.msg_iov as u64)?;
+        let vector: libc::iovec = user_memory::read(message.msg_iov as u64)?;
         if vector.iov_len != 0 {
             wanted = wanted.min(vector.iov_len);
         }
@@ -919,6 +923,6 @@ fn recv_message_laid_out(request: &Request, selected: &Selected) -> Result<(usiz
     ];
     // SAFETY: four words, as bytes.
     let bytes = unsafe { core::slice::from_raw_parts(ptr::from_ref(&out).cast::<u8>(), 16) };
-    user::copy_out(selected.addr, bytes)?;
+    user_memory::copy_out(selected.addr, bytes)?;
     Ok((head + count.min(room), selected.len as usize))
 }

@@ -6,7 +6,7 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
 use crate::request::{Outcome, Request};
-use crate::state::State;
+use crate::ring::state::State;
 
 // The kernel's own, which no liburing header names.
 const NOP_FILE: u32 = 1 << 1;
@@ -63,7 +63,7 @@ fn with_flags(state: &State, sqe: &io_uring_sqe) -> Outcome {
         let open = if has(NOP_FIXED_FILE) {
             super::fixed_file(state, sqe.fd as u32).is_ok()
         } else {
-            crate::sys::is_open(sqe.fd)
+            crate::os::sys::is_open(sqe.fd)
         };
         if !open {
             res = -libc::EBADF;

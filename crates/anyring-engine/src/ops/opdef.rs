@@ -15,7 +15,7 @@ use super::{
     splice, timeout, waitid,
 };
 use crate::request::{Outcome, Request, Selected};
-use crate::state::State;
+use crate::ring::state::State;
 
 /// Number of operations that the engine has a row for.
 pub(crate) const LAST: u32 = abi::IORING_OP_LAST;

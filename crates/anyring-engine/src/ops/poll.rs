@@ -7,11 +7,11 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
+use crate::os::sys;
+use crate::os::user_memory;
 use crate::request::{Data, Id, Outcome, Request, Stage};
-use crate::state::State;
-use crate::sys;
-use crate::table;
-use crate::user;
+use crate::ring::ring_registry;
+use crate::ring::state::State;
 
 const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP) as u32;
 /// Bits of an epoll that are no events.
@@ -89,7 +89,7 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
 /// What a ring of ours polls, by its queues; its descriptor tells completions later,
 /// and its room never.
 fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
-    let table::Found::Ring(ring) = table::find(fd) else {
+    let ring_registry::Found::Ring(ring) = ring_registry::find(fd) else {
         return None;
     };
     if !ring.is_at(fd) {
@@ -130,8 +130,8 @@ fn wakes_itself(state: &mut State, request: &Request) -> bool {
         return false;
     }
     let signalled = core::mem::take(&mut state.notified);
-    let notifies = |notify: &crate::state::Notify| sys::is_same_file(notify.fd.get(), fd);
-    signalled && state.notify.as_ref().is_some_and(notifies) || table::holds_ring(fd)
+    let notifies = |notify: &crate::ring::state::Notify| sys::is_same_file(notify.fd.get(), fd);
+    signalled && state.notify.as_ref().is_some_and(notifies) || ring_registry::holds_ring(fd)
 }
 
 /// A file that is always ready.
@@ -207,7 +207,7 @@ fn look_again(state: &mut State, id: Id) {
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     let sqe = &request.sqe;
     if sqe.len != libc::EPOLL_CTL_DEL as u32 {
-        let event = user::read_array::<u8>(sqe.addr, size_of::<libc::epoll_event>())?;
+        let event = user_memory::read_array::<u8>(sqe.addr, size_of::<libc::epoll_event>())?;
         request.data = Data::Bytes(event, alloc::vec::Vec::new());
     }
     Ok(())
@@ -215,8 +215,8 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
 
 /// Refuses a ring, which is an epoll to the kernel: the program must not see that.
 fn refuse_ring(fd: c_int) -> Result<(), c_int> {
-    match table::find(fd) {
-        table::Found::Ring(_) => Err(-libc::EINVAL),
+    match ring_registry::find(fd) {
+        ring_registry::Found::Ring(_) => Err(-libc::EINVAL),
         _ => Ok(()),
     }
 }

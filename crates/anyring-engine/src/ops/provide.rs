@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 
 use crate::request::{Outcome, Request};
-use crate::state::State;
+use crate::ring::state::State;
 
 /// The most buffers of a group, and the largest number of one.
 const MAX: u64 = 65536;

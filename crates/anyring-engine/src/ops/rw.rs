@@ -11,11 +11,11 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
 use super::work;
-use crate::held;
+use crate::os::file_cache;
+use crate::os::sys::{self, Sys};
+use crate::os::user_memory;
 use crate::request::{Data, Outcome, Request, Selected};
-use crate::state::State;
-use crate::sys::{self, Sys};
-use crate::user;
+use crate::ring::state::State;
 
 const RWF_NOWAIT: u32 = libc::RWF_NOWAIT as u32;
 const HIGH_PRIORITY: u32 = libc::RWF_HIPRI as u32;
@@ -66,9 +66,9 @@ impl Vectors<'_> {
             Vectors::One(one) => one.iov_len,
             Vectors::Kept(kept) => sum(kept).min(MAX_BYTES),
             Vectors::Given(at, 1) => {
-                user::read(*at).map_or(0, |one: libc::iovec| one.iov_len.min(MAX_BYTES))
+                user_memory::read(*at).map_or(0, |one: libc::iovec| one.iov_len.min(MAX_BYTES))
             }
-            Vectors::Given(at, count) => user::read_array(*at, *count)
+            Vectors::Given(at, count) => user_memory::read_array(*at, *count)
                 .map_or(0, |all: Vec<libc::iovec>| sum(&all).min(MAX_BYTES)),
         }
     }
@@ -98,7 +98,7 @@ pub(crate) fn uses_buffer(epoll: c_int, request: &Request, selected: Selected, r
 fn total(request: &Request) -> usize {
     match &request.data {
         Data::Vectors(vectors) => request.done + sum(vectors),
-        _ if vectored(request) => user::read_array::<libc::iovec>(
+        _ if vectored(request) => user_memory::read_array::<libc::iovec>(
             request.sqe.addr,
             request.sqe.len.min(MAX_VECTORS) as usize,
         )
@@ -112,13 +112,13 @@ fn total(request: &Request) -> usize {
 
 /// Keeps the vectors, for a request that outlives its submission.
 pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
-    keep_vectors(request, user::read_vectors)
+    keep_vectors(request, user_memory::read_vectors)
 }
 
 /// Keeps the vectors of a registered buffer, which they are compared with when they
 /// are used.
 pub(crate) fn copy_fixed(request: &mut Request) -> Result<(), c_int> {
-    keep_vectors(request, user::read_array)
+    keep_vectors(request, user_memory::read_array)
 }
 
 fn keep_vectors(
@@ -184,7 +184,7 @@ fn check_priority(request: &Request) -> Result<(), c_int> {
     match sqe.__pad2 {
         [0] => Ok(()),
         [kind] if kind == u64::from(abi::IORING_RW_ATTR_FLAG_PI) => {
-            let _: alloc::vec::Vec<u64> = user::read_array(sqe.addr3, 4)?;
+            let _: alloc::vec::Vec<u64> = user_memory::read_array(sqe.addr3, 4)?;
             // Protection information, which no system call takes.
             Err(-libc::EINVAL)
         }
@@ -235,7 +235,7 @@ fn prepare(state: &mut State, request: &mut Request) -> Result<(), c_int> {
                 if sqe.len != 1 {
                     return Err(-libc::EINVAL);
                 }
-                let vector: libc::iovec = user::read(sqe.addr)?;
+                let vector: libc::iovec = user_memory::read(sqe.addr)?;
                 vector.iov_len as u32
             } else {
                 sqe.len
@@ -454,7 +454,7 @@ fn waits_for_nothing(request: &Request) -> bool {
 
 /// A write of nothing to a socket, whose state it reports; pwritev2(2) would not ask it.
 fn write_nothing(request: &Request) -> Option<Sys> {
-    if !held::is_socket(request.file.fd()) {
+    if !file_cache::is_socket(request.file.fd()) {
         return None;
     }
     let (fd, flags) = (request.file.fd() as usize, libc::MSG_DONTWAIT as usize);
@@ -472,7 +472,12 @@ fn check_file(request: &Request) -> Result<(), c_int> {
     if sys::status_flags(fd)? & libc::O_ACCMODE == wrong {
         return Err(-libc::EBADF);
     }
-    let is_ring = || matches!(crate::table::find(fd), crate::table::Found::Ring(_));
+    let is_ring = || {
+        matches!(
+            crate::ring::ring_registry::find(fd),
+            crate::ring::ring_registry::Found::Ring(_)
+        )
+    };
     if writes(request) && is_ring() {
         return Err(-libc::EINVAL);
     }
@@ -493,13 +498,18 @@ fn check_file(request: &Request) -> Result<(), c_int> {
 /// sockets.
 fn ignores_offset(request: &Request) -> bool {
     let sqe = &request.sqe;
-    sqe.off != CURRENT && (sqe.off == 0 || !held::is_socket(request.file.fd()))
+    sqe.off != CURRENT && (sqe.off == 0 || !file_cache::is_socket(request.file.fd()))
 }
 
 /// Whether the file is not ready for what the request does.
 fn is_idle(request: &Request) -> bool {
     let fd = request.file.fd();
-    let is_ring = || matches!(crate::table::find(fd), crate::table::Found::Ring(_));
+    let is_ring = || {
+        matches!(
+            crate::ring::ring_registry::find(fd),
+            crate::ring::ring_registry::Found::Ring(_)
+        )
+    };
     sys::poll_now(fd, request.def.poll) == 0 && !(writes(request) && is_ring())
 }
 
@@ -507,7 +517,7 @@ fn is_idle(request: &Request) -> bool {
 /// know: the kernel's io_uring takes that for "not now".
 fn asks_in_vain(request: &Request) -> bool {
     let flags = request.sqe.op_flags;
-    flags & RWF_NOWAIT != 0 && flags < 0x100 && held::has_offsets(request.file.fd())
+    flags & RWF_NOWAIT != 0 && flags < 0x100 && file_cache::has_offsets(request.file.fd())
 }
 
 /// Whether the file is open for direct I/O: then even "do not wait" waits for the
@@ -600,7 +610,7 @@ fn partial(request: &Request, error: c_int) -> Outcome {
 
 /// Bytes were transferred: done, or on with the rest.
 fn moved(request: &mut Request, count: usize, total: usize) -> Option<Outcome> {
-    if count == 0 || count >= total || !held::has_offsets(request.file.fd()) {
+    if count == 0 || count >= total || !file_cache::has_offsets(request.file.fd()) {
         return Some(Outcome::Done((request.done + count) as i32));
     }
     if vectored(request) && matches!(request.data, Data::None) && request.selected.is_none() {
@@ -653,11 +663,11 @@ pub(crate) fn offload(state: &mut State, request: &mut Request) -> Outcome {
         return partial(request, error);
     }
     let kept = match vectors(request) {
-        Vectors::One(one) => Some(user::room(1).map(|mut kept| {
+        Vectors::One(one) => Some(user_memory::room(1).map(|mut kept| {
             kept.push(one);
             kept
         })),
-        Vectors::Given(at, count) => Some(user::read_array(at, count)),
+        Vectors::Given(at, count) => Some(user_memory::read_array(at, count)),
         Vectors::Kept(_) => None,
     };
     match kept {
@@ -768,4 +778,4 @@ pub(crate) fn refuse_multishot(_: &mut State, _: &mut Request) -> Outcome {
 }
 
 /// Keeps a registered buffer from going away.
-pub(crate) type Kept = Option<Arc<crate::resources::Registered>>;
+pub(crate) type Kept = Option<Arc<crate::ring::resources::Registered>>;

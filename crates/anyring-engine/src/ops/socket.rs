@@ -9,10 +9,10 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use super::work;
+use crate::os::sys::{self, Sys};
+use crate::os::user_memory;
 use crate::request::{Data, Outcome, Request};
-use crate::state::State;
-use crate::sys::{self, Sys};
-use crate::user;
+use crate::ring::state::State;
 
 /// What the kernel checks of an accept.
 pub(crate) fn check_accept(_: &State, request: &Request) -> Result<(), c_int> {
@@ -39,7 +39,7 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
     if len > 128 {
         return Err(-libc::EINVAL);
     }
-    let name = user::read_array::<u8>(request.sqe.addr, len as usize)?;
+    let name = user_memory::read_array::<u8>(request.sqe.addr, len as usize)?;
     request.data = Data::Bytes(name, alloc::vec::Vec::new());
     Ok(())
 }

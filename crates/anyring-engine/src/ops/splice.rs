@@ -5,9 +5,9 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use super::work;
+use crate::os::sys;
 use crate::request::{File, Outcome, Request};
-use crate::state::State;
-use crate::sys;
+use crate::ring::state::State;
 
 const FLAGS: u32 = 0xf | abi::SPLICE_F_FD_IN_FIXED;
 
@@ -190,7 +190,7 @@ pub(crate) fn offload(_: &mut State, request: &mut Request) -> Outcome {
     // Offsets are pointers for the system call; they stand in the SQE, which
     // the request keeps. Its place changes when the request is stored, so they
     // lie in a vector.
-    let mut offsets = match crate::user::room::<u8>(16) {
+    let mut offsets = match crate::os::user_memory::room::<u8>(16) {
         Ok(offsets) => offsets,
         Err(error) => return Outcome::Done(error),
     };

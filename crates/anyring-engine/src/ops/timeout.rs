@@ -4,12 +4,12 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
-use crate::enter::{after, nanos};
+use crate::os::sys;
+use crate::os::user_memory;
 use crate::request::{Data, Id, Outcome, Request, Stage, Timer};
 use crate::ring::CLOCKS;
-use crate::state::State;
-use crate::sys;
-use crate::user;
+use crate::ring::state::State;
+use crate::wait::enter::{after, nanos};
 
 const FLAGS: u32 = abi::IORING_TIMEOUT_ABS
     | abi::IORING_TIMEOUT_CLOCK_MASK
@@ -38,7 +38,7 @@ fn span(at: u64, flags: u32) -> Result<u64, c_int> {
     if flags & abi::IORING_TIMEOUT_IMMEDIATE_ARG != 0 {
         return Ok(at);
     }
-    let time: abi::__kernel_timespec = user::read(at)?;
+    let time: abi::__kernel_timespec = user_memory::read(at)?;
     if time.tv_sec < 0 || time.tv_nsec < 0 {
         return Err(-libc::EINVAL);
     }

@@ -7,10 +7,10 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
+use crate::os::sys::{self, Fd};
+use crate::os::user_memory;
 use crate::request::{Data, File, Outcome, Request, Stage, Timer};
-use crate::state::State;
-use crate::sys::{self, Fd};
-use crate::user;
+use crate::ring::state::State;
 
 /// How often a wait that no descriptor can tell about looks again.
 const AGAIN_NANOS: u64 = 5_000_000;
@@ -59,7 +59,7 @@ pub(crate) fn issue(_: &mut State, request: &mut Request, _: Option<u32>) -> Out
                     size_of::<libc::siginfo_t>(),
                 )
             };
-            if let Err(error) = user::copy_out(sqe.off, bytes) {
+            if let Err(error) = user_memory::copy_out(sqe.off, bytes) {
                 return Outcome::Done(error);
             }
         }
@@ -68,7 +68,7 @@ pub(crate) fn issue(_: &mut State, request: &mut Request, _: Option<u32>) -> Out
     let by_pid = sqe.len == libc::P_PID && options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
     if by_pid && matches!(request.file, File::None) {
         if let Ok(fd) = sys::plain(libc::SYS_pidfd_open, &[sqe.fd as usize, 0]) {
-            match user::shared(Fd::own(fd as c_int)) {
+            match user_memory::shared(Fd::own(fd as c_int)) {
                 Ok(file) => request.file = File::Held(file),
                 Err(error) => return Outcome::Done(error),
             }

@@ -6,12 +6,12 @@ use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
 
-use crate::message;
-use crate::resources::Registered;
+use crate::os::user_memory;
 use crate::ring::Ring;
-use crate::state::State;
-use crate::table;
-use crate::user;
+use crate::ring::message;
+use crate::ring::resources::Registered;
+use crate::ring::ring_registry;
+use crate::ring::state::State;
 
 /// The most registered buffers.
 const MAX: u32 = 1 << 14;
@@ -36,15 +36,15 @@ fn slot(vector: &libc::iovec, tag: u64) -> Result<Slot, c_int> {
         || len == 0
         || len > MAX_BYTES
         || addr.checked_add(len as u64).is_none()
-        || !crate::range::is_writable(addr as usize, len);
+        || !crate::os::writable::is_writable(addr as usize, len);
     if bad {
         return Err(-libc::EFAULT);
     }
-    Ok(Some((user::shared(Registered { addr, len })?, tag)))
+    Ok(Some((user_memory::shared(Registered { addr, len })?, tag)))
 }
 
 fn slots(vectors: &[libc::iovec], tags: &[u64]) -> Result<Vec<Slot>, c_int> {
-    let mut slots = user::room(vectors.len())?;
+    let mut slots = user_memory::room(vectors.len())?;
     for (at, vector) in vectors.iter().enumerate() {
         slots.push(slot(vector, tags.get(at).copied().unwrap_or(0))?);
     }
@@ -66,7 +66,7 @@ pub(super) fn register(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int,
         return Err(-libc::EFAULT);
     }
     check(state, nr)?;
-    let vectors: Vec<libc::iovec> = user::read_array(arg, nr as usize)?;
+    let vectors: Vec<libc::iovec> = user_memory::read_array(arg, nr as usize)?;
     let slots = slots(&vectors, &[])?;
     state.buffers.set(slots);
     Ok(0)
@@ -76,7 +76,7 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
     if size as usize != size_of::<abi::io_uring_rsrc_register>() {
         return Err(-libc::EINVAL);
     }
-    let reg: abi::io_uring_rsrc_register = user::read(arg)?;
+    let reg: abi::io_uring_rsrc_register = user_memory::read(arg)?;
     let sparse = reg.flags & abi::IORING_RSRC_REGISTER_SPARSE != 0;
     if reg.resv2 != 0
         || reg.flags & !abi::IORING_RSRC_REGISTER_SPARSE != 0
@@ -87,14 +87,14 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
     }
     check(state, reg.nr)?;
     let made = if sparse {
-        let mut made: Vec<Slot> = user::room(reg.nr as usize)?;
+        let mut made: Vec<Slot> = user_memory::room(reg.nr as usize)?;
         made.resize_with(reg.nr as usize, || None);
         made
     } else {
         let vectors: Vec<libc::iovec> = match reg.data {
             // Nothing but empty slots.
-            0 => user::zeroes(reg.nr as usize)?,
-            data => user::read_array(data, reg.nr as usize)?,
+            0 => user_memory::zeroes(reg.nr as usize)?,
+            data => user_memory::read_array(data, reg.nr as usize)?,
         };
         slots(&vectors, &super::files::tags(reg.tags, reg.nr)?)?
     };
@@ -114,7 +114,7 @@ pub(super) fn update(state: &mut State, arg: u64, size: c_uint) -> Result<c_int,
     if size as usize != size_of::<abi::io_uring_rsrc_update2>() {
         return Err(-libc::EINVAL);
     }
-    let update: abi::io_uring_rsrc_update2 = user::read(arg)?;
+    let update: abi::io_uring_rsrc_update2 = user_memory::read(arg)?;
     if update.nr == 0 || update.resv != 0 || update.resv2 != 0 {
         return Err(-libc::EINVAL);
     }
@@ -142,10 +142,10 @@ fn replace_one(
     update: &abi::io_uring_rsrc_update2,
     at: u32,
 ) -> Result<(), c_int> {
-    let vector: libc::iovec = user::read(update.data + u64::from(at) * 16)?;
+    let vector: libc::iovec = user_memory::read(update.data + u64::from(at) * 16)?;
     let tag: u64 = match update.tags {
         0 => 0,
-        tags => user::read(tags + u64::from(at) * 8)?,
+        tags => user_memory::read(tags + u64::from(at) * 8)?,
     };
     let new = slot(&vector, tag)?;
     state
@@ -160,7 +160,7 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
     if nr != 1 || arg == 0 {
         return Err(-libc::EINVAL);
     }
-    let asked: abi::io_uring_clone_buffers = user::read(arg)?;
+    let asked: abi::io_uring_clone_buffers = user_memory::read(arg)?;
     if asked.flags & !known != 0 {
         return Err(-libc::EINVAL);
     }
@@ -171,9 +171,9 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
     if asked.pad.iter().any(|word| *word != 0) {
         return Err(-libc::EINVAL);
     }
-    let is_index = asked.src_fd >= table::INDEX_BASE as u32;
+    let is_index = asked.src_fd >= ring_registry::INDEX_BASE as u32;
     if asked.flags & abi::IORING_REGISTER_SRC_REGISTERED != 0 && !is_index {
-        return Err(if (asked.src_fd as usize) < table::INDICES {
+        return Err(if (asked.src_fd as usize) < ring_registry::INDICES {
             -libc::EBADF
         } else {
             -libc::EINVAL
@@ -199,12 +199,12 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
         if end as usize > slots.len() {
             return Err(-libc::EOVERFLOW);
         }
-        let mut taken = user::room(wanted as usize)?;
+        let mut taken = user_memory::room(wanted as usize)?;
         for slot in &slots[asked.src_off as usize..end as usize] {
             // One of its own: the source's tag does not wait for this ring.
             let copy = slot.as_ref().map(|(buffer, _)| {
                 let (addr, len) = (buffer.addr, buffer.len);
-                user::shared(Registered { addr, len })
+                user_memory::shared(Registered { addr, len })
             });
             taken.push(copy.transpose()?.map(|buffer| (buffer, 0)));
         }
@@ -217,7 +217,7 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
             return Err(-libc::EINVAL);
         }
         let size = end.max(state.buffers.len());
-        let mut slots: Vec<Slot> = user::room(size)?;
+        let mut slots: Vec<Slot> = user_memory::room(size)?;
         if let Some(old) = state.buffers.slots() {
             slots.extend(old.iter().map(|slot| {
                 slot.as_ref()

@@ -7,10 +7,10 @@ use core::ffi::{c_int, c_uint};
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
-use crate::resources::open_file;
-use crate::state::State;
-use crate::sys::Fd;
-use crate::user;
+use crate::os::sys::Fd;
+use crate::os::user_memory;
+use crate::ring::resources::open_file;
+use crate::ring::state::State;
 
 /// The most registered files.
 const MAX: u32 = 1 << 20;
@@ -21,7 +21,7 @@ type Slots = Vec<Option<(Arc<Fd>, u64)>>;
 /// empty slot.
 fn open_all(fds: u64, nr: u32, tags: u64) -> Result<Slots, c_int> {
     const PIECE: u32 = 256;
-    let mut slots = user::room(nr as usize)?;
+    let mut slots = user_memory::room(nr as usize)?;
     if fds == 0 {
         // Nothing but empty slots.
         for tag in self::tags(tags, nr)?
@@ -36,11 +36,11 @@ fn open_all(fds: u64, nr: u32, tags: u64) -> Result<Slots, c_int> {
     for first in (0..nr).step_by(PIECE as usize) {
         let count = PIECE.min(nr - first) as usize;
         let from = fds.wrapping_add(u64::from(first) * 4);
-        let (piece, tags) = match user::read_array::<c_int>(from, count) {
+        let (piece, tags) = match user_memory::read_array::<c_int>(from, count) {
             Ok(piece) if tags == 0 => (piece, Vec::new()),
             Ok(piece) => {
                 let from = tags.wrapping_add(u64::from(first) * 8);
-                (piece, user::read_array::<u64>(from, count)?)
+                (piece, user_memory::read_array::<u64>(from, count)?)
             }
             // What can be read of it may be wrong in another way.
             Err(_) => return open_each(fds, nr, tags, slots),
@@ -58,9 +58,9 @@ fn open_each(fds: u64, nr: u32, tags: u64, mut slots: Slots) -> Result<Slots, c_
     for at in slots.len() as u64..u64::from(nr) {
         let tag = match tags {
             0 => 0,
-            tags => user::read(tags.wrapping_add(at * 8))?,
+            tags => user_memory::read(tags.wrapping_add(at * 8))?,
         };
-        let fd: c_int = user::read(fds.wrapping_add(at * 4))?;
+        let fd: c_int = user_memory::read(fds.wrapping_add(at * 4))?;
         slots.push(open_tagged(fd, tag)?);
     }
     Ok(slots)
@@ -103,7 +103,7 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
     if size as usize != size_of::<abi::io_uring_rsrc_register>() {
         return Err(-libc::EINVAL);
     }
-    let reg: abi::io_uring_rsrc_register = user::read(arg)?;
+    let reg: abi::io_uring_rsrc_register = user_memory::read(arg)?;
     if reg.resv2 != 0 || reg.flags & !abi::IORING_RSRC_REGISTER_SPARSE != 0 || reg.nr == 0 {
         return Err(-libc::EINVAL);
     }
@@ -113,7 +113,7 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
     }
     check(state, reg.nr)?;
     let slots = if sparse {
-        let mut slots: Slots = user::room(reg.nr as usize)?;
+        let mut slots: Slots = user_memory::room(reg.nr as usize)?;
         slots.resize(reg.nr as usize, None);
         slots
     } else {
@@ -126,7 +126,7 @@ pub(super) fn register2(state: &mut State, arg: u64, size: c_uint) -> Result<c_i
 pub(super) fn tags(at: u64, nr: u32) -> Result<Vec<u64>, c_int> {
     match at {
         0 => Ok(Vec::new()),
-        at => user::read_array(at, nr as usize),
+        at => user_memory::read_array(at, nr as usize),
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) fn update(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int, c
     if nr == 0 {
         return Err(-libc::EINVAL);
     }
-    let update: abi::io_uring_files_update = user::read(arg)?;
+    let update: abi::io_uring_files_update = user_memory::read(arg)?;
     if update.resv != 0 {
         return Err(-libc::EINVAL);
     }
@@ -153,7 +153,7 @@ pub(super) fn update2(state: &mut State, arg: u64, size: c_uint) -> Result<c_int
     if size as usize != size_of::<abi::io_uring_rsrc_update2>() {
         return Err(-libc::EINVAL);
     }
-    let update: abi::io_uring_rsrc_update2 = user::read(arg)?;
+    let update: abi::io_uring_rsrc_update2 = user_memory::read(arg)?;
     if update.nr == 0 || update.resv != 0 || update.resv2 != 0 {
         return Err(-libc::EINVAL);
     }
@@ -178,10 +178,10 @@ fn replace(state: &mut State, offset: u32, fds: u64, tags: u64, nr: u32) -> Resu
 }
 
 fn replace_one(state: &mut State, slot: u32, fds: u64, tags: u64, at: u32) -> Result<(), c_int> {
-    let fd: c_int = user::read(fds + u64::from(at) * 4)?;
+    let fd: c_int = user_memory::read(fds + u64::from(at) * 4)?;
     let tag: u64 = match tags {
         0 => 0,
-        tags => user::read(tags + u64::from(at) * 8)?,
+        tags => user_memory::read(tags + u64::from(at) * 8)?,
     };
     if tag != 0 && (fd == abi::IORING_REGISTER_FILES_SKIP || fd == -1) {
         return Err(-libc::EINVAL);
@@ -204,7 +204,7 @@ fn replace_one(state: &mut State, slot: u32, fds: u64, tags: u64, at: u32) -> Re
 }
 
 pub(super) fn range(state: &mut State, arg: u64) -> Result<c_int, c_int> {
-    let range: abi::io_uring_file_index_range = user::read(arg)?;
+    let range: abi::io_uring_file_index_range = user_memory::read(arg)?;
     let end = range.off.checked_add(range.len).ok_or(-libc::EOVERFLOW)?;
     if range.resv != 0 || end as usize > state.files.table.len() {
         return Err(-libc::EINVAL);
@@ -225,12 +225,12 @@ pub(crate) fn update_op(state: &mut State, sqe: &io_uring_sqe) -> Result<i32, c_
     }
     for at in 0..sqe.len {
         let place = sqe.addr + u64::from(at) * 4;
-        let placed = user::read::<c_int>(place)
+        let placed = user_memory::read::<c_int>(place)
             .and_then(open_file)
             .and_then(|file| {
                 let slot = state.files.allocate()?;
                 state.files.table.replace(slot, Some((file, 0)))?;
-                user::write(place, &(slot as c_int)).inspect_err(|_| {
+                user_memory::write(place, &(slot as c_int)).inspect_err(|_| {
                     let _ = state.files.table.replace(slot, None);
                 })
             });

@@ -6,9 +6,9 @@ use core::ffi::{c_int, c_uint};
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
+use crate::os::user_memory;
 use crate::pool;
-use crate::state::State;
-use crate::user;
+use crate::ring::state::State;
 
 /// Restrictions of a ring.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,7 @@ pub(super) fn restrict(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int,
     if arg == 0 || nr > abi::IORING_REGISTER_LAST + abi::IORING_OP_LAST + 2 {
         return Err(-libc::EINVAL);
     }
-    let given: Vec<abi::io_uring_restriction> = user::read_array(arg, nr as usize)?;
+    let given: Vec<abi::io_uring_restriction> = user_memory::read_array(arg, nr as usize)?;
     let mut restrictions = Restrictions::default();
     for one in &given {
         // The union's one byte is an operation, a call, or flags.
@@ -109,7 +109,7 @@ pub(super) fn remove_personality(state: &mut State, id: u32) -> Result<c_int, c_
 }
 
 pub(super) fn workers(state: &mut State, arg: u64) -> Result<c_int, c_int> {
-    let wanted: Vec<u32> = user::read_array(arg, 2)?;
+    let wanted: Vec<u32> = user_memory::read_array(arg, 2)?;
     if wanted.iter().any(|count| *count > c_int::MAX as u32) {
         return Err(-libc::EINVAL);
     }
@@ -119,7 +119,7 @@ pub(super) fn workers(state: &mut State, arg: u64) -> Result<c_int, c_int> {
             0 => defaults[kind],
             set => set,
         };
-        user::write(arg + kind as u64 * 4, &before)?;
+        user_memory::write(arg + kind as u64 * 4, &before)?;
         if wanted[kind] != 0 {
             state.workers[kind] = wanted[kind].min(defaults[kind]);
         }

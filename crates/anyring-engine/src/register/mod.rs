@@ -5,10 +5,10 @@ use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
 
+use crate::os::sys::{self, Fd};
+use crate::os::user_memory;
 use crate::ring::Ring;
-use crate::state::{Notify, State};
-use crate::sys::{self, Fd};
-use crate::user;
+use crate::ring::state::{Notify, State};
 
 pub(crate) mod buffers;
 pub(crate) mod files;
@@ -86,7 +86,7 @@ fn call(ring: &Arc<Ring>, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c_int,
         result
     });
     if opcode == abi::IORING_REGISTER_ENABLE_RINGS && result.is_ok() {
-        crate::doze::wake(ring);
+        crate::wait::sqpoll_idle::wake(ring);
     }
     result
 }
@@ -130,13 +130,13 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
         abi::IORING_REGISTER_BUFFERS_UPDATE => buffers::update(state, arg, nr),
         abi::IORING_REGISTER_PBUF_RING => {
             expect(1)?;
-            let reg: abi::io_uring_buf_reg = user::read(arg)?;
+            let reg: abi::io_uring_buf_reg = user_memory::read(arg)?;
             state.groups.register(&reg, &mut state.mappable)?;
             Ok(0)
         }
         abi::IORING_UNREGISTER_PBUF_RING => {
             expect(1)?;
-            let reg: abi::io_uring_buf_reg = user::read(arg)?;
+            let reg: abi::io_uring_buf_reg = user_memory::read(arg)?;
             if reg.flags != 0 || reg.resv.iter().any(|word| *word != 0) {
                 return Err(-libc::EINVAL);
             }
@@ -145,19 +145,19 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
         }
         abi::IORING_REGISTER_PBUF_STATUS => {
             expect(1)?;
-            let mut status: abi::io_uring_buf_status = user::read(arg)?;
+            let mut status: abi::io_uring_buf_status = user_memory::read(arg)?;
             if status.resv.iter().any(|word| *word != 0) {
                 return Err(-libc::EINVAL);
             }
             status.head = u32::from(state.groups.head(status.buf_group as u16)?);
-            user::write(arg, &status)?;
+            user_memory::write(arg, &status)?;
             Ok(0)
         }
         abi::IORING_REGISTER_EVENTFD | abi::IORING_REGISTER_EVENTFD_ASYNC => {
             if nr != 1 {
                 return Err(-libc::EINVAL);
             }
-            let fd: c_int = user::read(arg)?;
+            let fd: c_int = user_memory::read(arg)?;
             eventfd(state, fd, opcode == abi::IORING_REGISTER_EVENTFD_ASYNC)
         }
         abi::IORING_UNREGISTER_EVENTFD => {
@@ -197,7 +197,7 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
                 return Err(-libc::EINVAL);
             }
             // A mask of CPUs: read, so that a bad one is told.
-            user::read_array::<u8>(arg, nr.min(1024) as usize).map(|_| 0)
+            user_memory::read_array::<u8>(arg, nr.min(1024) as usize).map(|_| 0)
         }
         abi::IORING_UNREGISTER_IOWQ_AFF => nothing().map(|()| 0),
         abi::IORING_REGISTER_IOWQ_MAX_WORKERS => {
@@ -208,7 +208,7 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
             if arg == 0 || nr != 0 {
                 return Err(-libc::EINVAL);
             }
-            let clock: abi::io_uring_clock_register = user::read(arg)?;
+            let clock: abi::io_uring_clock_register = user_memory::read(arg)?;
             let known = [libc::CLOCK_MONOTONIC as u32, libc::CLOCK_BOOTTIME as u32];
             if clock.__resv.iter().any(|word| *word != 0) || !known.contains(&clock.clockid) {
                 return Err(-libc::EINVAL);

@@ -4,10 +4,10 @@ use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
 
-use crate::enter::ENTER_FLAGS;
 use crate::ops::opdef::{LAST, opdef};
+use crate::os::user_memory;
 use crate::ring::{FEATURES, SETUP_FLAGS};
-use crate::user;
+use crate::wait::enter::ENTER_FLAGS;
 
 /// Entries that one query may chain.
 const MAX_ENTRIES: u32 = 1000;
@@ -15,15 +15,15 @@ const MAX_ENTRIES: u32 = 1000;
 /// IORING_REGISTER_PROBE.
 pub(super) fn probe(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     let size = size_of::<abi::io_uring_probe>() as u64;
-    let given: alloc::vec::Vec<u8> = user::read_array(arg, size as usize + nr as usize * 8)?;
+    let given: alloc::vec::Vec<u8> = user_memory::read_array(arg, size as usize + nr as usize * 8)?;
     if given.iter().any(|byte| *byte != 0) {
         return Err(-libc::EINVAL);
     }
     let count = nr.min(LAST);
-    let mut probe: abi::io_uring_probe = user::read(arg)?;
+    let mut probe: abi::io_uring_probe = user_memory::read(arg)?;
     probe.last_op = (LAST - 1) as u8;
     probe.ops_len = count as u8;
-    user::write(arg, &probe)?;
+    user_memory::write(arg, &probe)?;
     for op in 0..count {
         let entry = abi::io_uring_probe_op {
             op: op as u8,
@@ -35,7 +35,7 @@ pub(super) fn probe(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
             },
             resv2: 0,
         };
-        user::write(arg + size + u64::from(op) * 8, &entry)?;
+        user_memory::write(arg + size + u64::from(op) * 8, &entry)?;
     }
     Ok(0)
 }
@@ -50,7 +50,7 @@ pub(super) fn query(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
         if at == 0 {
             return Ok(0);
         }
-        let mut entry: abi::io_uring_query_hdr = user::read(at)?;
+        let mut entry: abi::io_uring_query_hdr = user_memory::read(at)?;
         let bad = entry.size == 0 || entry.result != 0 || entry.__resv.iter().any(|w| *w != 0);
         let answered = match entry.query_op {
             op if op >= abi::__IO_URING_QUERY_MAX => Err(-libc::EOPNOTSUPP),
@@ -59,7 +59,7 @@ pub(super) fn query(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
             abi::IO_URING_QUERY_SCQ => give(
                 &mut entry,
                 &abi::io_uring_query_scq {
-                    hdr_size: u64::from(crate::memory::HEADER),
+                    hdr_size: u64::from(crate::ring::memory::HEADER),
                     hdr_alignment: 64,
                 },
             ),
@@ -69,25 +69,25 @@ pub(super) fn query(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
             return Err(-libc::EFAULT);
         }
         entry.result = answered.err().unwrap_or(0);
-        user::write(at, &entry)?;
+        user_memory::write(at, &entry)?;
         at = entry.next_entry;
     }
     Err(-libc::ERANGE)
 }
 
-fn give<T: user::Pod>(entry: &mut abi::io_uring_query_hdr, answer: &T) -> Result<(), c_int> {
+fn give<T: user_memory::Pod>(entry: &mut abi::io_uring_query_hdr, answer: &T) -> Result<(), c_int> {
     let asked = u64::from(entry.size);
     let size = (entry.size as usize).min(size_of::<T>());
     entry.size = size as u32;
     // SAFETY: plain bytes of an answer.
     let bytes = unsafe { core::slice::from_raw_parts((&raw const *answer).cast::<u8>(), size) };
-    user::copy_out(entry.query_data, bytes)?;
+    user_memory::copy_out(entry.query_data, bytes)?;
     // What a newer program has room for beyond is nothing.
     let mut at = size as u64;
     while at < asked {
         let step = (asked - at).min(256);
         let to = entry.query_data.wrapping_add(at);
-        user::copy_out(to, &[0; 256][..step as usize])?;
+        user_memory::copy_out(to, &[0; 256][..step as usize])?;
         at += step;
     }
     Ok(())

@@ -5,20 +5,20 @@ use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
 
-use crate::enter::{after, nanos};
-use crate::memory::Memory;
-use crate::message;
 use crate::ops::{cancel, msg_ring};
+use crate::os::sync::Futex;
+use crate::os::sys;
+use crate::os::user_memory;
 use crate::ring::Ring;
-use crate::state::State;
-use crate::sync::Futex;
-use crate::sys;
-use crate::table;
-use crate::user;
+use crate::ring::memory::Memory;
+use crate::ring::message;
+use crate::ring::ring_registry;
+use crate::ring::state::State;
+use crate::wait::enter::{after, nanos};
 
 /// Registers ring descriptors with indices; how many.
 pub(super) fn register_fds(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
-    if nr == 0 || nr as usize > table::INDICES {
+    if nr == 0 || nr as usize > ring_registry::INDICES {
         return Err(-libc::EINVAL);
     }
     for at in 0..nr {
@@ -32,7 +32,7 @@ pub(super) fn register_fds(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
 }
 
 fn register_one(place: u64) -> Result<(), c_int> {
-    let mut asked: abi::io_uring_rsrc_update = user::read(place)?;
+    let mut asked: abi::io_uring_rsrc_update = user_memory::read(place)?;
     if asked.resv != 0 {
         return Err(-libc::EINVAL);
     }
@@ -41,28 +41,28 @@ fn register_one(place: u64) -> Result<(), c_int> {
         e => e,
     })?;
     let wanted = (asked.offset != u32::MAX).then_some(asked.offset as usize);
-    let index = table::register(ring, wanted)?;
+    let index = ring_registry::register(ring, wanted)?;
     asked.offset = index as u32;
-    user::write(place, &asked).inspect_err(|_| {
-        let _ = table::unregister(index);
+    user_memory::write(place, &asked).inspect_err(|_| {
+        let _ = ring_registry::unregister(index);
     })
 }
 
 /// Frees indices; how many.
 pub(super) fn unregister_fds(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
-    if nr == 0 || nr as usize > table::INDICES {
+    if nr == 0 || nr as usize > ring_registry::INDICES {
         return Err(-libc::EINVAL);
     }
     for at in 0..nr {
-        let asked: abi::io_uring_rsrc_update = user::read(arg + u64::from(at) * 16)?;
+        let asked: abi::io_uring_rsrc_update = user_memory::read(arg + u64::from(at) * 16)?;
         let freed = if asked.resv != 0 || asked.data != 0 {
             Err(-libc::EINVAL)
         } else {
-            table::unregister(asked.offset as c_int)
+            ring_registry::unregister(asked.offset as c_int)
         };
         match freed {
             Ok(Some(ring)) => {
-                if !table::has_fd(&ring) && !table::is_registered(&ring) {
+                if !ring_registry::has_fd(&ring) && !ring_registry::is_registered(&ring) {
                     ring.abandon();
                 }
             }
@@ -78,7 +78,7 @@ pub(super) fn send_message(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     if nr != 1 || arg == 0 {
         return Err(-libc::EINVAL);
     }
-    let sqe: abi::io_uring_sqe = user::read(arg)?;
+    let sqe: abi::io_uring_sqe = user_memory::read(arg)?;
     if sqe.flags != 0 || sqe.opcode != abi::IORING_OP_MSG_RING as u8 {
         return Err(-libc::EINVAL);
     }
@@ -97,7 +97,7 @@ pub(super) fn sync_cancel(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_in
     if nr != 1 || arg == 0 {
         return Err(-libc::EINVAL);
     }
-    let asked: abi::io_uring_sync_cancel_reg = user::read(arg)?;
+    let asked: abi::io_uring_sync_cancel_reg = user_memory::read(arg)?;
     if asked.pad.iter().any(|byte| *byte != 0) || asked.pad2.iter().any(|word| *word != 0) {
         return Err(-libc::EINVAL);
     }
@@ -137,7 +137,7 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     if state.flags & abi::IORING_SETUP_DEFER_TASKRUN == 0 {
         return Err(-libc::EINVAL);
     }
-    let mut p: abi::io_uring_params = user::read(arg)?;
+    let mut p: abi::io_uring_params = user_memory::read(arg)?;
     let known = abi::IORING_SETUP_CQSIZE | abi::IORING_SETUP_CLAMP;
     if p.flags & !known != 0 {
         return Err(-libc::EINVAL);
@@ -159,7 +159,7 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     let memory = Memory::new(&mut p, given, shares.then_some(&mut state.mappable))?;
     p.features = crate::ring::FEATURES;
     p.flags = state.flags & kept | p.flags & known;
-    user::write(arg, &p)?;
+    user_memory::write(arg, &p)?;
     memory.continue_from(&state.memory, state.sq.head(), state.cq.tail());
     let old = core::mem::replace(&mut state.memory, memory);
     // The program unmaps what it mapped.
@@ -169,8 +169,8 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
 
 /// IORING_REGISTER_MEM_REGION.
 pub(super) fn region(state: &mut State, arg: u64) -> Result<c_int, c_int> {
-    let reg: abi::io_uring_mem_region_reg = user::read(arg)?;
-    let mut region: abi::io_uring_region_desc = user::read(reg.region_uptr)?;
+    let reg: abi::io_uring_mem_region_reg = user_memory::read(arg)?;
+    let mut region: abi::io_uring_region_desc = user_memory::read(reg.region_uptr)?;
     if state.wait_region.is_some() || state.region.is_some() {
         return Err(-libc::EBUSY);
     }
@@ -202,7 +202,7 @@ pub(super) fn region(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     }
     let size = region.size as usize;
     let at = if given {
-        if !crate::range::is_writable(region.user_addr as usize, size) {
+        if !crate::os::writable::is_writable(region.user_addr as usize, size) {
             return Err(-libc::EFAULT);
         }
         region.user_addr
@@ -218,7 +218,7 @@ pub(super) fn region(state: &mut State, arg: u64) -> Result<c_int, c_int> {
         } as u64;
         region.mmap_offset = REGION_OFFSET;
         state.region = Some((at as usize, size));
-        user::write(reg.region_uptr, &region)?;
+        user_memory::write(reg.region_uptr, &region)?;
         at
     };
     if given {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use super::care::{Care, Member, Situation, Tended};
+use super::driver_policy::{Care, Member, Situation, Tended};
 
 /// The ring's epoll, the driver's, and the program's looks at its memory: one
 /// lock, so that the models stay small. It is the kernel's.

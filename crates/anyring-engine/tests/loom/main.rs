@@ -25,21 +25,21 @@ macro_rules! engine {
         mod $kind {
             pub(crate) use crate::sync::$kind as sync;
 
-            #[path = "../../src/care.rs"]
-            pub(crate) mod care;
-            #[path = "../../src/cells.rs"]
+            #[path = "../../src/ring/driver_policy.rs"]
+            pub(crate) mod driver_policy;
+            #[path = "../../src/os/cells.rs"]
             pub(crate) mod cells;
-            #[path = "../../src/cq.rs"]
+            #[path = "../../src/ring/cq.rs"]
             pub(crate) mod cq;
-            #[path = "../../src/doze.rs"]
-            pub(crate) mod doze;
-            #[path = "../../src/lock.rs"]
+            #[path = "../../src/wait/sqpoll_idle.rs"]
+            pub(crate) mod sqpoll_idle;
+            #[path = "../../src/os/lock.rs"]
             pub(crate) mod lock;
-            #[path = "../../src/queue.rs"]
+            #[path = "../../src/pool/queue.rs"]
             pub(crate) mod queue;
-            #[path = "../../src/shared.rs"]
+            #[path = "../../src/ring/shared.rs"]
             pub(crate) mod shared;
-            #[path = "../../src/sq.rs"]
+            #[path = "../../src/ring/sq.rs"]
             pub(crate) mod sq;
 
             #[path = "cares.rs"]

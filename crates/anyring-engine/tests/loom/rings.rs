@@ -11,7 +11,7 @@ use loom::thread;
 use crate::ordered::Ordered;
 
 use super::cq::{Completion, CompletionQueue};
-use super::doze::{self, Polled};
+use super::sqpoll_idle::{self, Polled};
 use super::lock::Mutex;
 use super::shared::Shared;
 use super::sq::SubmissionQueue;
@@ -180,7 +180,7 @@ impl Ring {
             Memory::write(&self.memory.sqes[slot as usize], number.into());
             sq_publish(Ordered(&self.memory.sq_tail), number, true);
             if sq_needs_wakeup(Ordered(&self.memory.sq_flags)) {
-                doze::wake(self);
+                sqpoll_idle::wake(self);
             }
         }
     }
@@ -248,7 +248,7 @@ pub(crate) fn sqpoll() {
     let poller = thread::spawn(move || {
         let mut worked = 0;
         while poller.state.lock().taken < u64::from(ALL) {
-            assert!(doze::poll_once(&*poller, &mut worked));
+            assert!(sqpoll_idle::poll_once(&*poller, &mut worked));
         }
     });
     ring.publish(ALL);
@@ -261,9 +261,9 @@ pub(crate) fn sqpoll_ends() {
     let poller = Arc::clone(&ring);
     let poller = thread::spawn(move || {
         let mut worked = 0;
-        while doze::poll_once(&*poller, &mut worked) {}
+        while sqpoll_idle::poll_once(&*poller, &mut worked) {}
     });
     ring.state.lock().gone = true;
-    doze::wake(&*ring);
+    sqpoll_idle::wake(&*ring);
     poller.join().unwrap();
 }
