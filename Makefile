@@ -359,6 +359,22 @@ FUZZ_SECONDS ?= 600
 fuzz-python: python ## random programs against the Python module for FUZZ_SECONDS, on the kernel and on the engine
 	$(VENV_PYTHON) tests/python/fuzz.py --seconds $(FUZZ_SECONDS) --keep-going
 
+ASAN := $(TARGET)/asan
+ASAN_LIBRARY = $(shell $(CC) -print-file-name=libasan.so)
+
+.PHONY: fuzz-python-asan
+fuzz-python-asan: python ## the same with the module under the address sanitizer, if this toolchain has it
+	@[ -e "$(ASAN_LIBRARY)" ] || { echo "skipped: $(CC) has no libasan.so"; exit 0; }; \
+	host=$$(rustc -vV | sed -n 's/^host: //p'); set -e; \
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer" \
+		CARGO_TARGET_DIR="$(CURDIR)/$(ASAN)" PYO3_PYTHON="$(CURDIR)/$(VENV_PYTHON)" \
+		$(CARGO) build --locked --release --package anyring-py --lib --target $$host; \
+	rm -rf "$(ASAN)/python"; mkdir -p "$(ASAN)/python"; \
+	cp -R python/liburing "$(ASAN)/python/"; \
+	cp "$(ASAN)/$$host/release/lib_liburing.so" "$(ASAN)/python/liburing/_liburing.abi3.so"; \
+	PYTHONPATH="$(CURDIR)/$(ASAN)/python" $(VENV_PYTHON) tests/python/fuzz.py \
+		--asan "$(ASAN_LIBRARY)" --seconds $(FUZZ_SECONDS) --keep-going
+
 .PHONY: bench-asyncio
 bench-asyncio: python ## compare liburing.aio with aiofiles, run_in_executor and uvloop
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check aiofiles uvloop || \

@@ -1,9 +1,12 @@
 """Random programs against the Python module: rings of all three tiers, threads,
 forks, closes, descriptors that become others, messages between rings, buffers that
-come and go, operations that cannot be prepared, full sockets, memory that runs
-short.
+come and go or change their size, operations that cannot be prepared, full sockets,
+memory that runs short, signal handlers that raise, code of the program in finalizers,
+conversions and weak references, subclasses, copies, odd numbers, threads and event loops
+that end while something is in flight.
 
     python fuzz.py [--seconds N] [--runs N] [--seed N] [--engine kernel|userspace|both]
+                   [--asan LIBRARY]      with a module built for the address sanitizer
     python fuzz.py --one SEED            one program, in this process
 
 Each program runs in a process of its own, with the checking allocator. Blocks of
@@ -14,15 +17,24 @@ a failure, and the command that repeats it is printed.
 """
 
 import argparse
+import array
+import copy
+import gc
+import math
+import mmap
 import os
+import pickle
 import random
 import resource
+import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import weakref
 
 CANARY = b"\xa5"
 NOBODY = 65534
@@ -30,7 +42,91 @@ SIZES = (8, 24, 64, 300, 512, 1000, 4096, 16384)
 # What a program may see: an exception of the module or of the interpreter.
 EXPECTED = (OSError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError, IndexError,
             BufferError, AttributeError, NotImplementedError, StopIteration, EOFError,
-            struct.error)  # fmt: skip
+            struct.error, pickle.PickleError, KeyError, ReferenceError, SyntaxError)  # fmt: skip
+
+
+class Meddling:
+    """What a finalizer, a conversion or a callback does in the middle of something else."""
+
+    program = None
+    depth = 0
+
+    @classmethod
+    def meddle(cls):
+        program = cls.program
+        if program is None or cls.depth > 1 or program.pick.random() < 0.3:
+            return
+        cls.depth += 1
+        try:
+            program.step(forks=False, short=False)
+        finally:
+            cls.depth -= 1
+
+
+class Buffer(bytearray):
+    """A buffer whose end is noticed."""
+
+    def __del__(self):
+        Meddling.meddle()
+
+
+class Number(int):
+    """A number with work to do before it is one."""
+
+    def __index__(self):
+        Meddling.meddle()
+        return int(self)
+
+    __float__ = __int__ = lambda self: int.__int__(self)
+
+
+class Index:
+    """No number, but it can be made one, if it wants to."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        Meddling.meddle()
+        return self.value
+
+    def __float__(self):
+        Meddling.meddle()
+        return float(self.value)
+
+    def fileno(self):
+        Meddling.meddle()
+        return self.value
+
+    def __fspath__(self):
+        Meddling.meddle()
+        return "file"
+
+
+class Sequence(list):
+    """A list that changes while it is looked at, and lies about its length."""
+
+    def __len__(self):
+        Meddling.meddle()
+        return list.__len__(self) + 1
+
+    def __iter__(self):
+        for each in list(list.__iter__(self)):
+            Meddling.meddle()
+            yield each
+
+
+class Note:
+    """What a program has an operation known by."""
+
+    def __eq__(self, other):
+        Meddling.meddle()
+        return NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __del__(self):
+        Meddling.meddle()
 
 
 class Program:
@@ -47,6 +143,29 @@ class Program:
         self.old, self.new, self.handles, self.buffers = [], [], [], []
         self.fds, self.sockets, self.canaries, self.pools = [], [], [], []
         self.done, self.tight = {}, threading.Lock()
+        self.refs = []
+        Meddling.program = self
+        self.main = threading.get_ident()
+
+        class Sub(liburing.Ring):
+            """A ring of a subclass, with methods of its own."""
+
+            def fileno(self):
+                Meddling.meddle()
+                return super().fileno()
+
+            def completions(self, *args, **options):
+                Meddling.meddle()
+                return super().completions(*args, **options)
+
+            @property
+            def ring_fd(self):
+                return super().ring_fd
+
+            def __del__(self):
+                Meddling.meddle()
+
+        self.kinds = (liburing.Ring, liburing.Ring, Sub)
 
     # ---- what there is
 
@@ -56,9 +175,25 @@ class Program:
     def buffer(self):
         if self.buffers and self.pick.random() < 0.4:
             return self.pick.choice(self.buffers)
-        made = bytearray(self.pick.choice(SIZES))
+        size, kind = self.pick.choice(SIZES), self.pick.random()
+        if kind < 0.6:
+            made = bytearray(size)
+        elif kind < 0.75:
+            made = Buffer(size)
+        elif kind < 0.85:
+            made = array.array(self.pick.choice("bBhiQd"), bytes(size // 8 * 8))
+        elif kind < 0.92:
+            made = mmap.mmap(-1, size)
+        else:
+            made = bytes(size)
         if self.pick.random() < 0.2:
-            made = memoryview(made)[self.pick.randrange(len(made)) :]
+            made = memoryview(made)
+            try:
+                cut = self.pick.randrange(len(made) + 1)
+                made = self.pick.choice((lambda: made[cut:], lambda: made[::2], lambda: made[::-1], made.toreadonly,
+                    lambda: made.cast("B").cast("B", [2, size // 2])))()  # fmt: skip
+            except (ValueError, TypeError):
+                pass
         self.buffers.append(made)
         return made
 
@@ -74,7 +209,12 @@ class Program:
         return self.choose(self.old)
 
     def number(self):
-        return self.pick.choice((0, 1, 2, 3, 7, 8, 64, 300, 4096, 2**16, 2**31 - 1, 2**32 - 1, 2**63))
+        number = self.pick.choice((0, 1, 2, 3, 7, 8, 64, 300, 4096, 2**16, 2**31 - 1, 2**32 - 1, 2**63))
+        kind = self.pick.random()
+        if kind < 0.8:
+            return number
+        return self.pick.choice((-1, -number, -(2**63), 2**64, 2**200, -(2**200), 0.5, math.nan, math.inf, -math.inf,
+            1e300, True, Number(number), Index(number), Index(-1)))  # fmt: skip
 
     # ---- what it does
 
@@ -83,7 +223,7 @@ class Program:
         if len(self.old) < 4:
             flags = self.pick.choice((0, 0, 0, u.IORING_SETUP_COOP_TASKRUN, u.IORING_SETUP_SUBMIT_ALL,
                 u.IORING_SETUP_SINGLE_ISSUER | u.IORING_SETUP_DEFER_TASKRUN))  # fmt: skip
-            ring = self.pick.choice((u.Ring, u.io_uring))()
+            ring = self.pick.choice((*self.kinds, u.io_uring))()
             u.io_uring_queue_init(self.pick.choice((1, 2, 8, 64)), ring, flags)
             self.old.append(ring)
 
@@ -100,7 +240,7 @@ class Program:
 
     def make_new(self):
         if len(self.new) < 4:
-            self.new.append(self.u.Ring(self.pick.choice((1, 8, 64))))
+            self.new.append(self.pick.choice(self.kinds)(self.pick.choice((1, 8, 64))))
 
     def close_old(self):
         if self.old and self.pick.random() < 0.5:
@@ -326,8 +466,6 @@ class Program:
             self.value(handle)
 
     def forget(self):
-        import gc
-
         for things in (self.buffers, self.handles):
             while things and self.pick.random() < 0.7:
                 things.pop(self.pick.randrange(len(things)))
@@ -358,8 +496,6 @@ class Program:
                 os.dup2(other, fd)
 
     def fork(self):
-        import signal
-
         if self.pick.random() < 0.1:
             pid = os.fork()
             if pid == 0:
@@ -392,7 +528,8 @@ class Program:
 
     def short(self):
         """Memory runs short."""
-        if self.pick.random() < 0.3 and self.tight.acquire(False):
+        # The address sanitizer needs address space of its own.
+        if "ASAN_OPTIONS" not in os.environ and self.pick.random() < 0.3 and self.tight.acquire(False):
             with open("/proc/self/statm") as file:
                 now = int(file.read().split()[0]) * 4096
             soft = now + self.pick.choice((0, 1 << 16, 1 << 20, 8 << 20))
@@ -476,17 +613,239 @@ class Program:
         if pick.random() < 0.15:
             aio.run(asyncio.wait_for(main(), 5))
 
+    def resize_buffer(self):
+        """Buffers that change their size or let go, which those in flight must not."""
+        buffer = self.choose(self.buffers)
+        if buffer is None:
+            return
+        call = self.pick.choice(("append", "clear", "extend", "pop", "resize", "close", "release", "frombytes"))
+        given = {"append": (1,), "extend": (b"12345678" * 999,), "resize": (self.pick.choice(SIZES),),
+                 "frombytes": (bytes(8000),)}  # fmt: skip
+        getattr(buffer, call)(*given.get(call, ()))
+
+    def resize_ring(self):
+        u, ring = self.u, self.ring()
+        if ring is not None:
+            param = u.Param()
+            param.sq_entries = self.pick.choice((1, 8, 64, 256))
+            param.cq_entries = param.sq_entries * self.pick.choice((1, 2, 4))
+            param.flags = u.IORING_SETUP_CQSIZE
+            u.io_uring_resize_rings(ring, param)
+
+    def copies(self):
+        thing = self.choose(self.old + self.new + self.handles + self.pools + [self.u.Cqe(), self.u.Param(), self.u.timespec(1, 2)])
+        call = self.pick.choice((copy.copy, copy.deepcopy, pickle.dumps, repr, hash, bool, dir, vars,
+            lambda each: each == thing, lambda each: each.__reduce_ex__(2), lambda each: each.__init__(),
+            lambda each: each.__init__(8), lambda each: each.__class__(), lambda each: each.__class__.__new__(each.__class__),
+            lambda each: each.__enter__(), lambda each: each.__exit__(None, None, None), iter, len, memoryview))  # fmt: skip
+        made = call(thing)
+        if not isinstance(made, (str, int, list, bytes, dict)) and self.pick.random() < 0.5:
+            self.handles.append(made)
+
+    def noted(self):
+        """Operations known by an object, which ends with them; options of all kinds."""
+        ring = self.choose(self.new)
+        if ring is not None:
+            options = {"user_data": Note()}
+            if self.pick.random() < 0.4:
+                options["timeout"] = self.number()
+            if self.pick.random() < 0.2:
+                options["drain"] = True
+            if self.pick.random() < 0.2:
+                options["force_async"] = True
+            made = self.pick.choice((
+                lambda: ring.read(Index(self.fd()), self.buffer(), **options), lambda: ring.nop(**options),
+                lambda: ring.recv(self.fd(), Index(64), **options), lambda: ring.timeout(self.number(), user_data=Note()),
+                lambda: ring.openat(Index(0), user_data=Note()), lambda: ring.writev(self.fd(), Sequence([self.buffer()]), **options),
+                lambda: ring.read_batch(Sequence([self.fd()] * 3), Sequence([self.buffer() for _ in range(3)]), user_data=Note()),
+                lambda: ring.register_buffers(Sequence([self.buffer(), self.buffer()])),
+                lambda: ring.register_files(Sequence([self.fd(), Index(self.fd())])),
+                lambda: ring.accept_multishot(self.fd(), user_data=Note()),
+            ))()  # fmt: skip
+            self.handles.append(made)
+
+    def watch(self):
+        """Weak references, whose callbacks meddle."""
+        thing = self.choose(self.handles + self.old + self.new + self.buffers)
+        if thing is not None:
+            self.refs.append(weakref.ref(thing, lambda _: Meddling.meddle()))
+            del self.refs[:-50]
+
+    def grouped(self):
+        ring = self.choose(self.new)
+        if ring is not None:
+            with self.pick.choice((ring.batch, ring.link))():
+                for _ in range(self.pick.randrange(4)):
+                    self.step(forks=False, short=False)
+
+    def interrupted(self):
+        """A signal handler that raises, whatever is going on."""
+        if threading.get_ident() != self.main or self.pick.random() < 0.5:
+            return
+        kind = self.pick.choice((KeyboardInterrupt, ValueError, OSError))
+
+        def handler(*_):
+            raise kind
+
+        old = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, self.pick.choice((0.0001, 0.0005, 0.002)), 0.0007)
+            for _ in range(10):
+                self.step(forks=False, short=False)
+            ring = self.choose(self.new)
+            if ring is not None:
+                ring.completions(100, timeout=0.01)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            while True:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                    signal.signal(signal.SIGALRM, old)
+                    break
+                except (KeyboardInterrupt, ValueError, OSError):
+                    pass
+
+    def thread_ends(self):
+        """A thread that ends with what it has submitted in flight."""
+
+        def work():
+            try:
+                with self.u.Ring(4) as own:
+                    made = own.read(self.fd(), self.buffer())
+                    own.submit()
+                    self.handles.append(made)
+                ring = self.choose(self.new)
+                if ring is not None:
+                    self.handles.append(ring.recv(self.fd(), self.buffer()))
+                    ring.submit()
+                self.prepare()
+                self.submit()
+            except EXPECTED:
+                pass
+
+        if threading.active_count() < 4 and self.tight.acquire(False):
+            try:
+                thread = threading.Thread(target=work)
+                thread.start()
+                thread.join()
+            finally:
+                self.tight.release()
+
+    def child_message(self):
+        """A child sends messages to a ring that it has from its parent."""
+        ring = self.choose(self.new)
+        if ring is None or threading.active_count() > 1 or self.pick.random() < 0.7:
+            return
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(5)
+            code = 0
+            try:
+                other = self.u.Ring(8)
+                for _ in range(5):
+                    try:
+                        other.msg_ring(ring, self.token(), self.number()).result(timeout=0.1)
+                    except EXPECTED:
+                        pass
+                for _ in range(10):
+                    self.step(forks=False)
+                self.check()
+            except SystemExit as error:
+                print(error, flush=True)
+                code = 9
+            except BaseException:
+                pass
+            os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        if status not in (0, signal.SIGALRM):
+            raise SystemExit(f"a child that sent messages ended with status {status}")
+
+    def loop_ends(self):
+        """An event loop that is closed, stopped, forked or forgotten with work in flight."""
+        import asyncio
+        import socket
+
+        import liburing.aio as aio
+
+        pick, kept = self.pick, []
+        if pick.random() < 0.7 or threading.get_ident() != self.main:
+            return
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            one, two = socket.socketpair()
+            one.setblocking(False), two.setblocking(False)
+            transport, _ = await loop.create_connection(asyncio.Protocol, sock=one)
+            kept.extend((transport, two))
+            r, w = os.pipe()
+            self.fds += [r, w]
+            for _ in range(pick.randrange(1, 12)):
+                what = pick.random()
+                if what < 0.25:
+                    kept.append(asyncio.ensure_future(aio.read(r, pick.choice(SIZES))))
+                elif what < 0.4:
+                    kept.append(asyncio.ensure_future(aio.stat("file")))
+                elif what < 0.6:
+                    transport.write(bytes(Buffer(b"A" * pick.choice(SIZES) * 20)))
+                elif what < 0.7:
+                    loop.call_later(self.number() if pick.random() < 0.5 else 0.001, Meddling.meddle)
+                elif what < 0.75:
+                    transport.pause_reading() if pick.random() < 0.5 else transport.abort()
+                elif what < 0.8 and kept:
+                    getattr(pick.choice(kept), "cancel", Meddling.meddle)()
+                elif what < 0.85:
+                    loop.add_reader(r, Meddling.meddle)
+                elif what < 0.9:
+                    loop.stop()
+                elif what < 0.93 and threading.active_count() == 1:
+                    pid = os.fork()
+                    if pid == 0:
+                        signal.alarm(5)
+                        try:
+                            transport.write(b"C")
+                            if pick.random() < 0.5:
+                                loop.close()
+                            self.check()
+                        except SystemExit:
+                            os._exit(9)
+                        except BaseException:
+                            pass
+                        os._exit(0)
+                    _, status = os.waitpid(pid, 0)
+                    if status not in (0, signal.SIGALRM):
+                        raise SystemExit(f"a child of a loop ended with status {status}")
+                else:
+                    await asyncio.sleep(0)
+                self.plant()
+
+        loop = pick.choice((aio.EventLoop, asyncio.SelectorEventLoop))()
+        try:
+            loop.run_until_complete(asyncio.wait_for(main(), 2))
+        except (asyncio.CancelledError, *EXPECTED):
+            pass
+        if pick.random() < 0.8:
+            loop.close()
+        if pick.random() < 0.5:
+            self.handles += kept
+        kept.clear()
+        del loop
+        self.plant()
+
     # ---- all of it
 
     STEPS = (
         "make_old make_new make_bare close_old close_new make_files fill drain feed close_file "
         "prepare prepare prepare submit submit reap reap wait registers registers select start "
-        "start start collect results forget forget swap fork thread short failing loop"
+        "start start collect results forget forget swap fork thread short failing loop "
+        "resize_buffer resize_buffer resize_ring copies noted noted watch grouped interrupted "
+        "thread_ends child_message loop_ends"
     ).split()
 
     def step(self, forks=True, short=True):
         name = self.pick.choice(self.STEPS)
-        if name in ("fork", "thread", "loop") and not forks or name in ("short", "failing") and not short:
+        alone = ("fork", "thread", "loop", "interrupted", "thread_ends", "child_message", "loop_ends")
+        if name in alone and not forks or name in ("short", "failing") and not short:
             return
         try:
             getattr(self, name)()
@@ -508,6 +867,8 @@ class Program:
         time.sleep(0.01)
         self.check()
         self.old.clear(), self.new.clear(), self.handles.clear(), self.buffers.clear()
+        self.refs.clear()
+        Meddling.program = None
         self.plant()
         self.check()
         if os.environ.get("FUZZ_SHOW"):
@@ -543,28 +904,54 @@ def confine(folder):
         os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def environment(engine):
-    return os.environ | {
+def environment(engine, asan):
+    found = os.environ | {
         "ANYRING_ENGINE": engine, "PYTHONMALLOC": "debug", "PYTHONHASHSEED": "0",
     }  # fmt: skip
+    if asan:
+        # The sanitizer watches malloc. What the interpreter leaves at its end is no leak
+        # of the module's.
+        options = "detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0"
+        found |= {"PYTHONMALLOC": "malloc", "LD_PRELOAD": asan, "ASAN_OPTIONS": options}
+    return found
 
 
-def verdict(engine, seed, steps):
+def where(pid):
+    """Where a process hangs, if there is a debugger that says so."""
+    if shutil.which("gdb") is None:
+        return b""
+    command = ["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all bt 16"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=20, stdin=subprocess.DEVNULL).stdout
+    except subprocess.TimeoutExpired:
+        return b""
+
+
+def verdict(engine, seed, steps, asan=None):
     """None, or what happened."""
     command = [sys.executable, __file__, "--one", str(seed), "--steps", str(steps)]
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     command += ["--folder", folder.name]
+    process = subprocess.Popen(
+        command, env=environment(engine, asan), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    stands = b""
     try:
-        done = subprocess.run(
-            command, env=environment(engine), capture_output=True, timeout=60, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired as error:
-        return f"no end\n{(error.stderr or b'').decode(errors='replace')[-3000:]}"
+        try:
+            out, error = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            stands = where(process.pid)
+            out, error = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, error = process.communicate()
+        return f"no end\n{(error + stands).decode(errors='replace')[-9000:]}"
     finally:
         folder.cleanup()
-    text = (done.stdout + done.stderr).decode(errors="replace")
-    if done.returncode or "held" not in text or "panic" in text.lower():
-        return f"ended with {done.returncode}\n{text[-4000:]}"
+    text = (out + error + stands).decode(errors="replace")
+    if process.returncode or "held" not in text or "panic" in text.lower() or "Sanitizer" in text:
+        return f"ended with {process.returncode}\n{text[-9000:]}"
     return None
 
 
@@ -576,6 +963,7 @@ def main():
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--engine", choices=("kernel", "userspace", "both"), default="both")
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--asan", metavar="LIBRARY", help="the sanitizer's library, to be loaded first")
     parser.add_argument("--one", type=int)
     parser.add_argument("--folder")
     args = parser.parse_args()
@@ -585,7 +973,7 @@ def main():
     if "kernel" in engines:
         made = subprocess.run(
             [sys.executable, "-c", "import liburing; liburing.Ring(8).close()"],
-            env=os.environ | {"ANYRING_ENGINE": "kernel"}, capture_output=True, text=True,
+            env=environment("kernel", args.asan), capture_output=True, text=True,
         )  # fmt: skip
         if made.returncode:
             reason = made.stderr.strip().splitlines()[-1]
@@ -597,7 +985,7 @@ def main():
     end, runs, failures = time.monotonic() + args.seconds, 0, 0
     while time.monotonic() < end and runs < args.runs:
         engine, seed = engines[runs % len(engines)], args.seed + runs
-        found = verdict(engine, seed, args.steps)
+        found = verdict(engine, seed, args.steps, args.asan)
         runs += 1
         if found:
             failures += 1

@@ -3,7 +3,7 @@
 # tags of its requests in /proc. Nothing crashes or panics, no more comes out than there
 # is, a request ends once, and completions that it cannot have change nothing.
 from common import *
-import asyncio, atexit, ctypes, re, socket, subprocess
+import asyncio, atexit, ctypes, errno, select, socket, subprocess, tempfile
 import liburing.aio as A
 
 BUFFER, MORE, NOTIF = 1, 2, 8
@@ -112,6 +112,29 @@ sleeper = subprocess.Popen(
 atexit.register(sleeper.kill)
 # Room for an address, zeroes where none came.
 ADDRESS = 128
+idle = socket.create_server(("127.0.0.1", 0))
+files = ring.register_files([-1] * 8)
+here = bytearray(8)
+epoll = select.epoll()
+gate_r, gate_w = os.pipe()
+GATE = 33
+
+
+def behind(start):
+    """An operation that ends at once, held up behind a read."""
+
+    def held():
+        gate = ring.read(gate_r, GATE)
+        ring.submit()
+        gates.append((gate, watched.tags()))
+        return start()
+
+    return held
+
+
+gates = []
+target = ring.read(r, 78)
+ring.submit()
 KINDS = {
     "read": (100, lambda: ring.read(r, 100)),
     "read_into": (100, lambda: ring.read(r, bytearray(100))),
@@ -129,8 +152,39 @@ KINDS = {
     "bundle": (16 * 64, lambda: ring.recv_multishot(one, pool, bundle=True)),
     "views": (64, lambda: ring.recv_multishot(one, pool, copy=False)),
     "poll_multishot": (0, lambda: ring.poll_multishot(r, 1)),
+    "accept": (0, lambda: ring.accept(idle)),
+    "accept_address": (ADDRESS, lambda: ring.accept(idle, address=True)),
+    "accept_slot": (0, lambda: ring.accept(idle, slot=files[3])),
+    "accept_direct": (0, lambda: ring.accept(idle, slot=True)),
+    "accept_multishot": (0, lambda: ring.accept_multishot(idle)),
+    "accept_slots": (0, lambda: ring.accept_multishot(idle, slot=True)),
+    "recvmsg_multishot": (300, lambda: ring.recvmsg_multishot(udp, messages, 16)),
+    "read_multishot": (64, lambda: ring.read_multishot(r, pool)),
+    "timeout_multishot": (0, lambda: ring.timeout_multishot(1000)),
+    "recv_batch": (8, lambda: ring.recv_batch([one, one], [bytearray(8), bytearray(8)])),
+    "sendmsg": (0, lambda: ring.sendmsg(full, [bytes(1 << 20)])),
+    "write": (0, lambda: ring.write(full, bytes(1 << 20))),
+    "readv": (0, lambda: ring.readv(r, [bytearray(50), bytearray(50)])),
+    "futex_wait": (0, lambda: ring.futex_wait(here, 0)),
+    "futex_waitv": (0, lambda: ring.futex_waitv([(here, 0), (bytearray(4), 0)])),
+    "epoll_wait": (0, lambda: ring.epoll_wait(epoll, 4)),
+    "statx": (0, behind(lambda: ring.statx("/nowhere/at/all", drain=True))),
+    "getxattr": (64, behind(lambda: ring.getxattr("/nowhere", "user.x", 64, drain=True))),
+    "openat": (0, behind(lambda: ring.openat("/nowhere/at/all", drain=True))),
+    "cancel": (0, behind(lambda: ring.cancel(target, drain=True))),
+    "cancel_fd": (0, behind(lambda: ring.cancel_fd(idle, drain=True))),
+    "nops": (8, behind(lambda: ring.nops(2, drain=True))),
+    "msg_ring": (0, behind(lambda: ring.msg_ring(probe, 7, drain=True))),
 }
-STREAMS = {"recv_multishot", "bundle", "views", "poll_multishot"}
+STREAMS = {
+    "recv_multishot", "bundle", "views", "poll_multishot", "accept_multishot", "accept_slots",
+    "recvmsg_multishot", "read_multishot", "timeout_multishot",
+}  # fmt: skip
+# Their results are descriptors, which are closed where nobody takes them: forged ones are of
+# no open file.
+DESCRIPTORS = {"accept", "accept_address", "accept_multishot", "openat"}
+NONE_OPEN = 500_000
+messages = ring.buffer_pool(8, 300 + 16 + 16 + 128)
 tried, untried = 0, []
 
 
@@ -138,7 +192,7 @@ def outcome(handle):
     take = getattr(handle, "take", None)
     try:
         return take() if take else [handle.result(0)]
-    except (OSError, ValueError, RuntimeError, OverflowError):
+    except (OSError, ValueError, RuntimeError, OverflowError, struct.error):
         return []
 
 
@@ -146,12 +200,16 @@ def sizes(values):
     for value in values:
         if isinstance(value, (tuple, list)):
             yield from sizes(value)
+        elif hasattr(value, "data") and not isinstance(value, memoryview):
+            yield len(value.data)
         elif isinstance(value, (bytes, memoryview)):
             yield len(value)
 
 
 for name, (most, start) in KINDS.items():
     for res in RESULTS:
+        if name in DESCRIPTORS and res >= 0:
+            res = min(res + NONE_OPEN, 2**31 - 1)
         for flags in FLAGS:
             before = watched.tags()
             try:
@@ -160,7 +218,7 @@ for name, (most, start) in KINDS.items():
             except (OSError, AttributeError, TypeError) as error:
                 untried.append((name, error))
                 break
-            fresh = watched.tags() - before
+            fresh = watched.tags() - (gates[-1][1] if gates else before)
             assert fresh, name
             ignored = ring._native.ignored
             if name in STREAMS:
@@ -202,6 +260,9 @@ for name, (most, start) in KINDS.items():
             repr(handle)
             tried += 1
             # The kernel has its own request and this memory: that ends first.
+            if gates:
+                os.write(gate_w, bytes(GATE))
+                gates.pop()[0].result()
             getattr(handle, "cancel", lambda: None)()
             ring.cancel_all().result()
             ring.completions()
@@ -270,29 +331,155 @@ for name, prepare in PREPS.items():
             assert core.in_flight <= 2, core.in_flight
 
 
-# The loop: a read of a length that finds it.
+# The loop: operations that wait, transports that receive and send.
+class Seen(asyncio.Protocol):
+    def __init__(self):
+        self.most, self.lost, self.bytes = 0, False, 0
+
+    def data_received(self, data):
+        self.most = max(self.most, len(data))
+
+    def connection_lost(self, error):
+        self.lost = True
+
+
+def entries(opcode, number):
+    """The tags of entries like this that the loop's ring has had."""
+    found = set()
+    for page in loops.sqes:
+        block = ctypes.string_at(page, 4096)
+        for at in range(0, 4096, 64):
+            if block[at] == opcode and struct.unpack_from("<i", block, at + 4) == (number,):
+                found.add(struct.unpack_from("Q", block, at + 32)[0])
+    return found
+
+
+def full_pair():
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    try:
+        while True:
+            a.send(b"." * 4096)
+    except BlockingIOError:
+        return a, b
+
+
+READ, WRITE, POLL, SENDMSG, RECVMSG, TIMEOUT, ACCEPT, OPENAT = 22, 23, 6, 9, 10, 11, 13, 18
+SEND, RECV = 26, 27
+
+
 async def loop_tier():
+    global tried
     loop = asyncio.get_running_loop()
     proactor = loop._proactor
-    length = 1000
+    # The pages of entries, which are next to one another.
+    first = asyncio.ensure_future(A.read(r, 999))
+    await asyncio.sleep(0.001)
+    page, _ = loops.entry(READ, r, 999)
+    loops.sqes = [each for each in loops.new if abs(each - page) < 1 << 16]
+    first.cancel()
+    await asyncio.wait([first])
+    fifo = os.path.join(tempfile.mkdtemp(), "fifo")
+    os.mkfifo(fifo)
+    quiet, _quiet = socket.socketpair()
+    quiet.setblocking(False)
+    stuck, _stuck = full_pair()
+    pipe_r, pipe_w = os.pipe()
+    os.set_blocking(pipe_w, False)
+    try:
+        while True:
+            os.write(pipe_w, b"." * 4096)
+    except BlockingIOError:
+        os.set_blocking(pipe_w, True)
+    idle.setblocking(False)
+    udp.setblocking(False)
+    kinds = {
+        "read": (READ, r, 100, lambda: A.read(r, 100)),
+        "readinto": (READ, r, 0, lambda: A.readinto(r, bytearray(100))),
+        "recv": (RECV, quiet.fileno(), 100, lambda: A.recv(quiet, 100)),
+        "recv_into": (RECV, quiet.fileno(), 0, lambda: A.recv_into(quiet, bytearray(100))),
+        "recvfrom": (RECVMSG, udp.fileno(), 128, lambda: A.recvfrom(udp, 100)),
+        "write": (WRITE, pipe_w, 0, lambda: A.write(pipe_w, bytes(100_000))),
+        "send": (SEND, stuck.fileno(), 0, lambda: A.send(stuck, bytes(100_000))),
+        "sendall": (SEND, stuck.fileno(), 0, lambda: A.sendall(stuck, bytes(100_000))),
+        "accept": (ACCEPT, idle.fileno(), 0, lambda: A.accept(idle)),
+        "poll": (POLL, r, 0, lambda: A.poll(r)),
+        "sleep": (TIMEOUT, -1, 0, lambda: A.sleep(1000)),
+        "open": (OPENAT, -100, 0, lambda: A.open(fifo, "rb")),
+    }
+    for name, (opcode, number, most, start) in kinds.items():
+        for res in RESULTS:
+            if name in ("accept", "open") and res >= 0:
+                res = min(res + NONE_OPEN, 2**31 - 1)
+            for flags in FLAGS:
+                before = entries(opcode, number)
+                task = asyncio.ensure_future(start())
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                    fresh = entries(opcode, number) - before
+                    if fresh:
+                        break
+                (tag,) = fresh
+                ignored = proactor.ignored
+                # A poll can be made one that goes on.
+                never = (NOTIF, MORE | NOTIF) if name == "poll" else (MORE, NOTIF, MORE | NOTIF)
+                for wrong in never:
+                    forge(proactor.fd, tag, res, flags | wrong)
+                await asyncio.sleep(0)
+                assert not task.done() and proactor.ignored == ignored + len(never), (name, res, flags)
+                forge(proactor.fd, tag, res, flags)
+                forge(proactor.fd, tag, res, flags)
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                assert proactor.ignored > ignored + len(never), (name, res, flags)
+                tried += 1
+                if not task.done():
+                    # A part of it, or begun again.
+                    task.cancel()
+                    await asyncio.wait([task], timeout=5)
+                    assert task.done(), (name, res, flags)
+                if not task.cancelled():
+                    if task.exception() is None:
+                        assert all(size <= most for size in sizes([task.result()])), (name, res, flags)
+                    else:
+                        assert isinstance(task.exception(), (OSError, ValueError, OverflowError)), task.exception()
+                # What the kernel has of it is ended.
+                if number >= 0:
+                    cancel_fd(proactor.fd, number)
+
+    # Transports.
     for res in RESULTS:
         for flags in FLAGS:
-            length += 1
-            task = asyncio.ensure_future(A.read(r, length))
-            await asyncio.sleep(0.001)
-            _, tag = loops.entry(22, r, length)
-            before = proactor.ignored
-            for wrong in (MORE, NOTIF, MORE | NOTIF):
-                forge(proactor.fd, tag, res, flags | wrong)
-            await asyncio.sleep(0.001)
-            assert not task.done() and proactor.ignored == before + 3
-            task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                pass
-            forge(proactor.fd, tag, res, flags)
-            await asyncio.sleep(0)
+            for sends in (False, True):
+                a, b = full_pair() if sends else socket.socketpair()
+                a.setblocking(False)
+                before = entries(SEND if sends else RECV, a.fileno())
+                transport, protocol = await loop.create_connection(Seen, sock=a)
+                if sends:
+                    transport.write(bytes(50_000))
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                fresh = entries(SEND if sends else RECV, a.fileno()) - before
+                assert fresh, sends
+                for tag in fresh:
+                    for more in (NOTIF, MORE | NOTIF, 0, 0):
+                        forge(proactor.fd, tag, res, flags | more)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                assert protocol.most <= 1 << 20, (res, flags, protocol.most)
+                assert transport.get_write_buffer_size() <= 50_000
+                tried += 1
+                cancel_fd(proactor.fd, a.fileno())
+                transport.abort()
+                await asyncio.sleep(0)
+                b.close()
+
+
+def cancel_fd(ring_fd, number):
+    """Cancels by descriptor, without the module: the memory of what a forged completion
+    has ended is not the kernel's any more."""
+    block = ctypes.create_string_buffer(struct.pack("<QiIqqB7x3Q", 0, number, 1 | 2, 1, 0, 0, 0, 0, 0))
+    libc.syscall(427, ring_fd, 24, block, 1)
 
 
 loops = Watched(A.EventLoop)
