@@ -10,16 +10,15 @@ use core::ffi::{c_int, c_uint, c_void};
 use anyring_abi as abi;
 use anyring_abi::io_uring_params;
 
+use crate::os::log::log;
 use crate::os::sys::Decimal;
 use crate::register;
+pub use crate::ring::NOT_OURS;
 use crate::ring::Ring;
 use crate::ring::ring_registry::{self, Found};
 use crate::ring::state::State;
-use crate::select::log;
 use crate::wait::enter;
 
-/// The descriptor or address is none of the engine's.
-pub const NOT_OURS: c_int = c_int::MIN;
 /// The ring belongs to the parent process.
 pub const INHERITED: c_int = -2;
 /// Of the table; a library asks for its own.

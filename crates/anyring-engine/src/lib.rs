@@ -40,12 +40,12 @@ mod register;
 mod request;
 mod ring;
 mod select;
+mod setup;
 mod wait;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
-pub use select::{
-    BuiltIn, Choice, Selected, Served, Source, choice, choose, log, served, set_default,
-};
+pub use os::log::log;
+pub use select::{BuiltIn, Choice, Selected, Served, Source, choice, choose, served, set_default};
 
 /// The one symbol of the engine's own shared library.
 #[cfg(anyring_staticlib)]

@@ -5,10 +5,10 @@
 //! The kernel's side of the interface is that of [`Linux`] for its rings and
 //! that of this crate for ours; descriptors tell them apart.
 
-use core::ffi::{CStr, c_int, c_uint, c_void};
+use core::ffi::{c_int, c_uint, c_void};
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
 use anyring::Linux;
 use anyring::kernel::Kernel;
@@ -18,6 +18,8 @@ use anyring_abi::{
 };
 
 use crate::api::{API, Api, INHERITED, NOT_OURS};
+use crate::os::environment::variable;
+use crate::os::log::{log, wants_log};
 use crate::os::sys;
 
 /// What a program, its user or its packager chose.
@@ -82,26 +84,6 @@ static CHOICE: AtomicU8 = AtomicU8::new(0);
 /// What the program chose, 0 for nothing.
 static WISH: AtomicU8 = AtomicU8::new(0);
 static DEFAULT: AtomicU8 = AtomicU8::new(BUILT_IN as u8);
-/// 0: not looked up; 1: none; otherwise the seed.
-static SEED: AtomicU64 = AtomicU64::new(0);
-
-/// A variable of the environment, unless the program runs with somebody
-/// else's rights.
-fn variable(name: &CStr) -> Option<&'static [u8]> {
-    // SAFETY: both read what does not change while a program is single-minded
-    // about its environment; the text lives as long as the variable.
-    unsafe {
-        if libc::getauxval(libc::AT_SECURE) != 0 {
-            return None;
-        }
-        let value = libc::getenv(name.as_ptr());
-        if value.is_null() {
-            None
-        } else {
-            Some(CStr::from_ptr(value).to_bytes())
-        }
-    }
-}
 
 /// What holds for the next ring: the program's wish, else `ANYRING_ENGINE`,
 /// else the default.
@@ -136,26 +118,6 @@ pub fn set_default(default: Choice) {
     CHOICE.store(0, Ordering::Relaxed);
 }
 
-/// The seed of `ANYRING_ENGINE_SEED`, 0 without one.
-pub(crate) fn seed() -> u64 {
-    let seed = match SEED.load(Ordering::Relaxed) {
-        0 => {
-            let digits = variable(c"ANYRING_ENGINE_SEED").unwrap_or(b"");
-            let seed = digits
-                .iter()
-                .take_while(|digit| digit.is_ascii_digit())
-                .fold(0_u64, |seed, digit| {
-                    seed.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-                });
-            let seed = if seed <= 1 { 1 } else { seed };
-            SEED.store(seed, Ordering::Relaxed);
-            seed
-        }
-        seed => seed,
-    };
-    if seed == 1 { 0 } else { seed }
-}
-
 /// Whether `ANYRING_LOG` asks for lines; 0: not looked up yet, 1: no, 2: yes.
 static LOGGED: AtomicU8 = AtomicU8::new(0);
 
@@ -178,39 +140,6 @@ fn log_made_by_kernel(fd: c_int) {
     } else {
         LOGGED.store(1, Ordering::Relaxed);
     }
-}
-
-fn wants_log() -> bool {
-    variable(c"ANYRING_LOG") == Some(b"stderr")
-}
-
-/// A line on standard error if `ANYRING_LOG=stderr` asks for it: `parts`, of
-/// which at most six are written, behind the project's name.
-pub fn log(parts: &[&[u8]]) {
-    const PARTS: usize = 8;
-    if !wants_log() {
-        return;
-    }
-    let mut vectors = [libc::iovec {
-        iov_base: ptr::null_mut(),
-        iov_len: 0,
-    }; PARTS];
-    let whole = [b"anyring: ".as_slice()]
-        .into_iter()
-        .chain(parts.iter().copied())
-        .chain([b"\n".as_slice()]);
-    for (vector, part) in vectors.iter_mut().zip(whole) {
-        vector.iov_base = part.as_ptr().cast_mut().cast();
-        vector.iov_len = part.len();
-    }
-    // SAFETY: the pieces live through the call; those not used are empty. One
-    // call, so that lines of several threads do not mix.
-    let _ = unsafe {
-        sys::raw(
-            libc::SYS_writev,
-            &[2, vectors.as_ptr() as usize, vectors.len()],
-        )
-    };
 }
 
 /// Where the engine's code comes from when it is needed.

@@ -5,7 +5,6 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use super::opdef::Cancel;
-use crate::pool;
 use crate::request::{Data, File, Id, Outcome, Request, Stage};
 use crate::ring::state::State;
 
@@ -190,8 +189,7 @@ pub(crate) fn one(state: &mut State, id: Id) -> Result<i32, c_int> {
                 wait.stop();
                 return Ok(stopped);
             }
-            let serial = state.serial;
-            if pool::cancel(serial, id) {
+            if state.withdraw_work(id) {
                 state.stop(id, -libc::ECANCELED);
                 return Ok(stopped);
             }

@@ -615,11 +615,6 @@ pub(crate) fn fadvise(_: &mut State, request: &mut Request, _: Option<u32>) -> O
     Outcome::Done(sys::to_res(sys::plain(libc::SYS_fadvise64, &args)))
 }
 
-/// FILES_UPDATE.
-pub(crate) fn files_update(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
-    crate::register::files::update_op(state, &request.sqe).into()
-}
-
 /// CLOSE.
 pub(crate) fn close(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     close_one(state, request.sqe.fd, request.sqe.file_index).into()

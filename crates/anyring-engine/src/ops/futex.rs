@@ -27,6 +27,9 @@ pub(crate) struct Waitv {
     reserved: u32,
 }
 
+// SAFETY: integers only, without padding.
+unsafe impl user_memory::Pod for Waitv {}
+
 const SYS_FUTEX_WAITV: i64 = 449;
 const SYS_FUTEX_WAKE: i64 = 454;
 const SIZE_MASK: u32 = 3;

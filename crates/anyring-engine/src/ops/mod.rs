@@ -21,6 +21,7 @@ pub(crate) mod cancel;
 mod checks;
 mod command;
 pub(crate) mod file;
+pub(crate) mod files_update;
 pub(crate) mod futex;
 pub(crate) mod link;
 pub(crate) mod msg_ring;

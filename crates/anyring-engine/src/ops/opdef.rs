@@ -11,8 +11,8 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
 use super::{
-    cancel, checks, command, file, futex, link, msg_ring, net, nop, poll, provide, rw, socket,
-    splice, timeout, waitid,
+    cancel, checks, command, file, files_update, futex, link, msg_ring, net, nop, poll, provide,
+    rw, socket, splice, timeout, waitid,
 };
 use crate::request::{Outcome, Request, Selected};
 use crate::ring::state::State;
@@ -465,7 +465,7 @@ const ROWS: &[(u32, OpDef)] = &[
             refuses_fixed_file: -libc::EINVAL,
             iopoll: true,
             check: Some(checks::files_update),
-            issue: Some(file::files_update),
+            issue: Some(files_update::issue),
             ..NONE
         },
     ),

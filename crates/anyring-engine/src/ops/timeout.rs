@@ -9,7 +9,7 @@ use crate::os::user_memory;
 use crate::request::{Data, Id, Outcome, Request, Stage, Timer};
 use crate::ring::CLOCKS;
 use crate::ring::state::State;
-use crate::wait::enter::{after, nanos};
+use crate::ring::timers::{after, nanos};
 
 const FLAGS: u32 = abi::IORING_TIMEOUT_ABS
     | abi::IORING_TIMEOUT_CLOCK_MASK

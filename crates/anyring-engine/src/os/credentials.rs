@@ -190,3 +190,9 @@ pub(crate) unsafe fn begin_child() {
         WITNESS.store(0, Ordering::Relaxed);
     }
 }
+
+/// The effective user and group, which are also those for files.
+pub(crate) fn effective() -> [u32; 2] {
+    // SAFETY: neither call has preconditions.
+    unsafe { [libc::geteuid(), libc::getegid()] }
+}

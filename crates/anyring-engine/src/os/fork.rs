@@ -20,12 +20,7 @@ use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
-use crate::os::credentials;
-use crate::os::file_cache;
-use crate::os::sys;
-use crate::pool;
-use crate::ring::ring_registry;
-use crate::wait::driver;
+use crate::os::{credentials, file_cache, sys};
 
 /// The word is zero in a child that has not noticed yet.
 const UNNOTICED: u32 = 0;
@@ -43,6 +38,15 @@ const MARKED: usize = 1 << 17;
 /// No mark is at or above it.
 static END: AtomicI32 = AtomicI32::new(0);
 static HANDLED: AtomicBool = AtomicBool::new(false);
+/// What gives up the tables of the layers above in a child, an [`Abandon`]; null before
+/// the first ring.
+static ABANDON: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Gives up what a child has of its parent's rings.
+///
+/// # Safety
+/// This is a forked child, and no other thread of it uses the engine.
+pub(crate) type Abandon = unsafe fn();
 
 /// A descriptor is the engine's, or is not any more.
 #[inline]
@@ -98,8 +102,10 @@ pub(crate) fn pid() -> c_int {
     }
 }
 
-/// Starts watching; -errno if the kernel cannot.
-pub(crate) fn watch() -> Result<(), c_int> {
+/// Starts watching for forks; -errno if the kernel cannot. In a child `abandon` is called
+/// before the engine is used again.
+pub(crate) fn watch(abandon: Abandon) -> Result<(), c_int> {
+    ABANDON.store(abandon as *mut (), Ordering::Release);
     if !PAGE.load(Ordering::Acquire).is_null() {
         notice();
         return Ok(());
@@ -166,9 +172,13 @@ fn begin_child(word: &AtomicU32, expected: u32) {
         unsafe {
             credentials::begin_child();
             file_cache::begin_child();
-            pool::begin_child();
-            driver::begin_child();
-            ring_registry::begin_child();
+        }
+        let abandon = ABANDON.load(Ordering::Acquire);
+        if !abandon.is_null() {
+            // SAFETY: `watch` stores nothing but functions of this type.
+            let abandon = unsafe { core::mem::transmute::<*mut (), Abandon>(abandon) };
+            // SAFETY: a child, whose other threads wait above.
+            unsafe { abandon() };
         }
         PID.store(me, Ordering::Release);
     }

@@ -6,9 +6,11 @@
 pub(crate) mod cells;
 pub(crate) mod close_batch;
 pub(crate) mod credentials;
+pub(crate) mod environment;
 pub(crate) mod file_cache;
 pub(crate) mod fork;
 pub(crate) mod lock;
+pub(crate) mod log;
 pub(crate) mod sync;
 pub(crate) mod sys;
 pub(crate) mod threads;

@@ -16,7 +16,7 @@ use crate::os::sys::{self, Fd, Sys};
 /// Plain data: any bytes are a value.
 ///
 /// # Safety
-/// As said.
+/// Every pattern of its bytes is a value, and none of them is padding.
 pub(crate) unsafe trait Pod: Copy {}
 // SAFETY: integers, or structs of integers, all of these.
 unsafe impl Pod for u8 {}
@@ -47,7 +47,6 @@ pod! {
     anyring_abi::io_uring_file_index_range anyring_abi::io_uring_mem_region_reg
     anyring_abi::io_uring_region_desc anyring_abi::io_uring_query_hdr
     anyring_abi::io_uring_query_opcode anyring_abi::io_uring_query_scq
-    crate::ops::futex::Waitv
 }
 
 /// Copies bytes in.

@@ -13,13 +13,13 @@ use alloc::sync::Arc;
 use core::ffi::c_int;
 
 use crate::ops::futex;
+use crate::os::credentials;
 use crate::os::file_cache;
 use crate::os::lock;
 use crate::os::sync;
 use crate::os::sys;
 use crate::os::threads;
 use crate::pool::queue::Queue;
-use crate::register::limits::credentials;
 use crate::request::{Call, Id, Work};
 use crate::ring::Ring;
 use crate::ring::ring_registry;
@@ -40,8 +40,19 @@ struct Job {
 
 static QUEUES: [Queue<Job>; 2] = [Queue::new(), Queue::new()];
 
-/// Queues work of a request.
-pub(crate) fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int> {
+impl State {
+    /// Queues work of a request.
+    pub(crate) fn queue_work(&mut self, id: Id, work: Work) -> Result<(), c_int> {
+        submit(self, id, work)
+    }
+
+    /// Takes a request's work out of the queue; false if it has begun (or ended).
+    pub(crate) fn withdraw_work(&self, id: Id) -> bool {
+        cancel(self.serial, id)
+    }
+}
+
+fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int> {
     let ring = state.me.upgrade().ok_or(-libc::EBADF)?;
     let kind = usize::from(matches!(work, Work::Futex(_)));
     let limit = match state.workers[kind] {
@@ -106,7 +117,7 @@ fn perform(job: Job) {
 /// A call with other ids for files: the kernel has them for each thread.
 fn as_user(ids: [u32; 2], call: &Call) -> i32 {
     const NONE: usize = usize::MAX;
-    let ours = credentials();
+    let ours = credentials::effective();
     let set = |ids: [u32; 2]| {
         let _ = sys::plain(libc::SYS_setfsgid, &[ids[1] as usize]);
         let _ = sys::plain(libc::SYS_setfsuid, &[ids[0] as usize]);
@@ -126,8 +137,7 @@ fn as_user(ids: [u32; 2], call: &Call) -> i32 {
     res
 }
 
-/// Takes a request's work out of the queue; false if it has begun (or ended).
-pub(crate) fn cancel(serial: u64, id: Id) -> bool {
+fn cancel(serial: u64, id: Id) -> bool {
     // Dropped without the lock: it may be the last to know its ring.
     QUEUES.iter().any(|queue| {
         queue

@@ -4,48 +4,12 @@ use alloc::vec::Vec;
 use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
-use anyring_abi::io_uring_sqe;
 
+use crate::os::credentials;
 use crate::os::user_memory;
 use crate::pool;
+use crate::ring::restrictions::Restrictions;
 use crate::ring::state::State;
-
-/// Restrictions of a ring.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Restrictions {
-    register: u64,
-    ops: [u64; 2],
-    allowed: u8,
-    required: u8,
-}
-
-impl Restrictions {
-    /// Whether an SQE may run.
-    pub(crate) fn check(&self, sqe: &io_uring_sqe) -> Result<(), c_int> {
-        let op = usize::from(sqe.opcode);
-        let known = self
-            .ops
-            .get(op / 64)
-            .is_some_and(|word| word >> (op % 64) & 1 != 0);
-        let flags = sqe.flags;
-        if !known
-            || flags & self.required != self.required
-            || flags & !(self.allowed | self.required) != 0
-        {
-            return Err(-libc::EACCES);
-        }
-        Ok(())
-    }
-
-    /// Whether a register call may be made.
-    pub(crate) fn check_register(&self, opcode: u32) -> Result<(), c_int> {
-        if opcode < 64 && self.register >> opcode & 1 != 0 {
-            Ok(())
-        } else {
-            Err(-libc::EACCES)
-        }
-    }
-}
 
 pub(super) fn restrict(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     if !state.disabled {
@@ -88,14 +52,8 @@ pub(super) fn add_personality(state: &mut State) -> Result<c_int, c_int> {
         .personalities
         .try_reserve(1)
         .map_err(|_| -libc::ENOMEM)?;
-    state.personalities.push((id, credentials()));
+    state.personalities.push((id, credentials::effective()));
     Ok(c_int::from(id))
-}
-
-/// The effective ids and those for files.
-pub(crate) fn credentials() -> [u32; 2] {
-    // SAFETY: neither call has preconditions.
-    unsafe { [libc::geteuid(), libc::getegid()] }
 }
 
 pub(super) fn remove_personality(state: &mut State, id: u32) -> Result<c_int, c_int> {

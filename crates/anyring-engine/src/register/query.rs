@@ -6,7 +6,7 @@ use anyring_abi as abi;
 
 use crate::ops::opdef::{LAST, opdef};
 use crate::os::user_memory;
-use crate::ring::{FEATURES, SETUP_FLAGS};
+use crate::setup::{FEATURES, SETUP_FLAGS};
 use crate::wait::enter::ENTER_FLAGS;
 
 /// Entries that one query may chain.

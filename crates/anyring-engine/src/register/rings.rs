@@ -14,7 +14,7 @@ use crate::ring::memory::Memory;
 use crate::ring::message;
 use crate::ring::ring_registry;
 use crate::ring::state::State;
-use crate::wait::enter::{after, nanos};
+use crate::ring::timers::{after, nanos};
 
 /// Registers ring descriptors with indices; how many.
 pub(super) fn register_fds(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
@@ -87,7 +87,7 @@ pub(super) fn send_message(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     }
     let letter = msg_ring::letter(&sqe, sqe.fd, |_| Err(-libc::EINVAL))?;
     match message::find(sqe.fd) {
-        Err(e) if e == -libc::EBADFD => Err(crate::api::NOT_OURS),
+        Err(e) if e == -libc::EBADFD => Err(crate::ring::NOT_OURS),
         _ => message::send(letter),
     }
 }
@@ -142,7 +142,7 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     if p.flags & !known != 0 {
         return Err(-libc::EINVAL);
     }
-    crate::ring::set_sizes(p.sq_entries, &mut p)?;
+    crate::setup::set_sizes(p.sq_entries, &mut p)?;
     let kept = abi::IORING_SETUP_NO_SQARRAY
         | abi::IORING_SETUP_SQE128
         | abi::IORING_SETUP_CQE32
@@ -157,7 +157,7 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     }
     let shares = state.memory.is_shared();
     let memory = Memory::new(&mut p, given, shares.then_some(&mut state.mappable))?;
-    p.features = crate::ring::FEATURES;
+    p.features = crate::setup::FEATURES;
     p.flags = state.flags & kept | p.flags & known;
     user_memory::write(arg, &p)?;
     memory.continue_from(&state.memory, state.sq.head(), state.cq.tail());

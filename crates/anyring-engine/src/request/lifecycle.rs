@@ -4,7 +4,6 @@ use anyring_abi::{IOSQE_ASYNC, IOSQE_IO_DRAIN};
 
 use crate::ops;
 use crate::os::sys::Fd;
-use crate::pool;
 use crate::request::{Data, File, Id, Outcome, Request, Stage};
 use crate::ring::state::State;
 
@@ -145,7 +144,7 @@ impl State {
             Outcome::Poll(events) => self.arm(id, events),
             Outcome::Work(work) => {
                 let disarmed = self.disarm(id);
-                if let Err(error) = disarmed.and_then(|()| pool::submit(self, id, work)) {
+                if let Err(error) = disarmed.and_then(|()| self.queue_work(id, work)) {
                     self.fail(id, error);
                 }
             }

@@ -9,7 +9,6 @@ use crate::ops::futex;
 use crate::os::close_batch::Closing;
 use crate::os::sys::Fd;
 use crate::os::user_memory::room;
-use crate::register::limits::Restrictions;
 use crate::request::{Data, File, Id, Request};
 use crate::ring::Ring;
 use crate::ring::buffer_groups::Groups;
@@ -18,11 +17,12 @@ use crate::ring::driver_policy::{Care, Situation};
 use crate::ring::mappable::{Mappable, Mapping};
 use crate::ring::memory::Memory;
 use crate::ring::message::Message;
+use crate::ring::poll_notes::Notes;
 use crate::ring::resources::{Buffers, Files};
+use crate::ring::restrictions::Restrictions;
 use crate::ring::shuffle;
 use crate::ring::sq::SubmissionQueue;
 use crate::ring::timers::Timers;
-use crate::wait::poll_watch::Notes;
 
 #[derive(Debug)]
 pub(crate) struct Slot {

@@ -130,3 +130,17 @@ impl Timers {
         Some(self.targets.remove(place).1)
     }
 }
+
+/// Nanoseconds of a time span. The kernel neither checks nor normalises the two parts,
+/// it adds them up: nanoseconds may be a second and more, and either part negative.
+pub(crate) fn nanos(t: anyring_abi::__kernel_timespec) -> i64 {
+    t.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(t.tv_nsec)
+}
+
+/// The point of a clock that lies a span after another one; one beyond counting
+/// never comes.
+pub(crate) fn after(start: u64, span: i64) -> u64 {
+    start.saturating_add_signed(span)
+}

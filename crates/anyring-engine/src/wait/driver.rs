@@ -64,9 +64,15 @@ pub(crate) fn cpus() -> usize {
     }
 }
 
-/// Puts a ring into the driver's care.
-#[cold]
-pub(crate) fn attach(ring: &Arc<Ring>) {
+impl Ring {
+    /// Puts the ring into the driver's care: it has work that no thread waits for.
+    #[cold]
+    pub(crate) fn attach_driver(self: &Arc<Self>) {
+        attach(self);
+    }
+}
+
+fn attach(ring: &Arc<Ring>) {
     if ring.hold(|care, now| care.claim(now)) && hand_over(ring).is_err() {
         // Without a driver the ring makes progress in enters only.
         ring.peek(|state| state.care = Care::None);

@@ -13,6 +13,7 @@ use crate::os::user_memory;
 use crate::request::Request;
 use crate::ring::Ring;
 use crate::ring::state::{State, Waiter};
+use crate::ring::timers::{after, nanos};
 
 /// Flags of enter that the engine knows.
 pub(crate) const ENTER_FLAGS: u32 = abi::IORING_ENTER_GETEVENTS
@@ -270,7 +271,7 @@ fn check_personality(state: &State, id: u16, op: u8) -> Result<(), c_int> {
         .iter()
         .find(|one| one.0 == id)
         .ok_or(-libc::EINVAL)?;
-    if one.1 == crate::register::limits::credentials() || opdef(op).path {
+    if one.1 == crate::os::credentials::effective() || opdef(op).path {
         Ok(())
     } else {
         Err(-libc::EPERM)
@@ -405,20 +406,6 @@ fn registered_limits(ring: &Ring, offset: u64, size: usize) -> Result<Limits, c_
         min_wait_usec: arg.min_wait_usec,
         mask: mask_of(arg.sigmask, arg.sigmask_sz),
     })
-}
-
-/// Nanoseconds of a time span. The kernel neither checks nor normalises the two parts,
-/// it adds them up: nanoseconds may be a second and more, and either part negative.
-pub(crate) fn nanos(t: __kernel_timespec) -> i64 {
-    t.tv_sec
-        .saturating_mul(1_000_000_000)
-        .saturating_add(t.tv_nsec)
-}
-
-/// The point of a clock that lies a span after another one; one beyond counting
-/// never comes.
-pub(crate) fn after(start: u64, span: i64) -> u64 {
-    start.saturating_add_signed(span)
 }
 
 /// Waits until the queue holds `min_complete` CQEs.
