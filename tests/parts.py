@@ -134,7 +134,8 @@ def lint(settings: Settings) -> List[Step]:
             steps.append(Step([cargo, *words]))
         else:
             steps.append(Step(skip=f"cargo {tool} is not installed (rustup component add {package})"))
-    return [*steps, Step([cargo, "xtask", "codegen", "--check"]), python("tests/unsafe.py")]
+    return [*steps, Step([cargo, "xtask", "codegen", "--check"]), Step([cargo, "xtask", "layers"]),
+            python("tests/unsafe.py")]
 
 
 def rust(settings: Settings) -> List[Step]:

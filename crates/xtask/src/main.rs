@@ -1,4 +1,5 @@
-//! Generates what is derived: `cargo xtask codegen [--check]`.
+//! Generates what is derived: `cargo xtask codegen [--check]`. Checks the direction of
+//! imports: `cargo xtask layers`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ mod capi;
 mod docs;
 mod ffi;
 mod header;
+mod layers;
 mod maps;
 mod prep_c;
 mod prep_rust;
@@ -101,7 +103,8 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["codegen"] => codegen(false),
         ["codegen", "--check"] => codegen(true),
-        _ => Err("usage: cargo xtask codegen [--check]".to_owned()),
+        ["layers"] => layers::check(&root()),
+        _ => Err("usage: cargo xtask codegen [--check], cargo xtask layers".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
