@@ -195,7 +195,7 @@ pub(crate) fn one(state: &mut State, id: Id) -> Result<i32, c_int> {
             }
             // It has begun. The kernel interrupts the wait; a call of ours goes on
             // without its request.
-            if state.get(id).is_some_and(super::file::waits_for_peer) {
+            if state.get(id).is_some_and(super::file::open::waits_for_peer) {
                 state.leave(id);
             }
             Err(-libc::EALREADY)

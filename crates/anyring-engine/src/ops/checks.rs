@@ -89,7 +89,7 @@ pub(super) fn pipe(_: &State, request: &Request) -> Result<(), c_int> {
 /// The program's buffer must lie in its half of the address space. Asked of a request
 /// that waits for its turn in a chain.
 pub(super) fn buffer(request: &Request) -> Result<(), c_int> {
-    if request.has(abi::IOSQE_BUFFER_SELECT) || net::is_fixed(request) {
+    if request.has(abi::IOSQE_BUFFER_SELECT) || net::send::is_fixed(request) {
         return Ok(());
     }
     user_memory::check_range(request.sqe.addr, request.sqe.len as usize)

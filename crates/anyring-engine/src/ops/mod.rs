@@ -20,6 +20,7 @@ use opdef::{Multishot, OpDef};
 pub(crate) mod cancel;
 mod checks;
 mod command;
+mod descriptor;
 pub(crate) mod file;
 pub(crate) mod files_update;
 pub(crate) mod futex;

@@ -11,8 +11,8 @@ use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
 use super::{
-    cancel, checks, command, file, files_update, futex, link, msg_ring, net, nop, poll, provide,
-    rw, socket, splice, timeout, waitid,
+    cancel, checks, command, descriptor, file, files_update, futex, link, msg_ring, net, nop, poll,
+    provide, rw, socket, splice, timeout, waitid,
 };
 use crate::request::{Outcome, Request, Selected};
 use crate::ring::state::State;
@@ -221,9 +221,9 @@ const SEND: OpDef = OpDef {
     needs_file: true,
     ioprio: true,
     transfers: true,
-    check: Some(net::check_send),
+    check: Some(net::send::check_send),
     copy: Some(net::copy),
-    issue: Some(net::send),
+    issue: Some(net::send::send),
     ..NONE
 };
 
@@ -235,8 +235,8 @@ const RECV: OpDef = OpDef {
     transfers: true,
     receives: true,
     multishot: Multishot::Flag(abi::IORING_RECV_MULTISHOT),
-    check: Some(net::check_recv),
-    issue: Some(net::recv),
+    check: Some(net::recv::check_recv),
+    issue: Some(net::recv::recv),
     ..NONE
 };
 
@@ -251,7 +251,7 @@ const FILE: OpDef = OpDef {
 const PATH: OpDef = OpDef {
     refuses_fixed_file: -libc::EBADF,
     path: true,
-    copy: Some(file::copy_path),
+    copy: Some(file::path::copy_path),
     link_success: Some(link::ran),
     ..NONE
 };
@@ -259,8 +259,8 @@ const PATH: OpDef = OpDef {
 const OPEN: OpDef = OpDef {
     unused: BUF,
     opens: true,
-    offload: Some(file::open),
-    finish: Some(file::opened),
+    offload: Some(file::open::open),
+    finish: Some(file::open::opened),
     link_success: None,
     ..PATH
 };
@@ -454,7 +454,7 @@ const ROWS: &[(u32, OpDef)] = &[
             unused: OFF | ADDR | LEN | FLAGS | BUF,
             refuses_fixed_file: -libc::EBADF,
             check: Some(checks::close),
-            issue: Some(file::close),
+            issue: Some(descriptor::close),
             ..NONE
         },
     ),
@@ -473,8 +473,8 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_STATX,
         OpDef {
             unused: BUF | INDEX,
-            copy: Some(file::copy_statx_path),
-            offload: Some(file::statx),
+            copy: Some(file::path::copy_statx_path),
+            offload: Some(file::path::statx),
             ..PATH
         },
     ),
@@ -518,7 +518,7 @@ const ROWS: &[(u32, OpDef)] = &[
             buffer_select: true,
             prepare: Some(checks::buffer),
             fell_short: Some(net::fell_short),
-            uses_buffer: Some(net::uses_buffer),
+            uses_buffer: Some(net::send::uses_buffer),
             ..SEND
         },
     ),
@@ -533,8 +533,8 @@ const ROWS: &[(u32, OpDef)] = &[
     (
         abi::IORING_OP_OPENAT2,
         OpDef {
-            copy: Some(file::copy_open_how),
-            offload: Some(file::open2),
+            copy: Some(file::open::copy_open_how),
+            offload: Some(file::open::open2),
             ..OPEN
         },
     ),
@@ -589,8 +589,8 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_RENAMEAT,
         OpDef {
             unused: BUF | INDEX,
-            copy: Some(file::copy_two_paths),
-            offload: Some(file::renameat),
+            copy: Some(file::path::copy_two_paths),
+            offload: Some(file::path::renameat),
             ..PATH
         },
     ),
@@ -599,7 +599,7 @@ const ROWS: &[(u32, OpDef)] = &[
         OpDef {
             unused: OFF | LEN | BUF | INDEX,
             check: Some(checks::unlinkat),
-            offload: Some(file::unlinkat),
+            offload: Some(file::path::unlinkat),
             ..PATH
         },
     ),
@@ -607,7 +607,7 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_MKDIRAT,
         OpDef {
             unused: OFF | FLAGS | BUF | INDEX,
-            offload: Some(file::mkdirat),
+            offload: Some(file::path::mkdirat),
             ..PATH
         },
     ),
@@ -615,8 +615,8 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_SYMLINKAT,
         OpDef {
             unused: LEN | FLAGS | BUF | INDEX,
-            copy: Some(file::copy_two_paths),
-            offload: Some(file::symlinkat),
+            copy: Some(file::path::copy_two_paths),
+            offload: Some(file::path::symlinkat),
             ..PATH
         },
     ),
@@ -624,8 +624,8 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_LINKAT,
         OpDef {
             unused: BUF | INDEX,
-            copy: Some(file::copy_link_paths),
-            offload: Some(file::linkat),
+            copy: Some(file::path::copy_link_paths),
+            offload: Some(file::path::linkat),
             ..PATH
         },
     ),
@@ -643,16 +643,16 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_FSETXATTR,
         OpDef {
             path: true,
-            copy: Some(file::copy_attribute_and_value),
-            offload: Some(file::fsetxattr),
+            copy: Some(file::xattr::copy_attribute_and_value),
+            offload: Some(file::xattr::fsetxattr),
             ..FILE
         },
     ),
     (
         abi::IORING_OP_SETXATTR,
         OpDef {
-            copy: Some(file::copy_attribute_path_and_value),
-            offload: Some(file::setxattr),
+            copy: Some(file::xattr::copy_attribute_path_and_value),
+            offload: Some(file::xattr::setxattr),
             ..PATH
         },
     ),
@@ -661,8 +661,8 @@ const ROWS: &[(u32, OpDef)] = &[
         OpDef {
             path: true,
             check: Some(checks::getxattr),
-            copy: Some(file::copy_attribute),
-            offload: Some(file::fgetxattr),
+            copy: Some(file::xattr::copy_attribute),
+            offload: Some(file::xattr::fgetxattr),
             ..FILE
         },
     ),
@@ -670,8 +670,8 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_GETXATTR,
         OpDef {
             check: Some(checks::getxattr),
-            copy: Some(file::copy_attribute_and_path),
-            offload: Some(file::getxattr),
+            copy: Some(file::xattr::copy_attribute_and_path),
+            offload: Some(file::xattr::getxattr),
             ..PATH
         },
     ),
@@ -763,7 +763,7 @@ const ROWS: &[(u32, OpDef)] = &[
             unused: OFF | ADDR | LEN | BUF | INDEX | ADDR3,
             needs_file: true,
             check: Some(checks::fixed_fd_install),
-            issue: Some(file::fixed_fd_install),
+            issue: Some(descriptor::fixed_fd_install),
             ..NONE
         },
     ),
@@ -827,7 +827,7 @@ const ROWS: &[(u32, OpDef)] = &[
         OpDef {
             unused: FD | OFF | ADDR3,
             check: Some(checks::pipe),
-            issue: Some(file::pipe),
+            issue: Some(descriptor::pipe),
             ..NONE
         },
     ),

@@ -136,7 +136,7 @@ impl State {
         if core::mem::take(&mut request.owes) {
             self.post(Completion {
                 user_data: request.sqe.user_data,
-                res: ops::net::usage(request),
+                res: ops::net::send::usage(request),
                 flags: IORING_CQE_F_NOTIF,
                 extra: None,
             });

@@ -202,7 +202,7 @@ fn admit(state: &mut State, request: &mut Request, in_chain: bool) -> Result<(),
     state.skips |= request.skips_success();
     let mut checked = check(state, request);
     if checked.is_ok() {
-        request.owes = crate::ops::net::owes_notification(request);
+        request.owes = crate::ops::net::send::owes_notification(request);
         checked = crate::ops::check(state, request);
     }
     if state.has_untried() && !request.def.transfers {
