@@ -123,6 +123,8 @@ class Suite:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.known = ledger(arguments.folder / "ledger.txt")
+        if arguments.ledger:
+            self.known.update(ledger(arguments.ledger))
         engine = arguments.folder / "engine-ledger.txt"
         self.engine = ledger(engine) if arguments.engine else {}
         if arguments.engine:
@@ -172,9 +174,12 @@ class Suite:
 
     def against_ledger(self, name: str, result: tuple) -> tuple:
         """On the engine only what its ledger names may fail or be skipped."""
+        verdict, text, _ = result
+        here = self.arguments.ledger and self.known.get((name, "fail"))
+        if verdict == "FAIL" and here:
+            return "skip", f"as the ledger says: {here}", ""
         if not self.arguments.engine:
             return result
-        verdict, text, _ = result
         # Killed are programs only where io_uring calls end them.
         if verdict == "ok" and [kind for program, kind in self.engine if program == name] == ["killed"]:
             return result
@@ -195,7 +200,7 @@ class Suite:
         problem = compile_program(source, program, self.options, self.libraries, self.inputs)
         if problem:
             return "FAIL", f"does not compile:\n{problem}", ""
-        status, output = execute([program], self.arguments.timeout,
+        status, output = execute([*self.arguments.run_with, program], self.arguments.timeout,
                                  str(self.arguments.libdir.resolve()))
         reasons = [line for line in output.splitlines() if line.startswith("skip: ")]
         if status == 77:
@@ -237,6 +242,8 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--engine", choices=("auto", "userspace"))
+    parser.add_argument("--run-with", type=str.split, default=[], help="the command that runs programs")
+    parser.add_argument("--ledger", type=pathlib.Path, help="what may fail there besides, as `PROGRAM fail REASON`")
     parser.add_argument("--only", default="*")
     parser.add_argument("--folder", type=pathlib.Path, default=HERE)
     arguments = parser.parse_args()

@@ -1,9 +1,9 @@
 /*
  * A signal handler uses a ring of its own while the thread that it interrupts uses
  * another: NOPs, reads that wait, files by workers, timeouts. And it uses the very ring
- * that the thread waits in. Nothing locks up; every request completes. The interrupted
- * thread itself runs NOPs: the engine takes memory from malloc(3) for what waits or goes
- * to a worker, and a handler that interrupts malloc must not call it.
+ * that the thread waits in. The interrupted thread runs the same operations, makes and ends
+ * rings, and calls malloc(3), inside which it is interrupted as well: the engine's memory must not come from there.
+ * Nothing locks up; every request completes.
  */
 #include "engine.h"
 
@@ -47,9 +47,6 @@ static int submits(struct io_uring *ring)
 	while (ret == -EINTR);
 	return ret;
 }
-
-/* The number of the operation that needs no memory. */
-#define NOP 4
 
 /* One of several operations on a ring. */
 static void use(struct io_uring *ring, long round)
@@ -135,9 +132,36 @@ int main(void)
 	every(300000);
 	end = now_ms() + 20000;
 	for (round = 0; (handled <= 500 || round <= 500) && now_ms() < end; round++)
-		use(&outer, NOP);
-	every(0);
+		use(&outer, round);
 	CHECK(handled > 50 && round > 50);
+
+	/* Mostly inside malloc. */
+	handled = 0;
+	for (round = 0; handled <= 1000 && now_ms() < end; round++) {
+		static void *blocks[64];
+		int place = (int) (round % 64);
+
+		free(blocks[place]);
+		blocks[place] = malloc((size_t) (round * 7919 % 3000) + 1);
+		CHECK(blocks[place] != NULL);
+	}
+	CHECK(handled > 50);
+
+	/* Inside setup and exit. */
+	handled = 0;
+	for (round = 0; handled <= 200 && now_ms() < end; round++) {
+		struct io_uring other;
+		int ret;
+
+		do
+			ret = io_uring_queue_init(8, &other, 0);
+		while (ret == -EINTR);
+		CHECK_EQ(ret, 0);
+		use(&other, round);
+		io_uring_queue_exit(&other);
+	}
+	every(0);
+	CHECK(handled > 20);
 
 	same_ring = 1;
 	for (round = 0; round < 500; round++) {

@@ -52,9 +52,11 @@ unsafe fn ring_ref(ring: *const io_uring) -> RingRef<Serving> {
     unsafe { RingRef::new(ring.cast_mut(), KERNEL) }
 }
 
-/// Memory comes from the program's allocator.
+/// Memory of the engine in the static archives. The shared libraries allocate nothing, but
+/// the engine's crate, which they take types from, wants an allocator to be named.
 #[cfg(anyring_staticlib)]
-mod memory;
+#[global_allocator]
+static MEMORY: anyring_engine::Arena = anyring_engine::Arena;
 
 /// Panics cannot cross into C, and there is nobody to report to: stop.
 #[cfg(anyring_staticlib)]

@@ -5,8 +5,9 @@
 //! rings as the kernel, and makes only ordinary system calls, each subject to
 //! the policy that the process runs under: nothing is bypassed.
 //!
-//! Nothing here needs the standard library; memory comes from the program's
-//! allocator. `docs/engine.md` tells users what to expect,
+//! Nothing here needs the standard library; memory comes from the global allocator: in
+//! Rust programs theirs, in the libraries for C programs [`Arena`], which signal handlers
+//! may interrupt. `docs/engine.md` tells users what to expect,
 //! `docs/engine-internals.md` tells maintainers how it works. Each unsafe block
 //! has its reason beside it; a module whose blocks rest on an invariant in common
 //! states it in its head.
@@ -44,6 +45,7 @@ mod setup;
 mod wait;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
+pub use os::arena::Arena;
 pub use os::log::log;
 pub use select::{BuiltIn, Choice, Selected, Served, Source, choice, choose, served, set_default};
 
@@ -55,8 +57,8 @@ pub extern "C" fn anyring_engine() -> &'static Api {
 }
 
 #[cfg(anyring_staticlib)]
-#[path = "../../anyring-capi/src/memory.rs"]
-mod malloc;
+#[global_allocator]
+static MEMORY: Arena = Arena;
 
 #[cfg(anyring_staticlib)]
 #[panic_handler]

@@ -17,11 +17,29 @@ const HEADER: usize = size_of::<io_uring_recvmsg_out>();
 const CMSG_HEADER: usize = size_of::<cmsghdr>();
 const CMSG_ALIGN: usize = size_of::<usize>();
 
+/// Bytes of the control area.
+#[allow(clippy::unnecessary_cast, reason = "musl has 32 bits here")]
+#[inline]
+fn control_area(msg: &msghdr) -> usize {
+    msg.msg_controllen as usize
+}
+
+/// The length that a control message gives itself.
+///
+/// # Safety
+/// `cmsg` points to the header of a control message, aligned or not.
+#[allow(clippy::unnecessary_cast, reason = "musl has 32 bits here")]
+#[inline]
+unsafe fn message_length(cmsg: *const cmsghdr) -> usize {
+    // SAFETY: the caller points at a header; it is read unaligned.
+    unsafe { (&raw const (*cmsg).cmsg_len).read_unaligned() as usize }
+}
+
 /// Bytes in front of the payload; `None` if that overflows.
 fn payload_offset(msg: &msghdr) -> Option<usize> {
     HEADER
         .checked_add(msg.msg_namelen as usize)?
-        .checked_add(msg.msg_controllen)
+        .checked_add(control_area(msg))
 }
 
 /// The buffer as header, or NULL if `len` cannot hold header, name and control
@@ -89,7 +107,7 @@ pub unsafe fn cmsg_nexthdr(
     // SAFETY: handed on from the caller. Addresses are compared as numbers, so
     // that a wild length cannot wrap around.
     unsafe {
-        let length = (&raw const (*cmsg).cmsg_len).read_unaligned();
+        let length = message_length(cmsg);
         if length < CMSG_HEADER {
             return ptr::null_mut();
         }
@@ -106,7 +124,7 @@ pub unsafe fn cmsg_nexthdr(
             return ptr::null_mut();
         }
         let next = cmsg.wrapping_byte_add(next - cmsg as usize);
-        let length = (&raw const (*next).cmsg_len).read_unaligned();
+        let length = message_length(next);
         match length.checked_next_multiple_of(CMSG_ALIGN) {
             Some(bytes) if fits(bytes) => next,
             _ => ptr::null_mut(),
@@ -124,7 +142,7 @@ pub unsafe fn payload(out: *mut io_uring_recvmsg_out, msg: *const msghdr) -> *mu
     unsafe {
         name(out)
             .wrapping_byte_add((*msg).msg_namelen as usize)
-            .wrapping_byte_add((*msg).msg_controllen)
+            .wrapping_byte_add(control_area(&*msg))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::ffi::c_int;
 
+use crate::os::user_memory;
 use crate::request::{Outcome, Request};
 use crate::ring::state::State;
 
@@ -22,7 +23,7 @@ pub(crate) fn check(_: &State, request: &Request) -> Result<(), c_int> {
     if sqe.addr.checked_add(bytes).is_none() {
         return Err(-libc::EOVERFLOW);
     }
-    if sqe.addr.wrapping_add(bytes) >> 47 != 0 {
+    if sqe.addr + bytes >= user_memory::end_of_addresses() {
         return Err(-libc::EFAULT);
     }
     if sqe.off > MAX - 1 {

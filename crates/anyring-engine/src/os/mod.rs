@@ -3,6 +3,7 @@
 //!
 //! The lowest layer: nothing here imports anything of the others.
 
+pub(crate) mod arena;
 pub(crate) mod cells;
 pub(crate) mod close_batch;
 pub(crate) mod credentials;

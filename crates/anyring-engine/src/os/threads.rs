@@ -9,16 +9,14 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
 
-use crate::os::credentials;
+use crate::os::{credentials, user_memory};
 
 /// Bytes of stack: no function of the engine needs more than a few pages.
 const STACK: usize = 256 * 1024;
 
-type Body = Box<dyn FnOnce() + Send>;
-
-extern "C" fn run(body: *mut c_void) -> *mut c_void {
-    // SAFETY: the box that `start` gave away, once.
-    let body = unsafe { Box::from_raw(body.cast::<Body>()) };
+extern "C" fn run<F: FnOnce()>(body: *mut c_void) -> *mut c_void {
+    // SAFETY: the box of this type that `start` gave away, once.
+    let body = unsafe { Box::from_raw(body.cast::<F>()) };
     credentials::thread_runs();
     body();
     credentials::end_thread();
@@ -26,9 +24,9 @@ extern "C" fn run(body: *mut c_void) -> *mut c_void {
 }
 
 /// Starts a detached thread; -errno (mostly -EAGAIN) if there can be none.
-pub(crate) fn start(body: Body) -> Result<(), c_int> {
+pub(crate) fn start<F: FnOnce() + Send + 'static>(body: F) -> Result<(), c_int> {
+    let body = Box::into_raw(user_memory::boxed(body)?);
     credentials::begin_thread();
-    let body = Box::into_raw(Box::new(body));
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: each object is initialised by the first call that gets it; the
@@ -58,7 +56,7 @@ pub(crate) fn start(body: Body) -> Result<(), c_int> {
 ///
 /// # Safety
 /// `body` is a box's; it is the thread's if this returns 0.
-unsafe fn create(stack: Option<usize>, body: *mut Body) -> c_int {
+unsafe fn create<F: FnOnce()>(stack: Option<usize>, body: *mut F) -> c_int {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     // SAFETY: each object is initialised by the first call that gets it; the
@@ -69,8 +67,12 @@ unsafe fn create(stack: Option<usize>, body: *mut Body) -> c_int {
             libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack);
         }
         libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED);
-        let error =
-            libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, body.cast());
+        let error = libc::pthread_create(
+            thread.as_mut_ptr(),
+            attributes.as_ptr(),
+            run::<F>,
+            body.cast(),
+        );
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
         error
     }

@@ -5,8 +5,10 @@
 //! and not a crash: through process_vm_readv(2) on this very process or, where
 //! a policy forbids that, through a pipe.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::alloc::Layout;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
@@ -28,6 +30,22 @@ unsafe impl Pod for u32 {}
 unsafe impl Pod for i32 {}
 // SAFETY: as above.
 unsafe impl Pod for u64 {}
+/// The kernel's `struct user_msghdr`. Where lengths are narrower in the C library's
+/// `struct msghdr` (musl), padding stands behind them.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct user_msghdr {
+    pub(crate) msg_name: *mut core::ffi::c_void,
+    pub(crate) msg_namelen: u32,
+    pub(crate) msg_iov: *mut libc::iovec,
+    pub(crate) msg_iovlen: usize,
+    pub(crate) msg_control: *mut core::ffi::c_void,
+    pub(crate) msg_controllen: usize,
+    pub(crate) msg_flags: c_int,
+}
+
+const _: () = assert!(size_of::<user_msghdr>() == size_of::<libc::msghdr>());
+
 macro_rules! pod {
     ($($ty:ty)*) => { $(
         // SAFETY: integers and raw pointers only.
@@ -35,7 +53,7 @@ macro_rules! pod {
     )* };
 }
 pod! {
-    libc::iovec libc::msghdr libc::epoll_event
+    libc::iovec user_msghdr libc::epoll_event
     anyring_abi::__kernel_timespec anyring_abi::io_uring_sqe anyring_abi::io_uring_params
     anyring_abi::io_uring_getevents_arg anyring_abi::io_uring_reg_wait
     anyring_abi::io_uring_files_update anyring_abi::io_uring_rsrc_register
@@ -163,6 +181,25 @@ pub(crate) fn room<T>(count: usize) -> Sys<Vec<T>> {
     Ok(values)
 }
 
+/// A value on the heap, or -ENOMEM.
+pub(crate) fn boxed<T>(value: T) -> Sys<Box<T>> {
+    let layout = Layout::new::<T>();
+    if layout.size() == 0 {
+        // Takes no memory.
+        return Ok(Box::new(value));
+    }
+    // SAFETY: the layout is not empty; a block for a value of the type, filled, is what a
+    // box owns.
+    unsafe {
+        let block = alloc::alloc::alloc(layout).cast::<T>();
+        if block.is_null() {
+            return Err(-libc::ENOMEM);
+        }
+        block.write(value);
+        Ok(Box::from_raw(block))
+    }
+}
+
 /// A value shared between threads, or -ENOMEM. The standard library ends the
 /// program where there is no memory, so it is asked for beforehand.
 pub(crate) fn shared<T>(value: T) -> Sys<Arc<T>> {
@@ -199,12 +236,32 @@ pub(crate) fn zeroes<T: Pod>(count: usize) -> Sys<Vec<T>> {
     Ok(values)
 }
 
+/// The end of the addresses that programs get where they do not ask for more.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) const fn end_of_addresses() -> u64 {
+    1 << 47
+}
+
+/// The end of the addresses that programs get where they do not ask for more. It is a
+/// power of two that depends on the processor and on how the kernel was built (aarch64:
+/// 2^39 to 2^48, 2^52 with LVA; riscv64: 2^38, 2^47 or 2^56): the first stack, on which the
+/// kernel put the program's name, lies right below it.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn end_of_addresses() -> u64 {
+    // SAFETY: a question without arguments in memory.
+    let name = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    // No answer (a sandbox without the vector): the largest of what these machines have.
+    if name == 0 {
+        return 1 << 56;
+    }
+    (name as u64).next_power_of_two()
+}
+
 /// Whether a range can be a program's at all.
 pub(crate) fn check_range(at: u64, len: usize) -> Result<(), c_int> {
-    // The end of the addresses that programs get where they do not ask for more.
-    const END: u64 = 1 << 47;
     match at.checked_add(len as u64) {
-        Some(end) if end <= END => Ok(()),
+        Some(end) if end <= end_of_addresses() => Ok(()),
         _ => Err(-libc::EFAULT),
     }
 }

@@ -8,7 +8,6 @@
 
 mod queue;
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ffi::c_int;
 
@@ -75,7 +74,7 @@ fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int> {
         limit,
         kind == 0,
         || start(kind),
-        || threads::start(Box::new(move || QUEUES[kind].watch(|| start(kind)))),
+        || threads::start(move || QUEUES[kind].watch(|| start(kind))),
     )?;
     if let Some(wait) = wait {
         // Without memory its thread is not waited for.
@@ -88,11 +87,11 @@ fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int> {
 
 /// Starts a thread for one of the queues.
 fn start(kind: usize) -> Result<(), c_int> {
-    threads::start(Box::new(move || {
+    threads::start(move || {
         while let Some(job) = QUEUES[kind].next(keeps_watch) {
             perform(job);
         }
-    }))
+    })
 }
 
 /// Whether files have to be looked at again, for as long as there are rings.

@@ -18,7 +18,7 @@ use anyring_abi::{IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_LINK, io_u
 use crate::ops::opdef::{OpDef, opdef};
 use crate::os::file_cache;
 use crate::os::sys::{self, Fd};
-use crate::os::user_memory;
+use crate::os::user_memory::{self, user_msghdr};
 
 /// Number of a request: its slot, and which of the slot's requests it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub(crate) enum Data {
     /// Pieces still to be read or written.
     Vectors(Vec<libc::iovec>),
     /// A message header and what it points to.
-    Message(Vec<libc::msghdr>, Vec<libc::iovec>, Vec<u8>),
+    Message(Vec<user_msghdr>, Vec<libc::iovec>, Vec<u8>),
     /// Copies of paths, names and structs.
     Bytes(Vec<u8>, Vec<u8>),
     Timer(Timer),

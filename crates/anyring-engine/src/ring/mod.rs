@@ -28,7 +28,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ops::futex;
 use crate::os::lock::Mutex;
-use crate::os::sync::{self, Futex};
+use crate::os::sync::{self, Futex, NoSignals};
 use crate::os::sys::{self, Fd};
 use crate::ring::state::State;
 
@@ -152,6 +152,13 @@ impl Ring {
         look(&mut self.state.lock())
     }
 
+    /// The state of a ring that is not this call's own, with signals blocked: a handler
+    /// that interrupts this thread may use that ring.
+    pub(crate) fn peek_quietly<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+        let _signals = NoSignals::new();
+        self.peek(look)
+    }
+
     /// The same unless somebody works on it right now.
     pub(crate) fn glance<R>(&self, look: impl FnOnce(&mut State) -> R) -> Option<R> {
         self.state.try_lock().map(|mut state| look(&mut state))
@@ -165,7 +172,7 @@ impl Ring {
     /// The program unmaps what starts at this address; if that is the ring's,
     /// whether the engine mapped it.
     pub(crate) fn give_up(&self, address: usize) -> Option<bool> {
-        self.peek(|state| state.memory.give_up(address))
+        self.peek_quietly(|state| state.memory.give_up(address))
     }
 
     /// Whether a descriptor still is this ring's.

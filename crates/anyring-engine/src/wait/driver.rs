@@ -1,7 +1,6 @@
 //! The driver: the thread that looks after rings while no thread of the
 //! program waits in them; `care` decides when that is.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -96,7 +95,7 @@ fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
             )?;
             let tools = user_memory::shared((epoll, wake))?;
             let theirs = Arc::clone(&tools);
-            threads::start(Box::new(move || run(theirs)))?;
+            threads::start(move || run(theirs))?;
             driver.tools = Some(Arc::clone(&tools));
             tools
         }

@@ -1,6 +1,5 @@
 //! SQPOLL: threads that submit for rings.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ffi::c_int;
 
@@ -51,7 +50,7 @@ impl Polled for Arc<Ring> {
 pub(crate) fn start(ring: &Arc<Ring>, p: &io_uring_params) -> Result<(), c_int> {
     let theirs = Arc::downgrade(ring);
     let cpu = (p.flags & abi::IORING_SETUP_SQ_AFF != 0).then_some(p.sq_thread_cpu as usize);
-    threads::start(Box::new(move || {
+    threads::start(move || {
         if let Some(cpu) = cpu {
             let mut set = [0_u64; 16];
             if let Some(word) = set.get_mut(cpu / 64) {
@@ -71,7 +70,7 @@ pub(crate) fn start(ring: &Arc<Ring>, p: &io_uring_params) -> Result<(), c_int> 
                 return;
             }
         }
-    }))
+    })
 }
 
 /// Waits until the submission queue has room.

@@ -9,6 +9,7 @@ use core::ffi::c_int;
 
 use anyring_abi as abi;
 
+use crate::os::user_memory::user_msghdr;
 use crate::os::{sys, user_memory};
 use crate::request::{Data, Request};
 
@@ -69,7 +70,7 @@ pub(crate) fn copy(request: &mut Request) -> Result<(), c_int> {
         request.data = Data::Message(Vec::new(), vectors, name);
         return Ok(());
     }
-    let mut header: libc::msghdr = user_memory::read(request.sqe.addr)?;
+    let mut header: user_msghdr = user_memory::read(request.sqe.addr)?;
     if header.msg_iovlen > 1024 {
         return Err(-libc::EMSGSIZE);
     }
@@ -148,7 +149,7 @@ pub(super) fn message_total(request: &Request) -> usize {
         Data::Message(headers, vectors, _) if !headers.is_empty() => {
             return vectors.iter().map(|v| v.iov_len).sum();
         }
-        _ => user_memory::read::<libc::msghdr>(request.sqe.addr).and_then(|header| {
+        _ => user_memory::read::<user_msghdr>(request.sqe.addr).and_then(|header| {
             user_memory::read_array::<libc::iovec>(
                 header.msg_iov as u64,
                 header.msg_iovlen.min(1024),
@@ -158,7 +159,7 @@ pub(super) fn message_total(request: &Request) -> usize {
     vectors.map_or(0, |vectors| vectors.iter().map(|v| v.iov_len).sum())
 }
 
-pub(super) fn empty_header() -> libc::msghdr {
+pub(super) fn empty_header() -> user_msghdr {
     // SAFETY: integers and pointers: zeroes are a value.
     unsafe { core::mem::zeroed() }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::ops;
 use crate::os::sys::{self, Sys};
-use crate::os::user_memory;
+use crate::os::user_memory::{self, user_msghdr};
 use crate::request::{Data, Outcome, Request, Selected};
 use crate::ring::state::State;
 
@@ -43,7 +43,7 @@ pub(crate) fn check_recv(_: &State, request: &Request) -> Result<(), c_int> {
         return Err(-libc::EINVAL);
     }
     if is_message(request) && request.has(abi::IOSQE_BUFFER_SELECT) {
-        let header: libc::msghdr = user_memory::read(sqe.addr)?;
+        let header: user_msghdr = user_memory::read(sqe.addr)?;
         if header.msg_iovlen > 1 {
             return Err(-libc::EINVAL);
         }
@@ -211,18 +211,18 @@ fn give_back_header(request: &Request) -> Result<(), c_int> {
 }
 
 /// Writes what a receive says into a header of the program.
-fn write_header(at: u64, header: &libc::msghdr) -> Result<(), c_int> {
+fn write_header(at: u64, header: &user_msghdr) -> Result<(), c_int> {
     let field = |offset: usize| at + offset as u64;
     user_memory::write(
-        field(core::mem::offset_of!(libc::msghdr, msg_namelen)),
+        field(core::mem::offset_of!(user_msghdr, msg_namelen)),
         &header.msg_namelen,
     )?;
     user_memory::write(
-        field(core::mem::offset_of!(libc::msghdr, msg_controllen)),
+        field(core::mem::offset_of!(user_msghdr, msg_controllen)),
         &(header.msg_controllen as u64),
     )?;
     user_memory::write(
-        field(core::mem::offset_of!(libc::msghdr, msg_flags)),
+        field(core::mem::offset_of!(user_msghdr, msg_flags)),
         &header.msg_flags,
     )
 }
@@ -349,7 +349,7 @@ fn recv_into(
 
 /// A message whose payload goes into a provided buffer.
 fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
-    let mut message: libc::msghdr = user_memory::read(request.sqe.addr)?;
+    let mut message: user_msghdr = user_memory::read(request.sqe.addr)?;
     let mut wanted = selected.len as usize;
     if message.msg_iovlen != 0 {
         let vector: libc::iovec = user_memory::read(message.msg_iov as u64)?;
