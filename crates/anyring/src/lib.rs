@@ -23,6 +23,7 @@ compile_error!("anyring supports 64-bit little-endian machines only");
 #[allow(unsafe_code, reason = "memory shared with the kernel; see the module")]
 pub mod buffers;
 pub mod errno;
+pub mod flags;
 #[cfg(feature = "alloc")]
 pub mod inflight;
 #[allow(unsafe_code, reason = "system calls; see the module")]
@@ -52,7 +53,10 @@ pub use op::Op;
 #[cfg(feature = "io-uring")]
 pub use owned::sqe_from_entry;
 pub use owned::{
-    AnyThread, Builder, Completion, CompletionSide, Completions, Ring, SubmissionSide, ThisThread,
+    AnyThread, BufRing, Builder, CancelSync, ClockId, Completion, CompletionSide, Completions,
+    Disabled, Napi, Queueable, RegisteredBuffers, Restriction, Ring, SubmissionSide, ThisThread,
+    Threads, WaitArgs,
 };
 pub use probe::Probe;
+pub use recvmsg::RecvMsgOut;
 pub use ring::RingRef;

@@ -8,37 +8,55 @@ use core::ptr;
 
 use anyring_abi as abi;
 use anyring_abi::{
-    __kernel_timespec, IORING_CQE_F_SKIP, IORING_FEAT_EXT_ARG, IORING_FEAT_MIN_TIMEOUT,
-    IORING_SETUP_CQE_MIXED, IORING_SETUP_CQE32, IORING_SETUP_DEFER_TASKRUN,
+    __kernel_timespec, IORING_CQE_F_SKIP, IORING_FEAT_EXT_ARG, IORING_SETUP_CQE_MIXED,
+    IORING_SETUP_CQE32, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_R_DISABLED,
     IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SQE_MIXED, IORING_SETUP_SQE128,
-    IORING_SETUP_TASKRUN_FLAG, LIBURING_UDATA_TIMEOUT, io_uring_cqe, io_uring_params, io_uring_sqe,
+    IORING_SETUP_TASKRUN_FLAG, LIBURING_UDATA_TIMEOUT, io_uring_cqe, io_uring_params,
+    io_uring_reg_wait, io_uring_sqe,
 };
-#[cfg(feature = "io-uring")]
-use io_uring::squeue::Entry;
 
 use crate::errno::{Errno, PushError, check};
+use crate::flags::{CqeFlags, FeatureFlags, SetupFlags};
 use crate::kernel::{Kernel, Linux};
 use crate::ring::setup::{empty, params, queue_exit, queue_init_params};
 use crate::ring::word::Word as _;
-use crate::ring::{RingRef, cq, get};
+use crate::ring::{RingRef, cq, get, protocol};
 use crate::submit::Waited;
 
+mod disabled;
+mod entry;
+mod provided;
 mod registered;
+mod waits;
 
-/// How a ring is to be made.
+pub use disabled::Disabled;
+pub use entry::Queueable;
+#[cfg(feature = "io-uring")]
+pub use entry::sqe_from_entry;
+pub use provided::{BufRing, RegisteredBuffers};
+pub use registered::{CancelSync, ClockId, Napi, Restriction};
+pub use waits::WaitArgs;
+
+use waits::Waits;
+
+/// How a ring is to be made. `T` says which threads may hold it.
 ///
 /// ```
+/// use anyring::{Builder, flags::SetupFlags};
+///
 /// # fn main() -> Result<(), anyring::Errno> {
 /// # let Ok(_) = anyring::Ring::new(1) else { return Ok(()) };
-/// let ring = anyring::Builder::new(8)
-///     .flags(anyring::abi::IORING_SETUP_SINGLE_ISSUER)
+/// let ring = Builder::new(8)
+///     .flags(SetupFlags::COOP_TASKRUN)
+///     .single_issuer()
 ///     .build()?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Builder {
+pub struct Builder<T = AnyThread> {
     entries: u32,
     params: io_uring_params,
+    threads: PhantomData<T>,
 }
 
 impl Builder {
@@ -49,13 +67,55 @@ impl Builder {
         Builder {
             entries,
             params: params(0),
+            threads: PhantomData,
         }
     }
 
+    /// A ring that one thread submits to (`IORING_SETUP_SINGLE_ISSUER`, Linux 6.0), and
+    /// that cannot leave that thread once it works: the kernel would answer EEXIST there.
+    /// A [`Disabled`] one may go to the thread that enables it.
+    ///
+    /// The same flag through [`flags`](Self::flags) makes a ring that may move, and
+    /// fails with that error where it was moved to.
+    #[must_use]
+    pub fn single_issuer(self) -> Builder<ThisThread> {
+        self.flags(SetupFlags::SINGLE_ISSUER).local()
+    }
+
+    /// A ring that stays in the thread that makes it, and may therefore use what the
+    /// kernel keeps for each thread: a registered ring descriptor, and
+    /// `IORING_SETUP_REGISTERED_FD_ONLY`.
+    #[must_use]
+    pub fn local(self) -> Builder<ThisThread> {
+        Builder {
+            entries: self.entries,
+            params: self.params,
+            threads: PhantomData,
+        }
+    }
+
+    /// [`local`](Self::local) and [`build`](Self::build).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_local(self) -> Result<Ring<Linux, ThisThread>, Errno> {
+        self.local().build()
+    }
+
+    /// [`local`](Self::local) and [`build_on`](Self::build_on).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_local_on<K: Kernel>(self, kernel: K) -> Result<Ring<K, ThisThread>, Errno> {
+        self.local().build_on(kernel)
+    }
+}
+
+impl<T: Threads> Builder<T> {
     /// Adds `IORING_SETUP_*` flags.
     #[must_use]
-    pub fn flags(mut self, flags: u32) -> Self {
-        self.params.flags |= flags;
+    pub fn flags(mut self, flags: impl Into<SetupFlags>) -> Self {
+        self.params.flags |= flags.into().bits();
         self
     }
 
@@ -65,6 +125,14 @@ impl Builder {
         self.params.flags |= anyring_abi::IORING_SETUP_CQSIZE;
         self.params.cq_entries = entries;
         self
+    }
+
+    /// A kernel thread takes the entries (`IORING_SETUP_SQPOLL`) and sleeps when there
+    /// were none for so many milliseconds (0: one second).
+    #[must_use]
+    pub fn sqpoll(self, idle_milliseconds: u32) -> Self {
+        self.flags(SetupFlags::SQPOLL)
+            .sq_thread_idle(idle_milliseconds)
     }
 
     /// Milliseconds after which an idle SQPOLL thread sleeps.
@@ -97,9 +165,9 @@ impl Builder {
     ///
     /// # Errors
     /// Those of io_uring_setup(2) and mmap(2); EINVAL for
-    /// `IORING_SETUP_REGISTERED_FD_ONLY`, for which there is
-    /// [`build_local`](Self::build_local).
-    pub fn build(self) -> Result<Ring, Errno> {
+    /// `IORING_SETUP_REGISTERED_FD_ONLY` of a ring that is not
+    /// [`local`](Self::local).
+    pub fn build(self) -> Result<Ring<Linux, T>, Errno> {
         self.build_on(Linux)
     }
 
@@ -107,32 +175,10 @@ impl Builder {
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn build_on<K: Kernel>(self, kernel: K) -> Result<Ring<K>, Errno> {
-        if self.params.flags & IORING_SETUP_REGISTERED_FD_ONLY != 0 {
+    pub fn build_on<K: Kernel>(mut self, kernel: K) -> Result<Ring<K, T>, Errno> {
+        if T::MOVES && self.params.flags & IORING_SETUP_REGISTERED_FD_ONLY != 0 {
             return Err(Errno(libc::EINVAL));
         }
-        self.make(kernel)
-    }
-
-    /// Makes a ring that stays in this thread, and may therefore use what the
-    /// kernel keeps for each thread: a registered ring descriptor, and
-    /// `IORING_SETUP_REGISTERED_FD_ONLY`.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build), without the last.
-    pub fn build_local(self) -> Result<Ring<Linux, ThisThread>, Errno> {
-        self.build_local_on(Linux)
-    }
-
-    /// [`build_local`](Self::build_local) on another kernel.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn build_local_on<K: Kernel>(self, kernel: K) -> Result<Ring<K, ThisThread>, Errno> {
-        self.make(kernel)
-    }
-
-    fn make<K: Kernel, T>(mut self, kernel: K) -> Result<Ring<K, T>, Errno> {
         if self.params.flags & IORING_SETUP_DEFER_TASKRUN != 0 {
             self.params.flags |= IORING_SETUP_TASKRUN_FLAG;
         }
@@ -144,11 +190,55 @@ impl Builder {
         Ok(Ring {
             raw: UnsafeCell::new(raw),
             kernel,
-            taken: Cell::new(0),
+            walked: Cell::new(false),
+            waits: None,
             threads: PhantomData,
         })
     }
+
+    /// Makes a ring that does nothing before [`Disabled::enable`]
+    /// (`IORING_SETUP_R_DISABLED`, Linux 5.10): for restrictions, for registered waits,
+    /// and for single-issuer rings that another thread is to use.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); EINVAL also for `IORING_SETUP_REGISTERED_FD_ONLY`.
+    pub fn build_disabled(self) -> Result<Disabled<Linux, T>, Errno> {
+        self.build_disabled_on(Linux)
+    }
+
+    /// [`build_disabled`](Self::build_disabled) on another kernel.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_disabled_on<K: Kernel>(self, kernel: K) -> Result<Disabled<K, T>, Errno> {
+        // The index of such a ring belongs to the thread that made it.
+        if self.params.flags & IORING_SETUP_REGISTERED_FD_ONLY != 0 {
+            return Err(Errno(libc::EINVAL));
+        }
+        let ring = self.flags(IORING_SETUP_R_DISABLED).build_on(kernel)?;
+        Ok(Disabled::new(ring))
+    }
 }
+
+mod sealed {
+    /// Which threads may hold a ring.
+    pub trait Threads {
+        /// Whether it may go to another thread.
+        const MOVES: bool;
+    }
+}
+
+/// [`AnyThread`] or [`ThisThread`].
+pub trait Threads: sealed::Threads {}
+
+impl sealed::Threads for AnyThread {
+    const MOVES: bool = true;
+}
+impl Threads for AnyThread {}
+impl sealed::Threads for ThisThread {
+    const MOVES: bool = false;
+}
+impl Threads for ThisThread {}
 
 /// A ring that may go to another thread.
 #[derive(Clone, Copy, Debug)]
@@ -188,8 +278,10 @@ pub enum ThisThread {}
 pub struct Ring<K: Kernel = Linux, T = AnyThread> {
     raw: UnsafeCell<abi::io_uring>,
     kernel: K,
-    /// Slots of completions that were taken and are not yet given back.
-    taken: Cell<u32>,
+    /// An iterator over completions is alive, or was forgotten.
+    walked: Cell<bool>,
+    /// The region of registered waits, which lives as long as the ring.
+    waits: Option<Waits>,
     threads: PhantomData<(*mut (), T)>,
 }
 
@@ -199,7 +291,11 @@ pub struct Ring<K: Kernel = Linux, T = AnyThread> {
 unsafe impl<K: Kernel + Send> Send for Ring<K, AnyThread> {}
 
 /// A completion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "an entry of the kernel's has these fields and no others"
+)]
 pub struct Completion {
     /// What the SQE was tagged with.
     pub user_data: u64,
@@ -225,6 +321,20 @@ impl Completion {
     #[must_use]
     pub const fn more(self) -> bool {
         self.flags & abi::IORING_CQE_F_MORE != 0
+    }
+
+    /// The flags by name. The number of a buffer is left out.
+    #[inline]
+    #[must_use]
+    pub const fn cqe_flags(self) -> CqeFlags {
+        CqeFlags::from_bits_retain(self.flags & 0xffff)
+    }
+
+    /// Whether this is the notification of a zero-copy send (`IORING_CQE_F_NOTIF`).
+    #[inline]
+    #[must_use]
+    pub const fn is_notification(self) -> bool {
+        self.flags & abi::IORING_CQE_F_NOTIF != 0
     }
 
     /// Which provided buffer the kernel took (`IORING_CQE_F_BUFFER`).
@@ -261,7 +371,7 @@ impl<K: Kernel, T> Ring<K, T> {
     /// - A ring whose descriptor is registered through it stays in its thread.
     #[inline]
     pub unsafe fn as_ring_ref(&mut self) -> RingRef<K> {
-        self.give_back();
+        self.end_walk();
         self.inner()
     }
 
@@ -274,10 +384,11 @@ impl<K: Kernel, T> Ring<K, T> {
         unsafe { RingRef::new(self.raw.get(), self.kernel) }
     }
 
-    /// Gives the slots of taken completions back to the kernel.
+    /// What borrows the ring alone knows that no iterator over completions is alive: if
+    /// one was forgotten, its completions come again.
     #[inline(always)]
-    fn give_back(&self) {
-        self.inner().cq_advance(self.taken.replace(0));
+    fn end_walk(&mut self) {
+        self.walked.set(false);
     }
 
     /// The file descriptor, -1 for REGISTERED_FD_ONLY rings.
@@ -286,16 +397,64 @@ impl<K: Kernel, T> Ring<K, T> {
         get!(self.inner(), ring_fd)
     }
 
-    /// `IORING_FEAT_*` of the kernel.
+    /// What the kernel can do (`IORING_FEAT_*`).
     #[must_use]
-    pub fn features(&self) -> u32 {
-        get!(self.inner(), features)
+    pub fn features(&self) -> FeatureFlags {
+        FeatureFlags::from_bits_retain(get!(self.inner(), features))
     }
 
-    /// The `IORING_SETUP_*` flags the kernel accepted.
+    /// The flags that the kernel accepted (`IORING_SETUP_*`).
     #[must_use]
-    pub fn setup_flags(&self) -> u32 {
-        get!(self.inner(), flags)
+    pub fn setup_flags(&self) -> SetupFlags {
+        SetupFlags::from_bits_retain(get!(self.inner(), flags))
+    }
+
+    /// Entries the submission queue holds.
+    #[must_use]
+    pub fn sq_entries(&self) -> u32 {
+        get!(self.inner(), sq.ring_entries)
+    }
+
+    /// Entries the completion queue holds.
+    #[must_use]
+    pub fn cq_entries(&self) -> u32 {
+        get!(self.inner(), cq.ring_entries)
+    }
+
+    /// Invalid entries that the kernel dropped from the submission queue.
+    #[must_use]
+    pub fn sq_dropped(&self) -> u32 {
+        let ring = self.inner();
+        ring.word(get!(ring, sq.kdropped)).load()
+    }
+
+    /// Completions that the kernel lost for want of room. Kernels with
+    /// [`FeatureFlags::NODROP`] lose none but when they are out of memory.
+    #[must_use]
+    pub fn cq_overflow(&self) -> u32 {
+        let ring = self.inner();
+        ring.word(get!(ring, cq.koverflow)).load()
+    }
+
+    /// Whether completions wait for room in the queue; the next end of an iteration
+    /// fetches them.
+    #[must_use]
+    pub fn cq_has_overflow(&self) -> bool {
+        self.inner().cq_has_overflow()
+    }
+
+    /// Whether completions signal the registered eventfd. Linux 5.8; true before.
+    #[must_use]
+    pub fn eventfd_enabled(&self) -> bool {
+        self.inner().cq_eventfd_enabled()
+    }
+
+    /// Has completions signal the registered eventfd, or not.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP for a change before Linux 5.8.
+    pub fn enable_eventfd(&mut self, enabled: bool) -> Result<(), Errno> {
+        check(self.inner().cq_eventfd_toggle(enabled)).map(|_| ())
     }
 
     /// Entries queued and not yet taken by the kernel.
@@ -329,9 +488,8 @@ impl<K: Kernel, T> Ring<K, T> {
     #[must_use]
     #[expect(clippy::mut_from_ref, reason = "each call lends another slot")]
     pub fn next_sqe(&self) -> Option<&mut io_uring_sqe> {
-        let ring = self.inner();
-        let large = get!(ring, flags) & IORING_SETUP_SQE128 != 0;
-        let sqe = ring.get_sqe()?.as_ptr();
+        let large = get!(self.inner(), flags) & IORING_SETUP_SQE128 != 0;
+        let sqe = self.free_slot()?;
         // SAFETY: a free slot, lent once: the next call gives another, and a
         // slot is free again only after a submit, which ends all borrows. On
         // SQE128 rings a slot has the size of two entries.
@@ -342,6 +500,12 @@ impl<K: Kernel, T> Ring<K, T> {
             }
             Some(&mut *sqe)
         }
+    }
+
+    /// The next free slot, handed out with what it held.
+    #[inline(always)]
+    fn free_slot(&self) -> Option<*mut io_uring_sqe> {
+        self.inner().get_slot().map(|slot| slot.as_ptr())
     }
 
     /// The next free 128-byte entry of a ring with `IORING_SETUP_SQE128` or
@@ -363,28 +527,51 @@ impl<K: Kernel, T> Ring<K, T> {
         }
     }
 
-    /// Queues an entry built elsewhere.
+    /// Queues an entry that was built elsewhere: an SQE, or with the feature `io-uring`
+    /// an entry of that crate.
     ///
     /// # Errors
     /// Gives the entry back when the queue is full.
-    pub fn push_sqe(&self, entry: io_uring_sqe) -> Result<(), io_uring_sqe> {
-        match self.next_sqe() {
-            Some(sqe) => {
-                *sqe = entry;
+    #[inline]
+    pub fn push<E: Queueable>(&self, entry: E) -> Result<(), PushError<E>> {
+        match self.free_slot() {
+            Some(slot) => {
+                let large = get!(self.inner(), flags) & IORING_SETUP_SQE128 != 0;
+                // SAFETY: a free slot, lent to nothing else, of the size of two entries
+                // on SQE128 rings.
+                unsafe {
+                    slot.write(entry.sqe());
+                    if large {
+                        slot.add(1).write(io_uring_sqe::default());
+                    }
+                }
                 Ok(())
             }
-            None => Err(entry),
+            None => Err(PushError(entry)),
         }
     }
 
-    /// Queues an entry built by the io-uring crate.
+    /// Queues entries as long as there is room for all of them.
     ///
     /// # Errors
-    /// Gives the entry back when the queue is full.
-    #[cfg(feature = "io-uring")]
-    pub fn push(&self, entry: Entry) -> Result<(), Entry> {
-        let sqe = sqe_from_entry(&entry);
-        self.push_sqe(sqe).map_err(|_| entry)
+    /// Gives them back when there is not; none is queued then.
+    pub fn push_all<'e, E: Queueable>(&self, entries: &'e [E]) -> Result<(), PushError<&'e [E]>> {
+        if (self.sq_space_left() as usize) < entries.len() {
+            return Err(PushError(entries));
+        }
+        for entry in entries {
+            let _ = self.push(entry.clone());
+        }
+        Ok(())
+    }
+
+    /// [`push`](Self::push), for the sibling crates, which have no use for the wrapper.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub fn push_sqe(&self, entry: io_uring_sqe) -> Result<(), io_uring_sqe> {
+        self.push(entry).map_err(PushError::into_inner)
     }
 
     /// Submits what was queued; the number taken.
@@ -409,7 +596,7 @@ impl<K: Kernel, T> Ring<K, T> {
     /// # Safety
     /// As [`submit`](Self::submit).
     pub unsafe fn submit_and_wait(&mut self, wait_nr: u32) -> Result<u32, Errno> {
-        self.give_back();
+        self.end_walk();
         check(self.inner().submit_and_wait(wait_nr))
     }
 
@@ -421,7 +608,7 @@ impl<K: Kernel, T> Ring<K, T> {
     /// # Safety
     /// As [`submit`](Self::submit).
     pub unsafe fn submit_and_get_events(&mut self) -> Result<u32, Errno> {
-        self.give_back();
+        self.end_walk();
         check(self.inner().submit_and_get_events())
     }
 
@@ -439,13 +626,40 @@ impl<K: Kernel, T> Ring<K, T> {
         wait_nr: u32,
         timeout: &__kernel_timespec,
     ) -> Result<u32, Errno> {
-        self.give_back();
+        self.end_walk();
         // SAFETY: the timeout is valid for the call: kernels without EXT_ARG
         // get a copy in the ring. The entries are the caller's promise.
         done(unsafe {
             self.inner()
                 .submit_and_wait_timeout(wait_nr, timeout, 0, ptr::null())
         })
+    }
+
+    /// Submits what was queued and waits for `wait_nr` completions, but after
+    /// `least_usec` microseconds for one, and with a timeout for that if given; the
+    /// number taken. Linux 6.12.
+    ///
+    /// # Errors
+    /// EINVAL before Linux 6.12, otherwise as
+    /// [`submit_and_wait_timeout`](Self::submit_and_wait_timeout).
+    ///
+    /// # Safety
+    /// As [`submit`](Self::submit).
+    pub unsafe fn submit_and_wait_min(
+        &mut self,
+        wait_nr: u32,
+        least_usec: u32,
+        timeout: Option<&__kernel_timespec>,
+    ) -> Result<u32, Errno> {
+        if !self.features().contains(FeatureFlags::MIN_TIMEOUT) {
+            return Err(Errno(libc::EINVAL));
+        }
+        self.end_walk();
+        let timeout = timeout.map_or(ptr::null(), ptr::from_ref);
+        let ring = self.inner();
+        // SAFETY: the timeout is valid for the call, which copies it. The entries are the
+        // caller's promise.
+        done(unsafe { ring.submit_and_wait_min_timeout(wait_nr, timeout, least_usec, ptr::null()) })
     }
 
     /// Waits for `wait_nr` completions, with a timeout if given. Submits
@@ -458,7 +672,12 @@ impl<K: Kernel, T> Ring<K, T> {
     /// without what was queued before it: EBUSY there while something queued
     /// was not yet submitted.
     pub fn wait(&mut self, wait_nr: u32, timeout: Option<&__kernel_timespec>) -> Result<(), Errno> {
-        self.give_back();
+        self.end_walk();
+        self.wait_shared(wait_nr, timeout)
+    }
+
+    /// The wait of the ring and of its submission side.
+    fn wait_shared(&self, wait_nr: u32, timeout: Option<&__kernel_timespec>) -> Result<(), Errno> {
         let ring = self.inner();
         let queued = get!(ring, sq.sqe_tail) != get!(ring, sq.sqe_head);
         if timeout.is_some() && !ring.has_ext_arg() && queued {
@@ -489,10 +708,10 @@ impl<K: Kernel, T> Ring<K, T> {
         least_usec: u32,
         timeout: Option<&__kernel_timespec>,
     ) -> Result<(), Errno> {
-        if self.features() & IORING_FEAT_MIN_TIMEOUT == 0 {
+        if !self.features().contains(FeatureFlags::MIN_TIMEOUT) {
             return Err(Errno(libc::EINVAL));
         }
-        self.give_back();
+        self.end_walk();
         let timeout = timeout.map_or(ptr::null(), ptr::from_ref);
         // SAFETY: the timeout is valid for the call, which copies it.
         let waited = unsafe {
@@ -502,12 +721,42 @@ impl<K: Kernel, T> Ring<K, T> {
         done(waited).map(|_| ())
     }
 
+    /// Sets one of the waits that were registered with
+    /// [`Disabled::register_waits`].
+    ///
+    /// # Errors
+    /// ENXIO if there are none, ERANGE beyond their number.
+    pub fn set_wait(&mut self, index: u32, args: WaitArgs) -> Result<(), Errno> {
+        let waits = self.waits.as_mut().ok_or(Errno(libc::ENXIO))?;
+        waits.set(index, io_uring_reg_wait::from(args))
+    }
+
+    /// Submits what was queued and waits for `wait_nr` completions as the registered
+    /// wait `index` says; the number taken. Linux 6.13.
+    ///
+    /// # Errors
+    /// ENXIO if there are no registered waits, ERANGE beyond their number, otherwise as
+    /// [`submit_and_wait_timeout`](Self::submit_and_wait_timeout).
+    ///
+    /// # Safety
+    /// As [`submit`](Self::submit).
+    pub unsafe fn submit_and_wait_registered(
+        &mut self,
+        wait_nr: u32,
+        index: u32,
+    ) -> Result<u32, Errno> {
+        let waits = self.waits.as_ref().ok_or(Errno(libc::ENXIO))?;
+        let index = waits.index(index)?;
+        self.end_walk();
+        done(self.inner().submit_and_wait_reg(wait_nr, index))
+    }
+
     /// Lets the kernel post completions that wait for an enter.
     ///
     /// # Errors
     /// Those of io_uring_enter(2).
     pub fn get_events(&mut self) -> Result<u32, Errno> {
-        self.give_back();
+        self.end_walk();
         check(self.inner().get_events())
     }
 
@@ -531,24 +780,54 @@ impl<K: Kernel, T> Ring<K, T> {
     /// ```
     #[inline]
     pub fn completions(&self) -> Completions<'_, K, T> {
-        let walk = self.inner().cqe_iter();
-        let (flags, features) = (self.setup_flags(), self.features());
+        let ring = self.inner();
+        let head = ring.word(get!(ring, cq.khead)).load();
+        let (walks, tail) = if self.walked.replace(true) {
+            (false, head)
+        } else {
+            (true, protocol::cq_tail(ring.word(get!(ring, cq.ktail))))
+        };
         Completions {
             ring: self,
-            cqes: walk.cqes,
-            mask: walk.mask,
-            shift: walk.shift,
-            tail: walk.tail,
-            plain: flags & IORING_SETUP_CQE_MIXED == 0 && features & IORING_FEAT_EXT_ARG != 0,
-            ended: false,
+            cqes: get!(ring, cq.cqes),
+            mask: get!(ring, cq.ring_mask),
+            head,
+            plain: if self.is_plain() { tail } else { head },
+            tail,
+            walks,
+            ended: !walks,
         }
+    }
+
+    /// Whether each slot of the completion queue is an entry for the program.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        let ring = self.inner();
+        get!(ring, flags) & (IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32) == 0
+            && get!(ring, features) & IORING_FEAT_EXT_ARG != 0
     }
 
     /// The next completion, given back at once: for loops that submit between
     /// two completions.
     #[inline]
     pub fn next_completion(&mut self) -> Option<Completion> {
-        self.completions().next()
+        self.end_walk();
+        if !self.is_plain() {
+            return self.completions().next();
+        }
+        let ring = self.inner();
+        loop {
+            let head = ring.word(get!(ring, cq.khead)).load();
+            if head != protocol::cq_tail(ring.word(get!(ring, cq.ktail))) {
+                let slot = head & get!(ring, cq.ring_mask);
+                let done = read(get!(ring, cq.cqes).wrapping_add(slot as usize));
+                ring.cq_advance(1);
+                return Some(done);
+            }
+            if !ring.cq_needs_flush() || fetch(ring, head).is_none() {
+                return None;
+            }
+        }
     }
 
     /// The two sides of the ring: one queues and submits while the other takes
@@ -573,9 +852,10 @@ impl<K: Kernel, T> Ring<K, T> {
         (SubmissionSide { ring: self }, CompletionSide { ring: self })
     }
 
-    /// Slots ready in the completion queue.
+    /// Slots ready in the completion queue, those included that an iterator has taken and
+    /// not yet given back.
     pub fn cq_ready(&self) -> u32 {
-        self.inner().cq_ready().wrapping_sub(self.taken.get())
+        self.inner().cq_ready()
     }
 }
 
@@ -592,6 +872,10 @@ impl<K: Kernel, T> Drop for Ring<K, T> {
         let ring = self.inner();
         // SAFETY: nothing uses it any more.
         unsafe { queue_exit(ring) };
+        if let Some(waits) = self.waits.take() {
+            // SAFETY: the ring that read it is closed, and no wait of it is under way.
+            unsafe { waits.unmap(self.kernel) };
+        }
     }
 }
 
@@ -601,7 +885,7 @@ pub struct SubmissionSide<'a, K: Kernel = Linux, T = AnyThread> {
     ring: &'a Ring<K, T>,
 }
 
-impl<K: Kernel, T> SubmissionSide<'_, K, T> {
+impl<'a, K: Kernel, T> SubmissionSide<'a, K, T> {
     /// [`Ring::next_sqe`].
     #[inline]
     #[must_use]
@@ -609,12 +893,25 @@ impl<K: Kernel, T> SubmissionSide<'_, K, T> {
         self.ring.next_sqe()
     }
 
-    /// Queues an entry built elsewhere.
+    /// [`Ring::next_sqe128`].
+    #[must_use]
+    pub fn next_sqe128(&mut self) -> Option<&mut [io_uring_sqe; 2]> {
+        self.ring.next_sqe128()
+    }
+
+    /// [`Ring::push`].
     ///
     /// # Errors
-    /// Gives the entry back when the queue is full.
-    pub fn push(&mut self, entry: io_uring_sqe) -> Result<(), PushError<io_uring_sqe>> {
-        self.ring.push_sqe(entry).map_err(PushError)
+    /// As there.
+    #[inline]
+    pub fn push<E: Queueable>(&mut self, entry: E) -> Result<(), PushError<E>> {
+        self.ring.push(entry)
+    }
+
+    /// [`Ring::sq_space_left`].
+    #[must_use]
+    pub fn sq_space_left(&self) -> u32 {
+        self.ring.sq_space_left()
     }
 
     /// [`Ring::submit`].
@@ -626,6 +923,50 @@ impl<K: Kernel, T> SubmissionSide<'_, K, T> {
     /// As there.
     pub unsafe fn submit(&mut self) -> Result<u32, Errno> {
         check(self.ring.inner().submit())
+    }
+
+    /// [`Ring::submit_and_wait`]. Completions that an iterator of the other side has not
+    /// given back yet count as ready.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn submit_and_wait(&mut self, wait_nr: u32) -> Result<u32, Errno> {
+        check(self.ring.inner().submit_and_wait(wait_nr))
+    }
+
+    /// [`Ring::wait`], under the same condition.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait(&mut self, wait_nr: u32, timeout: Option<&__kernel_timespec>) -> Result<(), Errno> {
+        self.ring.wait_shared(wait_nr, timeout)
+    }
+
+    /// Maps and registers a ring of provided buffers that cannot outlive this ring:
+    /// group `group` with `entries` buffers (a power of two up to 32768) of `size` bytes
+    /// each, all of them the kernel's. Linux 5.19.
+    ///
+    /// # Errors
+    /// EINVAL for these numbers, EEXIST for a group that is there, ENOMEM.
+    pub fn buf_ring(
+        &self,
+        group: u16,
+        entries: u16,
+        size: u32,
+    ) -> Result<BufRing<'a, K, T>, Errno> {
+        BufRing::new(self.ring, group, entries, size)
+    }
+
+    /// Maps and registers `count` fixed buffers of `size` bytes that cannot outlive this
+    /// ring. Linux 5.1.
+    ///
+    /// # Errors
+    /// EINVAL for no bytes, EBUSY if the ring has registered buffers, ENOMEM.
+    pub fn buffers(&self, count: u16, size: u32) -> Result<RegisteredBuffers<'a, K, T>, Errno> {
+        RegisteredBuffers::new(self.ring, count, size)
     }
 }
 
@@ -646,70 +987,119 @@ impl<'a, K: Kernel, T> CompletionSide<'a, K, T> {
 
 /// Iterator over ready completions ([`Ring::completions`]).
 ///
-/// Two that are alive at a time share what there is: each completion comes out
-/// of one of them.
+/// One at a time walks the queue: another that is made meanwhile finds nothing. One that
+/// is forgotten gives nothing back: its completions come again.
 #[derive(Debug)]
 pub struct Completions<'a, K: Kernel = Linux, T = AnyThread> {
     ring: &'a Ring<K, T>,
     cqes: *mut io_uring_cqe,
     mask: u32,
-    shift: u32,
+    /// The first entry that was not taken.
+    head: u32,
+    /// Up to here every slot is an entry of 16 bytes for the program. On rings where
+    /// that need not be so it is `head`, and each entry is looked at.
+    plain: u32,
+    /// The end of what was ready.
     tail: u32,
-    /// Whether every slot is an entry for the program.
-    plain: bool,
+    /// It is the one that walks.
+    walks: bool,
     /// Nothing comes any more.
     ended: bool,
 }
 
-impl<K: Kernel, T> Completions<'_, K, T> {
-    /// The next ready entry, its slots taken.
-    #[inline(always)]
-    fn take(&mut self) -> Option<*mut io_uring_cqe> {
-        loop {
-            let ring = self.ring.inner();
-            let taken = self.ring.taken.get();
-            let head = ring.word(get!(ring, cq.khead)).load().wrapping_add(taken);
-            // Another iterator may have gone beyond what this one saw.
-            if self.tail.wrapping_sub(head) as i32 <= 0 {
-                if !self.ended && self.refill() {
-                    continue;
-                }
-                self.ended = true;
-                return None;
+/// Beyond the plain entries: the next entry if there is one, and where the walk is then.
+struct Step {
+    cqe: Option<*mut io_uring_cqe>,
+    head: u32,
+    plain: u32,
+    tail: u32,
+}
+
+/// Gives the entries before `head` back and fetches what the kernel says it still has to
+/// post; the new tail, if there is more.
+#[cold]
+fn fetch<K: Kernel>(ring: RingRef<K>, head: u32) -> Option<u32> {
+    ring.word(get!(ring, cq.khead)).store_release(head);
+    if ring.get_events() < 0 {
+        return None;
+    }
+    let tail = protocol::cq_tail(ring.word(get!(ring, cq.ktail)));
+    (tail != head).then_some(tail)
+}
+
+/// Goes on where the plain entries end: fetches what the kernel still has, and looks at
+/// each entry of rings where not every slot is an entry for the program.
+///
+/// By value, so that the iterator need not be in memory for it.
+#[inline(never)]
+fn step<K: Kernel, T>(ring: &Ring<K, T>, mut head: u32, mut tail: u32) -> Step {
+    let plain = ring.is_plain();
+    let inner = ring.inner();
+    let shift = cq::cqe_shift(get!(inner, flags));
+    let mixed = get!(inner, flags) & IORING_SETUP_CQE_MIXED != 0;
+    loop {
+        if head == tail {
+            match fetch_if_any(inner, head) {
+                Some(more) => tail = more,
+                None => break,
             }
-            let cqe = self
-                .cqes
-                .wrapping_add(((head & self.mask) << self.shift) as usize);
-            if self.plain {
-                self.ring.taken.set(taken.wrapping_add(1));
-                return Some(cqe);
-            }
-            // SAFETY: an entry between head and tail is ready.
-            let (flags, user_data) = unsafe { ((*cqe).flags, (*cqe).user_data) };
-            self.ring.taken.set(taken.wrapping_add(cq::cqe_nr(flags)));
-            let own = user_data == LIBURING_UDATA_TIMEOUT
-                && self.ring.features() & IORING_FEAT_EXT_ARG == 0;
-            if flags & IORING_CQE_F_SKIP == 0 && !own {
-                return Some(cqe);
-            }
+        }
+        let place = (head & get!(inner, cq.ring_mask)) << shift;
+        let cqe = get!(inner, cq.cqes).wrapping_add(place as usize);
+        // SAFETY: an entry between head and tail is ready.
+        let (flags, user_data) = unsafe { ((*cqe).flags, (*cqe).user_data) };
+        // A large entry that does not end before the tail is none.
+        let slots = if mixed { cq::cqe_nr(flags) } else { 1 };
+        head = head.wrapping_add(slots.min(tail.wrapping_sub(head)));
+        let own =
+            user_data == LIBURING_UDATA_TIMEOUT && get!(inner, features) & IORING_FEAT_EXT_ARG == 0;
+        if plain || (flags & IORING_CQE_F_SKIP == 0 && !own) {
+            return Step {
+                cqe: Some(cqe),
+                head,
+                plain: if plain { tail } else { head },
+                tail,
+            };
         }
     }
+    Step {
+        cqe: None,
+        head,
+        plain: head,
+        tail: head,
+    }
+}
 
-    /// At the end: fetches what the kernel says it still has to post. True if
-    /// there is more.
-    #[cold]
-    fn refill(&mut self) -> bool {
-        let ring = self.ring.inner();
-        if !ring.cq_needs_flush() {
-            return false;
+fn fetch_if_any<K: Kernel>(ring: RingRef<K>, head: u32) -> Option<u32> {
+    if ring.cq_needs_flush() {
+        fetch(ring, head)
+    } else {
+        None
+    }
+}
+
+impl<K: Kernel, T> Completions<'_, K, T> {
+    /// The next ready entry, taken.
+    #[inline(always)]
+    fn take(&mut self) -> Option<*mut io_uring_cqe> {
+        if self.head != self.plain {
+            let cqe = self.cqes.wrapping_add((self.head & self.mask) as usize);
+            self.head = self.head.wrapping_add(1);
+            return Some(cqe);
         }
-        self.ring.give_back();
-        if ring.get_events() < 0 {
-            return false;
+        if self.ended || (self.head == self.tail && !self.ring.inner().cq_needs_flush()) {
+            self.ended = true;
+            return None;
         }
-        let walk = ring.cqe_iter();
-        self.tail = walk.tail;
-        walk.tail != walk.head
+        let Step {
+            cqe,
+            head,
+            plain,
+            tail,
+        } = step(self.ring, self.head, self.tail);
+        (self.head, self.plain, self.tail) = (head, plain, tail);
+        self.ended = cqe.is_none();
+        cqe
     }
 
     /// The next completion with the 16 bytes behind it, on a ring with
@@ -718,8 +1108,10 @@ impl<K: Kernel, T> Completions<'_, K, T> {
     pub fn next_with_extra(&mut self) -> Option<(Completion, [u64; 2])> {
         let cqe = self.take()?;
         let completion = read(cqe);
-        let large = self.ring.setup_flags() & IORING_SETUP_CQE32 != 0
-            || completion.flags & abi::IORING_CQE_F_32 != 0;
+        let flags = self.ring.setup_flags();
+        let large = flags.contains(SetupFlags::CQE32)
+            || (flags.contains(SetupFlags::CQE_MIXED)
+                && completion.flags & abi::IORING_CQE_F_32 != 0);
         let extra = if large {
             // SAFETY: an entry of 32 bytes, ready and not yet given back.
             unsafe { cqe.add(1).cast::<[u64; 2]>().read() }
@@ -733,7 +1125,7 @@ impl<K: Kernel, T> Completions<'_, K, T> {
 /// What a ready entry says.
 #[inline(always)]
 fn read(cqe: *mut io_uring_cqe) -> Completion {
-    // SAFETY: from `take`: a ready entry, not yet given back.
+    // SAFETY: from `take` or its like: a ready entry, not yet given back.
     let io_uring_cqe {
         user_data,
         res,
@@ -755,33 +1147,24 @@ impl<K: Kernel, T> Iterator for Completions<'_, K, T> {
         self.take().map(read)
     }
 
-    /// At least what was ready when it was made, fillers left out; how much
-    /// more the kernel has is not known.
+    /// At least what was ready when it was made, on rings where every slot is an entry;
+    /// how much more the kernel has is not known.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let ring = self.ring.inner();
-        let head = ring.word(get!(ring, cq.khead)).load();
-        let left = self
-            .tail
-            .wrapping_sub(head.wrapping_add(self.ring.taken.get()));
-        let left = (left as i32).max(0) as usize;
-        (if self.plain { left } else { 0 }, None)
+        let plain = self.plain.wrapping_sub(self.head) as usize;
+        (plain, if self.ended { Some(0) } else { None })
     }
 }
 
 impl<K: Kernel, T> FusedIterator for Completions<'_, K, T> {}
 
 impl<K: Kernel, T> Drop for Completions<'_, K, T> {
+    /// One store for all that was taken.
     #[inline(always)]
     fn drop(&mut self) {
-        self.ring.give_back();
+        if self.walks {
+            self.ring.walked.set(false);
+            let ring = self.ring.inner();
+            ring.word(get!(ring, cq.khead)).store_release(self.head);
+        }
     }
-}
-
-/// The bytes of an entry of the io-uring crate.
-#[cfg(feature = "io-uring")]
-#[must_use]
-pub fn sqe_from_entry(entry: &Entry) -> io_uring_sqe {
-    const _: () = assert!(size_of::<Entry>() == size_of::<io_uring_sqe>());
-    // SAFETY: both are the kernel's 64-byte SQE: integers without padding.
-    unsafe { ptr::from_ref(entry).cast::<io_uring_sqe>().read() }
 }

@@ -158,3 +158,141 @@ pub unsafe fn payload_length(len: c_int, msg: *const msghdr) -> c_uint {
         _ => 0,
     }
 }
+
+/// What a multishot recvmsg left in a buffer, part by part.
+///
+/// ```
+/// use anyring::{Ring, RecvMsgOut, prep};
+/// use std::os::fd::AsRawFd;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let Ok(_) = Ring::new(1) else { return Ok(()) };
+/// let (ours, theirs) = std::os::unix::net::UnixDatagram::pair()?;
+/// theirs.send(b"a message")?;
+/// // SAFETY: all zeroes is an empty header: no names, no control messages.
+/// let header: libc::msghdr = unsafe { std::mem::zeroed() };
+/// let mut ring = Ring::new(8)?;
+/// let (mut queue, done) = ring.split();
+/// let mut buffers = queue.buf_ring(0, 4, 256)?;
+/// let sqe = queue.next_sqe().ok_or("full")?;
+/// prep::recvmsg_multishot(sqe, ours.as_raw_fd(), (&raw const header).cast_mut(), 0);
+/// buffers.select(sqe);
+/// // SAFETY: the header lives to the end, and so does the socket.
+/// unsafe { queue.submit_and_wait(1)? };
+/// for done in done.completions() {
+/// #   if done.res < 0 { return Ok(()) } // before Linux 6.0
+///     let buffer = buffers.take(&done).ok_or("no buffer")?;
+///     let message = RecvMsgOut::parse(buffer, &header).ok_or("too short")?;
+///     assert_eq!(message.payload(), b"a message");
+/// #   break;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RecvMsgOut<'a> {
+    header: io_uring_recvmsg_out,
+    name_room: u32,
+    control_room: usize,
+    name: &'a [u8],
+    control: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl<'a> RecvMsgOut<'a> {
+    /// Takes a buffer apart that a request with this header filled; `None` if it is too
+    /// short. Only the lengths in `msg` are read.
+    #[must_use]
+    pub fn parse(buffer: &'a [u8], msg: &msghdr) -> Option<Self> {
+        let head = buffer.get(..HEADER)?;
+        let word = |at: usize| {
+            let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u32::from_ne_bytes)
+        };
+        let header = io_uring_recvmsg_out {
+            namelen: word(0),
+            controllen: word(4),
+            payloadlen: word(8),
+            flags: word(12),
+        };
+        let name_end = HEADER.checked_add(msg.msg_namelen as usize)?;
+        let control_end = payload_offset(msg)?;
+        let name = buffer.get(HEADER..name_end)?;
+        let control = buffer.get(name_end..control_end)?;
+        let payload = buffer.get(control_end..)?;
+        let filled = |area: &'a [u8], length: u32| area.get(..length as usize).unwrap_or(area);
+        Some(RecvMsgOut {
+            header,
+            name_room: msg.msg_namelen,
+            control_room: msg.msg_controllen,
+            name: filled(name, header.namelen),
+            control: filled(control, header.controllen),
+            payload: filled(payload, header.payloadlen),
+        })
+    }
+
+    /// The address of the sender, as far as there was room.
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
+        self.name
+    }
+
+    /// Whether the address was longer than there was room.
+    #[must_use]
+    pub fn is_name_truncated(&self) -> bool {
+        self.header.namelen > self.name_room
+    }
+
+    /// The bytes of the control messages, as far as there was room;
+    /// [`messages`](Self::messages) has them one by one.
+    #[must_use]
+    pub fn control(&self) -> &'a [u8] {
+        self.control
+    }
+
+    /// Whether there were more control messages than there was room (`MSG_CTRUNC`).
+    #[must_use]
+    pub fn is_control_truncated(&self) -> bool {
+        self.header.flags & libc::MSG_CTRUNC as u32 != 0
+            || self.header.controllen as usize > self.control_room
+    }
+
+    /// The payload, as far as there was room.
+    #[must_use]
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Whether the payload was longer than there was room (`MSG_TRUNC`).
+    #[must_use]
+    pub fn is_payload_truncated(&self) -> bool {
+        self.header.flags & libc::MSG_TRUNC as u32 != 0
+            || self.header.payloadlen as usize > self.payload.len()
+    }
+
+    /// `MSG_*` flags of the message.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.header.flags
+    }
+
+    /// The control messages: level, type and bytes of each. Ends at one that does not
+    /// fit.
+    pub fn messages(&self) -> impl Iterator<Item = (c_int, c_int, &'a [u8])> + use<'a> {
+        let mut rest = self.control;
+        core::iter::from_fn(move || {
+            let number = |at: usize| {
+                let bytes = rest.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+                bytes.map(c_int::from_ne_bytes)
+            };
+            let length = rest
+                .get(..CMSG_ALIGN)
+                .and_then(|bytes| bytes.try_into().ok());
+            let length = usize::from_ne_bytes(length?);
+            let (level, kind) = (number(CMSG_ALIGN)?, number(CMSG_ALIGN + 4)?);
+            let bytes = rest.get(CMSG_HEADER..length)?;
+            let next = length.checked_next_multiple_of(CMSG_ALIGN)?;
+            rest = rest.get(next..).unwrap_or(&[]);
+            Some((level, kind, bytes))
+        })
+    }
+}

@@ -34,6 +34,7 @@ pub unsafe fn register_without_ring<K: Kernel>(
 
 /// A table of registered things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum Table {
     /// Buffers: `IORING_REGISTER_BUFFERS2`.
@@ -44,6 +45,7 @@ pub enum Table {
 
 /// Which completions signal an eventfd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum Signals {
     /// All: `IORING_REGISTER_EVENTFD`.

@@ -36,6 +36,7 @@ struct Wait {
 /// Result of a wait: zero or more, or `-errno`, and the first ready entry,
 /// which may be there together with an error.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Waited {
     /// Zero or more, or `-errno`.
     pub result: c_int,

@@ -217,6 +217,18 @@ fn operation_names() -> String {
     text
 }
 
+/// The name in Rust: without what the module says already, and without underscores in
+/// front. Those with another meaning under that name have none.
+fn short_name(name: &str) -> Option<&str> {
+    match name.strip_prefix("__") {
+        Some(rest) if rest.starts_with("prep_") => None,
+        Some(rest) => Some(rest),
+        None => ["prep_", "sqe_"]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix)),
+    }
+}
+
 pub(crate) fn generate() -> Result<Vec<Output>, String> {
     let mut families: BTreeMap<&str, String> = BTreeMap::new();
     let mut short: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -231,7 +243,7 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
             let line = statement(row, set)?;
             let _ = writeln!(body, "    {line}");
         }
-        if row.name.starts_with("prep_") {
+        if short_name(row.name).is_some() {
             short.entry(family).or_default().push(row.name);
         }
         let text = families.entry(family).or_default();
@@ -255,14 +267,18 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
         let _ = writeln!(index, "mod {family};");
     }
     index.push('\n');
+    index.push_str(
+        "// The names of the C interface, for the crates that are generated from the same\n\
+         // table, and for programs that come from C.\n",
+    );
     for family in families.keys() {
-        let _ = writeln!(index, "pub use {family}::*;");
+        let _ = writeln!(index, "#[doc(hidden)]\npub use {family}::*;");
     }
     index.push_str("\n// The names without the prefix: `prep::read(…)`.\n");
     for (family, names) in &short {
         let names: Vec<String> = names
             .iter()
-            .map(|name| format!("{name} as {}", name.trim_start_matches("prep_")))
+            .filter_map(|name| short_name(name).map(|short| format!("{name} as {short}")))
             .collect();
         let _ = writeln!(index, "pub use {family}::{{{}}};", names.join(", "));
     }

@@ -212,13 +212,13 @@ impl Engine {
     /// `IORING_FEAT_*`.
     #[getter]
     fn features(&mut self) -> PyResult<u32> {
-        Ok(self.ring()?.features())
+        Ok(self.ring()?.features().bits())
     }
 
     /// `IORING_SETUP_*` in force.
     #[getter]
     fn flags(&mut self) -> PyResult<u32> {
-        Ok(self.ring()?.setup_flags())
+        Ok(self.ring()?.setup_flags().bits())
     }
 
     /// Operations, batches and streams that have not ended.

@@ -13,18 +13,30 @@ mod linux;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 
-pub use linux::{Linux, syscall};
+pub use linux::Linux;
+// Hidden, not an interface: the engine makes its system calls by the same code.
+#[doc(hidden)]
+pub use linux::syscall;
 
 /// What serves rings: three io_uring calls and the memory calls around them.
 ///
 /// Results are the kernel's: zero or more, or `-errno`. `errno` is never
 /// touched.
 ///
+/// # Open, and versioned
+/// The trait is not sealed: kernels of other crates are what the seam is for (the
+/// userspace engine is one, and one that counts calls, or that fails them, is a few
+/// lines). What keeps such crates compiling: a function that is added here has a default
+/// that answers -ENOSYS, or that calls those which are here; anything else is a new major
+/// version of this crate.
+///
 /// # Safety
 /// An implementation must uphold the kernel's side of the interface: memory
 /// returned by [`mmap`](Kernel::mmap) is valid for the given length until
 /// [`munmap`](Kernel::munmap), offsets written into the params lie inside it,
-/// and ring memory is accessed with the orderings of io_uring(7).
+/// and ring memory is accessed with the orderings of io_uring(7). Completions answer
+/// entries: a result that is a descriptor is one that is open and that nothing else owns,
+/// and memory that an entry names is left alone after its last completion.
 pub unsafe trait Kernel: Copy {
     /// io_uring_setup(2).
     ///

@@ -23,6 +23,7 @@ use super::Kernel;
 
 /// A call the machine received.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Call {
     /// io_uring_setup: entries and flags.
     Setup(u32, u32),
@@ -43,6 +44,7 @@ pub enum Call {
 
 /// How the next enter ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Enter {
     /// With this error; nothing is consumed.
     Fails(c_int),

@@ -12,7 +12,9 @@ use anyring_abi::io_uring_restriction;
 
 use super::{Ring, ThisThread};
 use crate::errno::{Errno, check};
+use crate::flags::{CloneFlags, SqeFlags};
 use crate::kernel::Kernel;
+use crate::op::Op;
 use crate::probe::Probe;
 use crate::register::{CloneRange, Signals, Table};
 
@@ -135,8 +137,9 @@ impl<K: Kernel, T> Ring<K, T> {
         &mut self,
         source: &mut Ring<K, U>,
         range: CloneRange,
-        flags: u32,
+        flags: impl Into<CloneFlags>,
     ) -> Result<(), Errno> {
+        let flags = flags.into().bits();
         check(self.inner().clone_buffers(source.inner(), range, flags)).map(|_| ())
     }
 
@@ -178,8 +181,8 @@ impl<K: Kernel, T> Ring<K, T> {
         check(self.inner().register_number(opcode, u32::from(id))).map(|_| ())
     }
 
-    /// What a ring made with `IORING_SETUP_R_DISABLED` will be allowed to do.
-    /// Linux 5.10.
+    /// What a ring made with `IORING_SETUP_R_DISABLED` will be allowed to do, as
+    /// [`Restriction`]s say. Linux 5.10.
     ///
     /// # Errors
     /// EBADFD if it works already, EBUSY if it has restrictions, EINVAL.
@@ -196,6 +199,201 @@ impl<K: Kernel, T> Ring<K, T> {
             )
         })
         .map(|_| ())
+    }
+
+    /// Registers buffers with a tag each (0: none), which comes as `user_data` of a
+    /// completion when the kernel has let go of the buffer. Linux 5.13.
+    ///
+    /// # Errors
+    /// As [`register_buffers`](Self::register_buffers); EINVAL for another number of tags.
+    pub fn register_buffers_tagged(
+        &mut self,
+        buffers: &[libc::iovec],
+        tags: &[u64],
+    ) -> Result<(), Errno> {
+        if buffers.len() != tags.len() {
+            return Err(Errno(libc::EINVAL));
+        }
+        // SAFETY: the kernel reads both arrays during the call, and checks what the first
+        // names.
+        check(unsafe {
+            self.inner().register_resources(
+                abi::IORING_REGISTER_BUFFERS2,
+                buffers.as_ptr().cast::<c_void>(),
+                tags.as_ptr(),
+                count(buffers)?,
+                0,
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Puts buffers, with a tag each, into the slots from `offset` on (without bytes:
+    /// empties the slot); the number changed. Linux 5.13.
+    ///
+    /// # Errors
+    /// EINVAL for another number of tags and beyond the table, EFAULT, ENXIO without one.
+    pub fn update_buffers(
+        &mut self,
+        offset: u32,
+        buffers: &[libc::iovec],
+        tags: &[u64],
+    ) -> Result<u32, Errno> {
+        if buffers.len() != tags.len() {
+            return Err(Errno(libc::EINVAL));
+        }
+        // SAFETY: as in `register_buffers_tagged`.
+        check(unsafe {
+            self.inner().update_resources(
+                abi::IORING_REGISTER_BUFFERS_UPDATE,
+                offset,
+                buffers.as_ptr().cast::<c_void>(),
+                tags.as_ptr(),
+                count(buffers)?,
+            )
+        })
+    }
+
+    /// Registers descriptors with a tag each, as
+    /// [`register_buffers_tagged`](Self::register_buffers_tagged). Linux 5.13.
+    ///
+    /// # Errors
+    /// As [`register_files`](Self::register_files); EINVAL for another number of tags.
+    pub fn register_files_tagged(&mut self, files: &[c_int], tags: &[u64]) -> Result<(), Errno> {
+        if files.len() != tags.len() {
+            return Err(Errno(libc::EINVAL));
+        }
+        // SAFETY: the kernel reads both arrays during the call.
+        check(unsafe {
+            self.inner()
+                .register_files_tags(files.as_ptr(), tags.as_ptr(), count(files)?)
+        })
+        .map(|_| ())
+    }
+
+    /// The processors that workers may run on: bit n of word n / 64. Linux 5.14.
+    ///
+    /// # Errors
+    /// EINVAL for none that is there.
+    pub fn register_iowq_affinity(&mut self, processors: &[u64]) -> Result<(), Errno> {
+        let bytes = size_of_val(processors);
+        // SAFETY: the kernel reads that many bytes during the call.
+        check(unsafe {
+            self.inner()
+                .register_iowq_aff(bytes, processors.as_ptr().cast::<c_void>())
+        })
+        .map(|_| ())
+    }
+
+    /// Lets workers run on all processors again.
+    ///
+    /// # Errors
+    /// Those of io_uring_register(2).
+    pub fn unregister_iowq_affinity(&mut self) -> Result<(), Errno> {
+        self.plain(abi::IORING_UNREGISTER_IOWQ_AFF)
+    }
+
+    /// The clock by which waits with a timeout are measured. Linux 6.12.
+    ///
+    /// # Errors
+    /// EINVAL before.
+    pub fn register_clock(&mut self, clock: ClockId) -> Result<(), Errno> {
+        let arg = abi::io_uring_clock_register {
+            clockid: clock as u32,
+            __resv: [0; 3],
+        };
+        // SAFETY: the kernel reads one struct during the call.
+        check(unsafe {
+            self.inner().register(
+                abi::IORING_REGISTER_CLOCK,
+                (&raw const arg).cast::<c_void>(),
+                0,
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Has waits poll the network devices busily; what was set before. Linux 6.9.
+    ///
+    /// # Errors
+    /// EINVAL before, and on kernels without CONFIG_NET_RX_BUSY_POLL.
+    pub fn register_napi(&mut self, napi: Napi) -> Result<Napi, Errno> {
+        self.napi(abi::IORING_REGISTER_NAPI, napi)
+    }
+
+    /// Ends that; what was set.
+    ///
+    /// # Errors
+    /// As [`register_napi`](Self::register_napi).
+    pub fn unregister_napi(&mut self) -> Result<Napi, Errno> {
+        self.napi(abi::IORING_UNREGISTER_NAPI, Napi::default())
+    }
+
+    fn napi(&mut self, opcode: u32, napi: Napi) -> Result<Napi, Errno> {
+        let mut arg = abi::io_uring_napi {
+            busy_poll_to: napi.busy_poll_usec,
+            prefer_busy_poll: u8::from(napi.prefer_busy_poll),
+            pad: [0; 3],
+            resv: 0,
+        };
+        // SAFETY: the kernel reads and writes one struct during the call.
+        check(unsafe {
+            self.inner()
+                .register(opcode, (&raw mut arg).cast_const().cast::<c_void>(), 1)
+        })?;
+        Ok(Napi {
+            busy_poll_usec: arg.busy_poll_to,
+            prefer_busy_poll: arg.prefer_busy_poll != 0,
+        })
+    }
+
+    /// Cancels requests and waits until they are cancelled, at most `timeout` if given;
+    /// how many there were. Linux 6.0.
+    ///
+    /// # Errors
+    /// ENOENT for none, ETIME, EINVAL before Linux 6.0.
+    pub fn cancel_sync(
+        &mut self,
+        which: CancelSync,
+        timeout: Option<abi::__kernel_timespec>,
+    ) -> Result<u32, Errno> {
+        use abi::{
+            IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_ASYNC_CANCEL_FD,
+            IORING_ASYNC_CANCEL_FD_FIXED,
+        };
+        let (addr, fd, flags) = match which {
+            CancelSync::UserData(user_data) => (user_data, -1, 0),
+            CancelSync::AllOfUserData(user_data) => (user_data, -1, IORING_ASYNC_CANCEL_ALL),
+            CancelSync::Fd(fd) => (0, fd, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL),
+            CancelSync::FixedFile(slot) => (
+                0,
+                slot as c_int,
+                IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_ALL,
+            ),
+            CancelSync::All => (0, -1, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL),
+        };
+        let forever = abi::__kernel_timespec {
+            tv_sec: -1,
+            tv_nsec: -1,
+        };
+        let arg = abi::io_uring_sync_cancel_reg {
+            addr,
+            fd,
+            flags,
+            timeout: timeout.unwrap_or(forever),
+            opcode: 0,
+            pad: [0; 7],
+            pad2: [0; 3],
+        };
+        // SAFETY: the kernel reads one struct during the call. It ends requests, which
+        // gives their memory back earlier, not later.
+        check(unsafe {
+            self.inner().register(
+                abi::IORING_REGISTER_SYNC_CANCEL,
+                (&raw const arg).cast::<c_void>(),
+                1,
+            )
+        })
     }
 
     /// Limits bounded and unbounded workers (0: leaves the limit); the limits
@@ -223,7 +421,7 @@ impl<K: Kernel, T> Ring<K, T> {
     /// EINVAL for another ring or size, EOVERFLOW if what is pending has no
     /// room, entries that were not submitted yet included.
     pub fn resize(&mut self, sq_entries: u32, cq_entries: u32) -> Result<(), Errno> {
-        self.give_back();
+        self.end_walk();
         // The kernel counts published entries only.
         let room = sq_entries.checked_next_power_of_two().unwrap_or(u32::MAX);
         if self.inner().sq_ready() > room {
@@ -251,6 +449,94 @@ impl<K: Kernel, T> Ring<K, T> {
     pub fn dontfork(&mut self) -> Result<(), Errno> {
         check(self.inner().dontfork()).map(|_| ())
     }
+}
+
+/// What a ring with restrictions allows: everything else is refused with EACCES.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Restriction(io_uring_restriction);
+
+impl Restriction {
+    /// As the kernel takes them.
+    pub(super) fn structs(restrictions: &[Self]) -> &[io_uring_restriction] {
+        // SAFETY: transparent: one is the other.
+        unsafe { core::slice::from_raw_parts(restrictions.as_ptr().cast(), restrictions.len()) }
+    }
+
+    const fn new(kind: u32, value: u8) -> Self {
+        Restriction(io_uring_restriction {
+            opcode: kind as u16,
+            register_op: value,
+            resv: 0,
+            resv2: [0; 3],
+        })
+    }
+
+    /// Allows a register call, by its number (`IORING_REGISTER_*`).
+    #[must_use]
+    pub const fn register(opcode: u8) -> Self {
+        Self::new(abi::IORING_RESTRICTION_REGISTER_OP, opcode)
+    }
+
+    /// Allows an operation.
+    #[must_use]
+    pub const fn sqe_op(op: Op) -> Self {
+        Self::new(abi::IORING_RESTRICTION_SQE_OP, op.0)
+    }
+
+    /// Allows these flags in entries.
+    #[must_use]
+    pub const fn sqe_flags_allowed(flags: SqeFlags) -> Self {
+        Self::new(abi::IORING_RESTRICTION_SQE_FLAGS_ALLOWED, flags.bits())
+    }
+
+    /// Wants these flags in every entry.
+    #[must_use]
+    pub const fn sqe_flags_required(flags: SqeFlags) -> Self {
+        Self::new(abi::IORING_RESTRICTION_SQE_FLAGS_REQUIRED, flags.bits())
+    }
+}
+
+impl From<Restriction> for io_uring_restriction {
+    fn from(restriction: Restriction) -> io_uring_restriction {
+        restriction.0
+    }
+}
+
+/// A clock that waits can be measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum ClockId {
+    /// Stands while the machine sleeps.
+    Monotonic = libc::CLOCK_MONOTONIC as u32,
+    /// Goes on while the machine sleeps.
+    Boottime = libc::CLOCK_BOOTTIME as u32,
+}
+
+/// How waits poll network devices ([`Ring::register_napi`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Napi {
+    /// How long, in microseconds.
+    pub busy_poll_usec: u32,
+    /// Whether rather than by interrupts.
+    pub prefer_busy_poll: bool,
+}
+
+/// Which requests [`Ring::cancel_sync`] cancels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CancelSync {
+    /// One with this tag.
+    UserData(u64),
+    /// All with this tag.
+    AllOfUserData(u64),
+    /// All of a descriptor.
+    Fd(c_int),
+    /// All of a registered file.
+    FixedFile(u32),
+    /// All.
+    All,
 }
 
 impl<K: Kernel> Ring<K, ThisThread> {
@@ -290,9 +576,19 @@ impl<K: Kernel, T> Ring<K, T> {
     }
 }
 
+/// -1 for a ring that has no descriptor (REGISTERED_FD_ONLY).
 #[cfg(feature = "std")]
 impl<K: Kernel, T> std::os::fd::AsRawFd for Ring<K, T> {
     fn as_raw_fd(&self) -> c_int {
         self.fd()
+    }
+}
+
+/// Readable when there are completions. Of a ring that may move: it has a descriptor.
+#[cfg(feature = "std")]
+impl<K: Kernel> std::os::fd::AsFd for Ring<K> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        // SAFETY: the descriptor is the ring's, which is borrowed with it.
+        unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd()) }
     }
 }

@@ -17,11 +17,19 @@ mod rw;
 mod sqe;
 mod wait;
 
+// The names of the C interface, for the crates that are generated from the same
+// table, and for programs that come from C.
+#[doc(hidden)]
 pub use fs::*;
+#[doc(hidden)]
 pub use net::*;
+#[doc(hidden)]
 pub use ring::*;
+#[doc(hidden)]
 pub use rw::*;
+#[doc(hidden)]
 pub use sqe::*;
+#[doc(hidden)]
 pub use wait::*;
 
 // The names without the prefix: `prep::read(…)`.
@@ -66,6 +74,10 @@ pub use rw::{
     prep_splice as splice, prep_sync_file_range as sync_file_range, prep_tee as tee,
     prep_write as write, prep_write_fixed as write_fixed, prep_writev as writev,
     prep_writev_fixed as writev_fixed, prep_writev2 as writev2,
+};
+pub use sqe::{
+    __set_target_fixed_file as set_target_fixed_file, sqe_set_buf_group as set_buf_group,
+    sqe_set_data as set_data, sqe_set_data64 as set_data64, sqe_set_flags as set_flags,
 };
 pub use wait::{
     prep_cancel as cancel, prep_cancel_fd as cancel_fd, prep_cancel64 as cancel64,

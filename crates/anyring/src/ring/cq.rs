@@ -30,6 +30,7 @@ pub const fn cqe_nr(flags: u32) -> u32 {
 
 /// A first look at the queue.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Peek {
     /// The first entry, or NULL.
     pub cqe: *mut io_uring_cqe,

@@ -19,17 +19,23 @@ use anyring_abi::{
 use crate::kernel::{Kernel, Linux};
 
 pub mod cq;
+// Hidden, not an interface: the engine is the other side of the protocol, and the model
+// checker of both runs these functions on words of its own.
+#[doc(hidden)]
 pub mod protocol;
 pub mod setup;
 pub mod sq;
+#[doc(hidden)]
 pub mod word;
 
 use word::{SharedWord, Word};
 
-/// State of the library's own in `int_flags`. Programs never look at it.
+/// State of the library's own in `int_flags`. Programs never look at it; the sibling
+/// crates do, which work on the same struct.
 ///
 /// Two bits sit where io_uring_enter(2) has them, so that the flags of every
 /// enter are one AND away.
+#[doc(hidden)]
 pub mod int_flags {
     /// Register calls take the registered ring index.
     pub const REG_REG_RING: u8 = 1 << 0;

@@ -52,12 +52,20 @@ impl<K: Kernel> RingRef<K> {
     #[inline(always)]
     #[must_use]
     pub fn get_sqe(self) -> Option<NonNull<io_uring_sqe>> {
+        self.get_slot().map(|sqe| initialized(sqe.as_ptr()))
+    }
+
+    /// The next free slot with what it held before; `None` when the queue is full.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn get_slot(self) -> Option<NonNull<io_uring_sqe>> {
         let tail = get!(self, sq.sqe_tail);
         if tail.wrapping_sub(self.sq_head()) >= get!(self, sq.ring_entries) {
             return None;
         }
         put!(self, tail.wrapping_add(1) => sq.sqe_tail);
-        Some(initialized(self.sqe_at(tail)))
+        // SAFETY: a slot of a valid ring, not NULL.
+        Some(unsafe { NonNull::new_unchecked(self.sqe_at(tail)) })
     }
 
     /// The next free 128-byte entry on an SQE128 or SQE_MIXED ring; `None` when
