@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyring::{Builder, prep};
-use anyring_engine::Selected;
+use anyring_engine::KernelOrEngine;
 use io_uring::{IoUring, opcode};
 
 use crate::contender::{Budget, Clock, Contender, Sample};
@@ -255,7 +255,7 @@ pub fn nops(batch: u32, peers: Peers) -> Result<(Topic, Contenders), String> {
         contenders.push(one(library.name, ring, batch));
     }
     contenders.push(one("io-uring crate", Crate(theirs), batch));
-    contenders.push(one(ENGINE, Ours::<Selected>::new(batch)?, batch));
+    contenders.push(one(ENGINE, Ours::<KernelOrEngine>::new(batch)?, batch));
     let topic = Topic {
         id: format!("nop-{batch}"),
         family: "calls",

@@ -1,7 +1,7 @@
 //! Who serves a contender's rings: Linux, or this project's userspace engine.
 
 use anyring::Kernel;
-use anyring_engine::{Choice, Selected, Served, choose, served};
+use anyring_engine::{Choice, KernelOrEngine, Served, choose, served};
 
 use crate::counted::Counted;
 
@@ -36,14 +36,14 @@ impl Seam for Counted {
 }
 
 /// The engine. It calls the kernel as often as it has to, and does not count.
-impl Seam for Selected {
+impl Seam for KernelOrEngine {
     const COUNTS: bool = false;
 
     fn get() -> Self {
         // Whatever the environment says. Nobody else here asks for the choice:
         // the other contenders' rings are Linux' own.
         choose(Some(Choice::Userspace));
-        Selected::new()
+        KernelOrEngine::new()
     }
 
     fn check(fd: i32) -> Result<(), String> {

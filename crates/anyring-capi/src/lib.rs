@@ -35,12 +35,12 @@ pub mod submit;
 
 use anyring::RingRef;
 use anyring::abi::io_uring;
-use anyring_engine::Selected;
+use anyring_engine::KernelOrEngine;
 
 /// What serves the rings of this library: the kernel, unless a user, a program
 /// or a packager chose otherwise.
-type Serving = Selected<engine::Place>;
-const KERNEL: Serving = Selected::new();
+type Serving = KernelOrEngine<engine::Place>;
+const KERNEL: Serving = KernelOrEngine::new();
 
 /// The ring behind a C pointer.
 ///

@@ -1,6 +1,6 @@
 //! A kernel in user space that serves io_uring rings where io_uring is blocked.
 //!
-//! It stands behind the core's seam ([`Selected`] is an
+//! It stands behind the core's seam ([`KernelOrEngine`] is an
 //! [`anyring::Kernel`]), consumes SQEs from and posts CQEs into the same shared
 //! rings as the kernel, and makes only ordinary system calls, each subject to
 //! the policy that the process runs under: nothing is bypassed.
@@ -16,11 +16,11 @@
 //!
 //! ```
 //! use anyring::{Builder, prep};
-//! use anyring_engine::{Choice, Selected, Served, choose, served};
+//! use anyring_engine::{Choice, KernelOrEngine, Served, choose, served};
 //!
 //! # fn main() -> Result<(), anyring::Errno> {
 //! choose(Some(Choice::Userspace));
-//! let mut ring = Builder::new(8).build_on(<Selected>::new())?;
+//! let mut ring = Builder::new(8).build_on(<KernelOrEngine>::new())?;
 //! assert_eq!(served(ring.fd()), Served::Userspace(0));
 //! prep::nop(ring.next_sqe().expect("an empty queue has room"));
 //! // SAFETY: a nop has no memory of ours.
@@ -47,7 +47,9 @@ mod wait;
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
 pub use os::arena::Arena;
 pub use os::log::log;
-pub use select::{BuiltIn, Choice, Selected, Served, Source, choice, choose, served, set_default};
+pub use select::{
+    BuiltIn, Choice, KernelOrEngine, Served, Source, choice, choose, served, set_default,
+};
 
 /// The one symbol of the engine's own shared library.
 #[cfg(anyring_staticlib)]

@@ -82,14 +82,14 @@ const BUILT_IN: Choice = match option_env!("ANYRING_DEFAULT_ENGINE") {
 /// 0: not looked up yet.
 static CHOICE: AtomicU8 = AtomicU8::new(0);
 /// What the program chose, 0 for nothing.
-static WISH: AtomicU8 = AtomicU8::new(0);
+static PROGRAM_CHOICE: AtomicU8 = AtomicU8::new(0);
 static DEFAULT: AtomicU8 = AtomicU8::new(BUILT_IN as u8);
 
 /// What holds for the next ring: the program's wish, else `ANYRING_ENGINE`,
 /// else the default.
 pub fn choice() -> Choice {
-    if let Some(wish) = Choice::from_number(WISH.load(Ordering::Relaxed)) {
-        return wish;
+    if let Some(program_choice) = Choice::from_number(PROGRAM_CHOICE.load(Ordering::Relaxed)) {
+        return program_choice;
     }
     if let Some(found) = Choice::from_number(CHOICE.load(Ordering::Relaxed)) {
         return found;
@@ -108,8 +108,11 @@ pub fn choice() -> Choice {
 
 /// Chooses for the rings made from now on, whatever the environment says;
 /// `None` leaves it to that again.
-pub fn choose(wish: Option<Choice>) {
-    WISH.store(wish.map_or(0, |wish| wish as u8), Ordering::Relaxed);
+pub fn choose(program_choice: Option<Choice>) {
+    PROGRAM_CHOICE.store(
+        program_choice.map_or(0, |program_choice| program_choice as u8),
+        Ordering::Relaxed,
+    );
 }
 
 /// Sets what holds where neither program nor environment say anything.
@@ -165,7 +168,7 @@ unsafe impl Source for BuiltIn {
 
 /// The kernel that serves rings by the [`choice`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Selected<S: Source = BuiltIn>(PhantomData<S>);
+pub struct KernelOrEngine<S: Source = BuiltIn>(PhantomData<S>);
 
 /// Whether the kernel made a ring for this process.
 static KERNEL_SERVES: AtomicBool = AtomicBool::new(false);
@@ -319,7 +322,7 @@ unsafe fn register_beside_engine(
 
 // SAFETY: rings of the kernel are served by the kernel; the engine upholds the
 // same contract for its own: see `memory` and `ring`.
-unsafe impl<S: Source> Kernel for Selected<S> {
+unsafe impl<S: Source> Kernel for KernelOrEngine<S> {
     unsafe fn setup(self, entries: c_uint, params: *mut io_uring_params) -> c_int {
         // SAFETY: handed on from the caller.
         unsafe { set_up::<S>(entries, params, false) }
@@ -496,11 +499,11 @@ unsafe fn register_without_ring<S: Source>(
     }
 }
 
-impl<S: Source> Selected<S> {
+impl<S: Source> KernelOrEngine<S> {
     /// This kernel.
     #[must_use]
     pub const fn new() -> Self {
-        Selected(PhantomData)
+        KernelOrEngine(PhantomData)
     }
 
     /// io_uring_setup(2) for a program that maps the descriptor itself, by its

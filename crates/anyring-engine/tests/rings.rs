@@ -4,9 +4,9 @@
 #[path = "../../anyring/tests/common/rings.rs"]
 mod rings;
 
-use anyring_engine::{BuiltIn, Choice, Selected, Served, choice, served};
+use anyring_engine::{BuiltIn, Choice, KernelOrEngine, Served, choice, served};
 
-const KERNEL: Selected<BuiltIn> = Selected::new();
+const KERNEL: KernelOrEngine<BuiltIn> = KernelOrEngine::new();
 
 /// Which engine serves is what was asked for.
 #[test]

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use anyring::abi::*;
 use anyring::ring::setup::{empty, params, queue_exit, queue_init_params};
 use anyring::{RingRef, prep};
-use anyring_engine::{BuiltIn, Choice, Selected, choose};
+use anyring_engine::{BuiltIn, Choice, KernelOrEngine, choose};
 
-type Engine = Selected<BuiltIn>;
+type Engine = KernelOrEngine<BuiltIn>;
 
 /// Completions that each scenario is about.
 const COUNT: u64 = 4000;

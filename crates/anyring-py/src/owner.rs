@@ -32,12 +32,12 @@ use anyring::Kernel;
 use anyring::ring::setup::queue_sizes;
 use anyring_abi as abi;
 use anyring_abi::{io_uring_params, io_uring_rsrc_update};
-use anyring_engine::{Selected, Served};
+use anyring_engine::{KernelOrEngine, Served};
 use pyo3::prelude::*;
 
 use crate::fork::generation;
 
-const INNER: Selected = Selected::new();
+const INNER: KernelOrEngine = KernelOrEngine::new();
 /// No descriptor, no index.
 const NONE: c_int = -1;
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyring::Ring;
-use anyring_engine::Selected;
+use anyring_engine::KernelOrEngine;
 use io_uring::IoUring;
 
 use super::{bundle, epoll, multishot, plain, poll};
@@ -81,8 +81,10 @@ fn serve(site: &Site, ready: &Sender<()>, peers: Peers, plan: Plan) -> Result<()
         "liburing, plain" | "liburing, multishot" => in_c(site, ready, peers.liburing, plan),
         "io-uring crate, plain" => plain::serve::<IoUring>(site, ready, connections),
         "io-uring crate, multishot" => multishot::serve::<IoUring>(site, ready, false),
-        "userspace engine, plain" => plain::serve::<Ring<Selected>>(site, ready, connections),
-        "userspace engine, multishot" => multishot::serve::<Ring<Selected>>(site, ready, false),
+        "userspace engine, plain" => plain::serve::<Ring<KernelOrEngine>>(site, ready, connections),
+        "userspace engine, multishot" => {
+            multishot::serve::<Ring<KernelOrEngine>>(site, ready, false)
+        }
         _ => Err("no such server".into()),
     }
 }

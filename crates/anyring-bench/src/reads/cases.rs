@@ -1,7 +1,7 @@
 //! The groups of random reads.
 
 use anyring::abi::{IORING_SETUP_IOPOLL, IORING_SETUP_SQPOLL};
-use anyring_engine::Selected;
+use anyring_engine::KernelOrEngine;
 
 use super::in_c::InC;
 use super::others::{AioQueue, Crate, Pread};
@@ -110,7 +110,7 @@ impl Makers {
             }
             "pread, 4 threads" => boxed(Engine::new(name, data, shape, Threads::new), thorough),
             ENGINE => {
-                let make = |s: &Setup| Ours::<Selected>::new(s, Features::default());
+                let make = |s: &Setup| Ours::<KernelOrEngine>::new(s, Features::default());
                 boxed(Engine::new(name, data, shape, make), thorough)
             }
             "Linux AIO" => boxed(Engine::new(name, data, shape, AioQueue::new), thorough),

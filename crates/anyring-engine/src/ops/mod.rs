@@ -111,7 +111,7 @@ enum Route {
 ///
 /// An `issue` may name its next step itself where that is not its row's: an
 /// [`Outcome::Poll`] for other events, an [`Outcome::Work`]. A call that looks names up
-/// runs in the pool only if the pool's threads have the submitter's rights (see
+/// runs in the pool only if the pool's threads have the submitter's credentials (see
 /// `file::queue`).
 #[inline]
 fn route(state: &State, request: &Request, def: &OpDef, moment: Moment) -> Route {

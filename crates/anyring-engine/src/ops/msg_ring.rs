@@ -11,7 +11,7 @@ use crate::ring::message::{Kind, Message};
 use crate::ring::state::State;
 
 /// What an SQE says.
-pub(crate) fn letter(
+pub(crate) fn message_of(
     sqe: &io_uring_sqe,
     target: c_int,
     file: impl FnOnce(u32) -> Result<Arc<crate::os::sys::Fd>, c_int>,
@@ -20,11 +20,11 @@ pub(crate) fn letter(
     if sqe.buf_index != 0 || sqe.personality != 0 || sqe.op_flags & !known != 0 {
         return Err(-libc::EINVAL);
     }
-    let quiet = sqe.op_flags & abi::IORING_MSG_RING_CQE_SKIP != 0;
+    let skips_cqe = sqe.op_flags & abi::IORING_MSG_RING_CQE_SKIP != 0;
     let passes = sqe.op_flags & abi::IORING_MSG_RING_FLAGS_PASS != 0;
     let kind = match sqe.addr as u32 {
         abi::IORING_MSG_DATA => {
-            if sqe.addr3 as u32 != 0 || quiet || !passes && sqe.file_index != 0 {
+            if sqe.addr3 as u32 != 0 || skips_cqe || !passes && sqe.file_index != 0 {
                 return Err(-libc::EINVAL);
             }
             Kind::Data
@@ -36,7 +36,7 @@ pub(crate) fn letter(
             Kind::File {
                 file: file(sqe.addr3 as u32)?,
                 index: sqe.file_index,
-                quiet,
+                skips_cqe,
             }
         }
         _ => return Err(-libc::EINVAL),
@@ -59,27 +59,27 @@ pub(crate) fn issue(state: &mut State, request: &mut Request, _: Option<u32>) ->
         File::Borrowed(fd) => *fd,
         _ => return Outcome::Done(-libc::EBADFD),
     };
-    let written = letter(&request.sqe, target, |index| {
+    let written = message_of(&request.sqe, target, |index| {
         match super::fixed_file(state, index) {
             Ok(File::Held(file)) => Ok(file),
             _ => Err(-libc::EBADF),
         }
     });
-    match written.and_then(|letter| {
+    match written.and_then(|message| {
         state.outbox.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
-        Ok(letter)
+        Ok(message)
     }) {
-        Ok(letter) => {
-            state.written = Some(letter);
-            Outcome::Parked(Stage::Messaging)
+        Ok(message) => {
+            state.written = Some(message);
+            Outcome::Suspended(Stage::Messaging)
         }
         Err(error) => Outcome::Done(error),
     }
 }
 
-/// The request is stored: the letter gets its sender's number.
+/// The request is stored: the message gets its sender's number.
 pub(crate) fn named(state: &mut State, id: crate::request::Id) {
-    if let Some(letter) = state.written.take() {
-        state.outbox.push((id, letter));
+    if let Some(message) = state.written.take() {
+        state.outbox.push((id, message));
     }
 }

@@ -14,7 +14,7 @@ use super::{
     cancel, checks, command, descriptor, file, files_update, futex, link, msg_ring, net, nop, poll,
     provide, rw, socket, splice, timeout, waitid,
 };
-use crate::request::{Outcome, Request, Selected};
+use crate::request::{Outcome, PickedBuffer, Request};
 use crate::ring::state::State;
 
 /// Number of operations that the engine has a row for.
@@ -55,7 +55,7 @@ type Check = fn(&State, &Request) -> Result<(), c_int>;
 type Prepare = fn(&Request) -> Result<(), c_int>;
 type CopyArguments = fn(&mut Request) -> Result<(), c_int>;
 type Issue = fn(&mut State, &mut Request, Option<u32>) -> Outcome;
-type UsesBuffer = fn(c_int, &Request, Selected, i32) -> bool;
+type UsesBuffer = fn(c_int, &Request, PickedBuffer, i32) -> bool;
 
 /// One operation as the engine serves it.
 ///

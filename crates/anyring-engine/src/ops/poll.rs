@@ -101,7 +101,7 @@ fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
             ring.put_back(state);
         }
         // What was taken does not make it readable any more.
-        state.quiet(ring.signal.get());
+        state.clear_readable(ring.signal.get());
         let completions = state.cq_ready() != 0 || state.cq.has_more();
         let room = !state.gone && !state.sq.is_full(&state.memory);
         let readable = if completions { libc::EPOLLIN } else { 0 };
@@ -114,7 +114,7 @@ fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
     // Its lock may be held by a thread that waits for ours, so that it is not waited
     // for without end; most often it is the driver's, for a moment.
     (0..LOOKS).find_map(|_| {
-        ring.glance(look).or_else(|| {
+        ring.try_peek(look).or_else(|| {
             let _ = sys::plain(libc::SYS_sched_yield, &[]);
             None
         })

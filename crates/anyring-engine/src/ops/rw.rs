@@ -14,7 +14,7 @@ use super::work;
 use crate::os::file_cache;
 use crate::os::sys::{self, Sys};
 use crate::os::user_memory;
-use crate::request::{Data, Outcome, Request, Selected};
+use crate::request::{Data, Outcome, PickedBuffer, Request};
 use crate::ring::state::State;
 
 const RWF_NOWAIT: u32 = libc::RWF_NOWAIT as u32;
@@ -88,7 +88,12 @@ pub(crate) fn fell_short(request: &Request, res: i32) -> bool {
 
 /// Whether a read that moved nothing keeps its provided buffer: it does, unless the
 /// buffer is one of a ring and the file such that it could have been waited for.
-pub(crate) fn uses_buffer(epoll: c_int, request: &Request, selected: Selected, res: i32) -> bool {
+pub(crate) fn uses_buffer(
+    epoll: c_int,
+    request: &Request,
+    selected: PickedBuffer,
+    res: i32,
+) -> bool {
     let fd = request.file.fd();
     let had_file = res != -libc::EBADF || sys::is_open(fd);
     res < 0 && had_file && !(selected.ring && sys::is_pollable(epoll, fd))
@@ -356,12 +361,12 @@ pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32
             Ok(()) if is_short(request) => Outcome::Done(-libc::EINVAL),
             // What can only fail is never ready, and a worker's call fails at once.
             Ok(()) if is_idle(request) => by_worker(state, request),
-            Ok(()) => park(state, request),
+            Ok(()) => would_block(state, request),
             Err(error) => Outcome::Done(error),
         };
     }
     if request.no_nowait {
-        return park(state, request);
+        return would_block(state, request);
     }
     // As by a worker of the kernel's: no SIGPIPE comes to the program.
     let _quiet = (state.inside && writes(request) && request.has(abi::IOSQE_ASYNC))
@@ -385,7 +390,7 @@ pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32
             Err(e) if e == -libc::EINVAL && events.is_none() && is_in_vain(request) => {
                 // What cannot be read or written at all is found so when it is
                 // ready.
-                return park(state, request);
+                return would_block(state, request);
             }
             Err(e) if e == -libc::EOPNOTSUPP && writes(request) && asks_in_vain(request) => {
                 return partial(request, -libc::EAGAIN);
@@ -394,7 +399,7 @@ pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32
                 if request.sqe.op_flags & RWF_NOWAIT != 0 {
                     return partial(request, e);
                 }
-                return park(state, request);
+                return would_block(state, request);
             }
             Err(e) if e == -libc::EOPNOTSUPP && request.sqe.op_flags & RWF_NOWAIT == 0 => {
                 request.no_nowait = true;
@@ -406,7 +411,7 @@ pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32
                         Err(error) => partial(request, error),
                     };
                 }
-                return park(state, request);
+                return would_block(state, request);
             }
             Err(error) => {
                 if error == -libc::EPIPE && !state.inside && !request.has(abi::IOSQE_ASYNC) {
@@ -432,12 +437,12 @@ fn by_worker(state: &mut State, request: &mut Request) -> Outcome {
         }
         Err(e) if e != -libc::EAGAIN && e != -libc::EOPNOTSUPP && e != -libc::ESPIPE => {
             if e == -libc::EINVAL && is_in_vain(request) {
-                return park(state, request);
+                return would_block(state, request);
             }
             Outcome::Done(e)
         }
         Ok(count) if count != 0 => Outcome::Done(count as i32),
-        _ => park(state, request),
+        _ => would_block(state, request),
     }
 }
 
@@ -555,7 +560,7 @@ fn move_nothing(state: &mut State, request: &mut Request, waited: bool) -> Optio
     if writes(request) {
         match write_nothing(request) {
             Some(Err(e)) if e == -libc::EAGAIN && !refuses_to_wait(request) => {
-                return Some(park(state, request));
+                return Some(would_block(state, request));
             }
             Some(result) => return Some(Outcome::Done(sys::to_res(result))),
             None => {}
@@ -571,7 +576,7 @@ fn move_nothing(state: &mut State, request: &mut Request, waited: bool) -> Optio
         return None;
     }
     request.no_nowait = true;
-    Some(park(state, request))
+    Some(would_block(state, request))
 }
 
 fn refuses_to_wait(request: &Request) -> bool {
@@ -588,7 +593,7 @@ fn raise_for_submitter(state: &State, request: &Request) {
 }
 
 /// Has to wait.
-fn park(state: &mut State, request: &mut Request) -> Outcome {
+fn would_block(state: &mut State, request: &mut Request) -> Outcome {
     if writes(request) && state.inside && !request.has(abi::IOSQE_ASYNC) {
         request.submitter = sys::gettid();
     }

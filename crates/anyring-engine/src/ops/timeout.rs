@@ -117,7 +117,7 @@ pub(crate) fn issue_link(_: &mut State, _: &mut Request, _: Option<u32>) -> Outc
 /// TIMEOUT.
 pub(crate) fn start(state: &mut State, request: &mut Request, _: Option<u32>) -> Outcome {
     match set(request, state.count) {
-        Ok(()) => Outcome::Parked(Stage::Timing),
+        Ok(()) => Outcome::Suspended(Stage::Timing),
         Err(error) => Outcome::Done(error),
     }
 }

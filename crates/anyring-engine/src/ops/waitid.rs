@@ -84,5 +84,5 @@ pub(crate) fn issue(_: &mut State, request: &mut Request, _: Option<u32>) -> Out
         target: None,
         repeats: 0,
     });
-    Outcome::Parked(Stage::Timing)
+    Outcome::Suspended(Stage::Timing)
 }

@@ -1,4 +1,4 @@
-//! Closing many descriptors with few system calls.
+//! CloseBatch many descriptors with few system calls.
 
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -7,14 +7,14 @@ use crate::os::sys::{self, Fd};
 
 /// Descriptors that are closed together, if that is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Closing {
+pub(crate) struct CloseBatch {
     numbers: Vec<c_int>,
     collects: bool,
     /// The kernel, or a policy, knows no ranges.
     one_by_one: bool,
 }
 
-impl Closing {
+impl CloseBatch {
     /// From now on they are collected.
     pub(crate) fn begin(&mut self) {
         self.collects = true;

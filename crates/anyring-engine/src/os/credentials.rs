@@ -1,4 +1,4 @@
-//! Whose rights a thread has.
+//! Whose credentials a thread has.
 //!
 //! The kernel's io_uring does everything with the credentials of the thread
 //! that submitted it. Credentials belong to threads: libc changes them for all
@@ -22,12 +22,12 @@ const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 /// Groups that fit into one call without asking for their number.
 const GROUPS: usize = 256;
 
-/// The threads of the engine, and whose rights they have.
+/// The threads of the engine, and whose credentials they have.
 #[derive(Debug)]
 struct Engine {
     threads: u32,
-    rights: u64,
-    /// Some were started by threads of other rights.
+    credentials: u64,
+    /// Some were started by threads of other credentials.
     mixed: bool,
     /// Their numbers, as far as they run and there was memory.
     ids: Vec<c_int>,
@@ -39,7 +39,7 @@ impl Engine {
     const fn new() -> Engine {
         Engine {
             threads: 0,
-            rights: 0,
+            credentials: 0,
             mixed: false,
             ids: Vec::new(),
             starter: 0,
@@ -93,7 +93,7 @@ fn looks_alike(one: c_int, other: c_int) -> bool {
     same(b"/cwd") && same(b"/root") && sys::umask_of(one) == sys::umask_of(other)
 }
 
-/// The calling thread's rights as a number, never 0: ids for files, groups,
+/// The calling thread's credentials as a number, never 0: ids for files, groups,
 /// capabilities, whether it may gain any, and whether names mean the same to it as
 /// to the engine's threads.
 pub(crate) fn here() -> u64 {
@@ -131,14 +131,14 @@ pub(crate) fn here() -> u64 {
     hash.max(1)
 }
 
-/// A thread of the engine is about to start, with the rights of this one.
+/// A thread of the engine is about to start, with the credentials of this one.
 pub(crate) fn begin_thread() {
-    let rights = here();
-    let mut engine = ENGINE.lock_quietly();
+    let credentials = here();
+    let mut engine = ENGINE.lock_without_signals();
     if engine.threads == 0 {
-        engine.rights = rights;
+        engine.credentials = credentials;
         engine.mixed = false;
-    } else if engine.rights != rights {
+    } else if engine.credentials != credentials {
         engine.mixed = true;
     }
     engine.threads += 1;
@@ -149,7 +149,7 @@ pub(crate) fn begin_thread() {
 /// It runs: this is it.
 pub(crate) fn thread_runs() {
     let me = sys::gettid();
-    let mut engine = ENGINE.lock_quietly();
+    let mut engine = ENGINE.lock_without_signals();
     if engine.ids.try_reserve(1).is_ok() {
         engine.ids.push(me);
     }
@@ -158,7 +158,7 @@ pub(crate) fn thread_runs() {
 
 /// One did not start.
 pub(crate) fn no_thread() {
-    let mut engine = ENGINE.lock_quietly();
+    let mut engine = ENGINE.lock_without_signals();
     engine.threads -= 1;
     engine.witness();
 }
@@ -166,17 +166,17 @@ pub(crate) fn no_thread() {
 /// This one ends.
 pub(crate) fn end_thread() {
     let me = sys::gettid();
-    let mut engine = ENGINE.lock_quietly();
+    let mut engine = ENGINE.lock_without_signals();
     engine.threads -= 1;
     engine.ids.retain(|id| *id != me);
     engine.witness();
 }
 
 /// Whether all threads of the engine (or those it would start now, from a
-/// thread of these rights) have them.
-pub(crate) fn are_the_engines(rights: u64) -> bool {
-    let engine = ENGINE.lock_quietly();
-    engine.threads == 0 || !engine.mixed && engine.rights == rights
+/// thread of these credentials) have them.
+pub(crate) fn are_the_engines(credentials: u64) -> bool {
+    let engine = ENGINE.lock_without_signals();
+    engine.threads == 0 || !engine.mixed && engine.credentials == credentials
 }
 
 /// Forgets the threads, which the child does not have.

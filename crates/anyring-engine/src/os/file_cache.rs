@@ -1,7 +1,7 @@
 //! Open files of the program that requests hold on to.
 //!
 //! The kernel's io_uring holds the file itself; the engine can only hold a second
-//! descriptor of it. Two things follow. Closing any descriptor of a file ends all
+//! descriptor of it. Two things follow. CloseBatch any descriptor of a file ends all
 //! POSIX locks (`F_SETLK`) that the process has on it, those of a database on its
 //! files, say: so while there are locks, the second descriptor stays open, and is
 //! used again. And descriptors are few: requests that work at given offsets of one
@@ -93,7 +93,7 @@ pub(crate) fn hold(fd: c_int) -> Sys<Arc<Fd>> {
         return user_memory::shared(sys::dup(fd)?);
     };
     let kept = {
-        let mut files = FILES.lock_quietly();
+        let mut files = FILES.lock_without_signals();
         let held = files
             .held
             .iter()
@@ -112,7 +112,7 @@ pub(crate) fn hold(fd: c_int) -> Sys<Arc<Fd>> {
         Some(kept) => Fd::of_program(kept, fd),
         None => sys::dup(fd)?,
     })?;
-    let mut files = FILES.lock_quietly();
+    let mut files = FILES.lock_without_signals();
     files.held.retain(|(_, other)| other.strong_count() != 0);
     if files.held.try_reserve(1).is_ok() {
         files.held.push((key, Arc::downgrade(&file)));
@@ -144,7 +144,7 @@ pub(crate) fn is_locked(fd: c_int) -> bool {
 pub(crate) fn close(fd: c_int, from: c_int) {
     if is_locked(fd) {
         if let Some(key) = Key::of(fd, from) {
-            let mut files = FILES.lock_quietly();
+            let mut files = FILES.lock_without_signals();
             if files.kept.try_reserve(1).is_ok() {
                 files.kept.push((key, fd));
                 KEPT.store(files.kept.len(), Ordering::Relaxed);
@@ -160,7 +160,7 @@ pub(crate) fn sweep() -> bool {
     if KEPT.load(Ordering::Relaxed) == 0 {
         return false;
     }
-    let mut files = FILES.lock_quietly();
+    let mut files = FILES.lock_without_signals();
     files.kept.retain(|(_, fd)| {
         let stays = is_locked(*fd);
         if !stays {

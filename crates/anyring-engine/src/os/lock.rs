@@ -54,9 +54,9 @@ impl<T> Mutex<T> {
     /// Waits for the lock, with signals blocked until it is free again: what all
     /// rings share must not be held by a thread that a handler interrupts, since
     /// the handler may use a ring.
-    pub(crate) fn lock_quietly(&self) -> Quiet<'_, T> {
+    pub(crate) fn lock_without_signals(&self) -> NoSignalsGuard<'_, T> {
         let signals = NoSignals::new();
-        Quiet {
+        NoSignalsGuard {
             guard: self.lock(),
             _signals: signals,
         }
@@ -138,19 +138,19 @@ impl<T> DerefMut for Guard<'_, T> {
 
 /// The lock, held by a thread that takes no signals. They come after it is free.
 #[derive(Debug)]
-pub(crate) struct Quiet<'a, T> {
+pub(crate) struct NoSignalsGuard<'a, T> {
     guard: Guard<'a, T>,
     _signals: NoSignals,
 }
 
-impl<T> Deref for Quiet<'_, T> {
+impl<T> Deref for NoSignalsGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
         &self.guard
     }
 }
 
-impl<T> DerefMut for Quiet<'_, T> {
+impl<T> DerefMut for NoSignalsGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.guard
     }

@@ -1,8 +1,8 @@
 //! What threads share: atomics, cells, and words to sleep on.
 //!
 //! The modules that need nothing else of the engine (`lock`, `queue`, `shared`,
-//! `sq`, `cq`, `doze`, `cells`,
-//! `care`) name them by `super::sync`: `tests/loom` compiles the same
+//! `sq`, `cq`, `sqpoll_idle`, `cells`,
+//! `driver_policy`) name them by `super::sync`: `tests/loom` compiles the same
 //! files with loom's, and lets every interleaving happen.
 //!
 //! # Safety
@@ -20,7 +20,7 @@ use super::sys;
 pub(crate) const SPINS: u32 = 100;
 
 /// Ticks with a waiting program until the driver lets go of its ring.
-pub(crate) const PATIENCE: u32 = 10;
+pub(crate) const WAITER_TICKS: u32 = 10;
 
 /// A function that makes a static's value; loom's cannot be constant.
 macro_rules! constant {

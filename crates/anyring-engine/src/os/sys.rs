@@ -118,7 +118,7 @@ pub(crate) fn close_range(first: c_int, last: c_int) -> Sys {
 
 /// Descriptors of the engine start here, out of the way of programs that
 /// count on small numbers; below, if the limit on open files is lower.
-pub(crate) const ABOVE: usize = 200;
+pub(crate) const MIN_PRIVATE_FD: usize = 200;
 
 /// A second descriptor of the same open file, close-on-exec.
 pub(crate) fn dup(fd: c_int) -> Sys<Fd> {
@@ -250,7 +250,7 @@ pub(crate) fn map_shared(fd: c_int, offset: u64, bytes: usize) -> Sys<*mut c_voi
 fn dup_number(fd: c_int) -> Sys<c_int> {
     plain(
         libc::SYS_fcntl,
-        &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, ABOVE],
+        &[fd as usize, libc::F_DUPFD_CLOEXEC as usize, MIN_PRIVATE_FD],
     )
     .or_else(|error| match error {
         e if e == -libc::EINVAL => plain(

@@ -76,7 +76,7 @@ impl<J> Queue<J> {
         start: impl FnOnce() -> Result<(), c_int>,
         watch: impl FnOnce() -> Result<(), c_int>,
     ) -> Result<(), c_int> {
-        let mut jobs = self.jobs.lock_quietly();
+        let mut jobs = self.jobs.lock_without_signals();
         jobs.waiting.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
         if jobs.idle as usize <= jobs.waiting.len() {
             if jobs.threads < limit {
@@ -162,7 +162,7 @@ impl<J> Queue<J> {
 
     /// Takes out the first job that matches.
     pub(crate) fn take_out(&self, matches: impl Fn(&J) -> bool) -> Option<J> {
-        let mut jobs = self.jobs.lock_quietly();
+        let mut jobs = self.jobs.lock_without_signals();
         let place = jobs.waiting.iter().position(matches)?;
         jobs.waiting.remove(place)
     }

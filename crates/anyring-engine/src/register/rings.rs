@@ -85,10 +85,10 @@ pub(super) fn send_message(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     if sqe.addr != u64::from(abi::IORING_MSG_DATA) {
         return Err(-libc::EINVAL);
     }
-    let letter = msg_ring::letter(&sqe, sqe.fd, |_| Err(-libc::EINVAL))?;
+    let message = msg_ring::message_of(&sqe, sqe.fd, |_| Err(-libc::EINVAL))?;
     match message::find(sqe.fd) {
         Err(e) if e == -libc::EBADFD => Err(crate::ring::NOT_OURS),
-        _ => message::send(letter),
+        _ => message::send(message),
     }
 }
 

@@ -117,7 +117,7 @@ impl State {
 
     /// Tells whoever has to know that something was posted. Under the lock, so
     /// that none of them can see it too late.
-    pub(crate) fn announce(&mut self, signal: c_int, kick: c_int, me: u64) {
+    pub(crate) fn notify_waiters(&mut self, signal: c_int, kick: c_int, me: u64) {
         if !self.cq.news.posted || self.gone {
             return;
         }
@@ -158,7 +158,7 @@ impl State {
 
     /// Deferred work is pending: signals that once until an enter fetches it.
     pub(crate) fn notify_pending(&mut self) {
-        if !core::mem::replace(&mut self.told_pending, true) {
+        if !core::mem::replace(&mut self.pending_signalled, true) {
             self.signal_notify();
         }
     }
@@ -166,8 +166,8 @@ impl State {
     /// Whether deferred work has to be looked out for: a registered eventfd is to be
     /// signalled for it, and was not since the last enter that fetched.
     #[inline]
-    pub(crate) fn looks_out(&self) -> bool {
-        !self.told_pending
+    pub(crate) fn signals_pending(&self) -> bool {
+        !self.pending_signalled
             && self
                 .notify
                 .as_ref()
@@ -221,7 +221,7 @@ impl State {
     }
 
     /// The ring fd is readable and the queue empty: makes it unreadable.
-    pub(crate) fn quiet(&mut self, signal: c_int) {
+    pub(crate) fn clear_readable(&mut self, signal: c_int) {
         if self.signalled && self.cq_ready() == 0 && !self.cq.has_more() {
             sys::drain(signal);
             self.signalled = false;

@@ -96,7 +96,7 @@ impl State {
         if let Some(at) = self.left.iter().position(|left| left.0 == id) {
             self.left.swap_remove(at);
             if res >= 0 {
-                self.closing.close(Fd::own(res));
+                self.close_batch.close(Fd::own(res));
             }
             return;
         }
@@ -123,7 +123,7 @@ impl State {
             Outcome::WouldBlock => return self.end(id, request, -libc::EAGAIN, 0, None),
             Outcome::Poll(_) => Stage::Polling,
             Outcome::Work(_) => Stage::Working,
-            Outcome::Parked(stage) => stage,
+            Outcome::Suspended(stage) => stage,
         };
         if !request.counted {
             request.counted = true;
@@ -148,8 +148,8 @@ impl State {
                     self.fail(id, error);
                 }
             }
-            Outcome::Parked(Stage::Timing) => ops::timeout::armed(self, id),
-            Outcome::Parked(Stage::Messaging) => ops::msg_ring::named(self, id),
+            Outcome::Suspended(Stage::Timing) => ops::timeout::armed(self, id),
+            Outcome::Suspended(Stage::Messaging) => ops::msg_ring::named(self, id),
             _ => {}
         }
         self.guard(id);
@@ -216,7 +216,7 @@ impl State {
             }
             self.unwatch(&watch);
             if let Some(own) = watch.own.take() {
-                self.closing.close(own);
+                self.close_batch.close(own);
             }
         }
         // A timer that was read but never started is not to be stopped.

@@ -92,7 +92,7 @@ impl State {
     }
 
     /// Cancels a chain from this request on.
-    fn cancel_chain(&mut self, first: Id, quiet: bool) {
+    fn cancel_chain(&mut self, first: Id, silent: bool) {
         let mut at = Some(first);
         while let Some(id) = at {
             let Some(mut request) = self.take(id) else {
@@ -106,7 +106,7 @@ impl State {
                 self.draining = None;
             }
             self.release(id);
-            if !quiet {
+            if !silent {
                 self.post(Completion {
                     user_data: request.sqe.user_data,
                     res: -libc::ECANCELED,

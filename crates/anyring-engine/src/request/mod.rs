@@ -128,7 +128,7 @@ pub(crate) struct Timer {
 
 /// A buffer taken from a group.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Selected {
+pub(crate) struct PickedBuffer {
     pub(crate) addr: u64,
     pub(crate) len: u32,
     pub(crate) bid: u16,
@@ -185,7 +185,7 @@ pub(crate) struct Request {
     pub(crate) data: Data,
     /// Bytes so far, of operations that go on after a short transfer.
     pub(crate) done: usize,
-    pub(crate) selected: Option<Selected>,
+    pub(crate) selected: Option<PickedBuffer>,
     /// The registered buffer it uses.
     pub(crate) buffer: crate::ops::rw::Kept,
     /// The file does not know "do not wait": it is asked whether it is ready.
@@ -202,9 +202,9 @@ pub(crate) struct Request {
     pub(crate) cancelled: bool,
     /// Posted something already (multishot).
     pub(crate) posted: bool,
-    /// Of what looks names up but is not started at once: whose rights its
+    /// Of what looks names up but is not started at once: whose credentials its
     /// submitter had, otherwise 0.
-    pub(crate) rights: u64,
+    pub(crate) credentials: u64,
     /// Of a write that waits: the thread that submitted it, otherwise 0.
     pub(crate) submitter: c_int,
     /// Submission order.
@@ -236,7 +236,7 @@ impl Request {
             owes: false,
             cancelled: false,
             posted: false,
-            rights: 0,
+            credentials: 0,
             submitter: 0,
             order,
         }
@@ -318,7 +318,7 @@ pub(crate) enum Outcome {
     /// To be done where it may block.
     Work(Work),
     /// Something else will finish it; its stage says what.
-    Parked(Stage),
+    Suspended(Stage),
 }
 
 impl From<Result<i32, c_int>> for Outcome {

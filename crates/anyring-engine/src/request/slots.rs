@@ -19,7 +19,7 @@ impl State {
     pub(crate) fn store(&mut self, mut request: Request) -> Result<Id, Request> {
         if !request.started && request.def.path {
             // Whoever starts it may be another thread.
-            request.rights = credentials::here();
+            request.credentials = credentials::here();
         }
         if let Some(slot) = self.free.pop() {
             let entry = &mut self.slots[slot as usize];

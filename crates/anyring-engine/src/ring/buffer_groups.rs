@@ -18,7 +18,7 @@ use anyring_abi as abi;
 use anyring_abi::{io_uring_buf, io_uring_buf_reg};
 
 use crate::os::sys;
-use crate::request::{Request, Selected};
+use crate::request::{PickedBuffer, Request};
 use crate::ring::mappable::{GROUPS, Mappable};
 use crate::ring::state::State;
 
@@ -146,7 +146,7 @@ impl Groups {
     }
 
     /// Takes a buffer of at most `wanted` bytes (0: all of it).
-    pub(crate) fn select(&mut self, id: u16, wanted: u32) -> Result<Selected, c_int> {
+    pub(crate) fn select(&mut self, id: u16, wanted: u32) -> Result<PickedBuffer, c_int> {
         let group = self.find(id).ok_or(-libc::ENOBUFS)?;
         let (buffer, ring) = match &mut group.kind {
             Kind::Classic(buffers) => (buffers.pop_front().ok_or(-libc::ENOBUFS)?, false),
@@ -157,7 +157,7 @@ impl Groups {
             0 => buffer.len,
             wanted => wanted.min(buffer.len),
         };
-        Ok(Selected {
+        Ok(PickedBuffer {
             addr: buffer.addr,
             len,
             bid: buffer.bid,
@@ -169,7 +169,7 @@ impl Groups {
 
     /// Takes at once a buffer of a ring that a request has selected, since what
     /// comes next may run while others look at the ring.
-    pub(crate) fn commit(&mut self, selected: &mut Selected) {
+    pub(crate) fn commit(&mut self, selected: &mut PickedBuffer) {
         if core::mem::take(&mut selected.ring) {
             if let Some(Group {
                 kind: Kind::Ring(ring),
@@ -182,7 +182,7 @@ impl Groups {
     }
 
     /// The same with all buffers of a bundle.
-    pub(crate) fn commit_many(&mut self, first: &mut Selected, vectors: &[libc::iovec]) {
+    pub(crate) fn commit_many(&mut self, first: &mut PickedBuffer, vectors: &[libc::iovec]) {
         if core::mem::take(&mut first.ring) {
             if let Some(Group {
                 kind: Kind::Ring(ring),
@@ -210,7 +210,7 @@ impl Groups {
     }
 
     /// Takes a buffer to send from: a classic one as a whole.
-    pub(crate) fn select_to_send(&mut self, id: u16, wanted: u32) -> Result<Selected, c_int> {
+    pub(crate) fn select_to_send(&mut self, id: u16, wanted: u32) -> Result<PickedBuffer, c_int> {
         let wanted = match &self.find(id).ok_or(-libc::ENOENT)?.kind {
             Kind::Classic(_) => 0,
             Kind::Ring(_) => wanted,
@@ -233,7 +233,7 @@ impl Groups {
         id: u16,
         wanted: usize,
         limit: usize,
-    ) -> Result<(Selected, Vec<libc::iovec>), c_int> {
+    ) -> Result<(PickedBuffer, Vec<libc::iovec>), c_int> {
         let first = self.select_to_send(id, 0)?;
         if !first.ring {
             let mut one = crate::os::user_memory::room(1)?;
@@ -273,7 +273,7 @@ impl Groups {
     }
 
     /// A request did not use its buffer.
-    pub(crate) fn give_back(&mut self, selected: Selected) {
+    pub(crate) fn give_back(&mut self, selected: PickedBuffer) {
         if selected.ring {
             return;
         }
@@ -293,7 +293,7 @@ impl Groups {
 
     /// A request used bytes of one or, of a bundle, several buffers; the CQE
     /// flags that say so.
-    pub(crate) fn used(&mut self, selected: Selected, bytes: u32, buffers: u16) -> u32 {
+    pub(crate) fn used(&mut self, selected: PickedBuffer, bytes: u32, buffers: u16) -> u32 {
         let mut flags =
             abi::IORING_CQE_F_BUFFER | u32::from(selected.bid) << abi::IORING_CQE_BUFFER_SHIFT;
         let mut more = selected.more;

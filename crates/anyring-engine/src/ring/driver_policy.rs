@@ -10,7 +10,7 @@
 
 use core::ffi::c_int;
 
-use super::sync::PATIENCE;
+use super::sync::WAITER_TICKS;
 
 /// Between two looks at a ring.
 pub(crate) const TICK_NANOS: u64 = 1_000_000;
@@ -23,7 +23,7 @@ const SLOW_AFTER: u32 = 250;
 
 /// Who looks after the ring's epoll while no program thread waits in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Care {
+pub(crate) enum DriverPolicy {
     /// Nobody.
     None,
     /// The driver thread, at its next ticks.
@@ -48,42 +48,42 @@ pub(crate) struct Situation {
     pub(crate) gone: bool,
 }
 
-impl Care {
+impl DriverPolicy {
     /// After any work on the ring: whether somebody has to take it.
     #[inline]
-    pub(crate) fn is_neglected(self, now: &Situation) -> bool {
+    pub(crate) fn needs_driver(self, now: &Situation) -> bool {
         // What has to be unread needs ticks, which only one of the states has.
         let wanted = match self {
-            Care::Ticking => false,
-            Care::None => now.pending || now.signalled,
-            Care::Armed | Care::Left => now.signalled,
+            DriverPolicy::Ticking => false,
+            DriverPolicy::None => now.pending || now.signalled,
+            DriverPolicy::Armed | DriverPolicy::Left => now.signalled,
         };
         wanted && !now.gone
     }
 
     /// Whoever finds it neglected hands it over, once.
     pub(crate) fn claim(&mut self, now: &Situation) -> bool {
-        let wanted = self.is_neglected(now);
+        let wanted = self.needs_driver(now);
         if wanted {
-            *self = Care::Ticking;
+            *self = DriverPolicy::Ticking;
         }
         wanted
     }
 
     /// A program thread has ended its wait.
     pub(crate) fn wait_ended(&mut self, now: &Situation) {
-        if !now.waiting && *self == Care::Left {
-            *self = Care::None;
+        if !now.waiting && *self == DriverPolicy::Left {
+            *self = DriverPolicy::None;
         }
     }
 }
 
 /// A ring that the driver looks after.
-pub(crate) trait Tended {
+pub(crate) trait DrivenRing {
     /// Works under the ring's lock.
-    fn hold<R>(&self, work: impl FnOnce(&mut Care, &Situation) -> R) -> R;
+    fn hold<R>(&self, work: impl FnOnce(&mut DriverPolicy, &Situation) -> R) -> R;
     /// Looks, unless the lock is held: then somebody is at work there.
-    fn glance(&self) -> Option<Situation>;
+    fn try_peek(&self) -> Option<Situation>;
     /// Goes on with what is ready; false if a program thread waits, who does.
     fn drive(&self) -> bool;
     /// Makes the ring fd unreadable if all completions were taken.
@@ -98,7 +98,7 @@ pub(crate) trait Tended {
 #[derive(Debug)]
 pub(crate) struct Member<T> {
     pub(crate) ring: T,
-    care: Care,
+    policy: DriverPolicy,
     waits: u64,
     ticks: u32,
     /// Looks in a row that found completions.
@@ -109,11 +109,11 @@ pub(crate) struct Member<T> {
     armed: bool,
 }
 
-impl<T: Tended> Member<T> {
+impl<T: DrivenRing> Member<T> {
     pub(crate) fn new(ring: T) -> Self {
         Member {
             ring,
-            care: Care::Ticking,
+            policy: DriverPolicy::Ticking,
             waits: u64::MAX,
             ticks: 0,
             unread: 0,
@@ -124,27 +124,27 @@ impl<T: Tended> Member<T> {
 
     /// It was handed over again.
     pub(crate) fn again(&mut self) {
-        self.care = Care::Ticking;
+        self.policy = DriverPolicy::Ticking;
         self.ticks = 0;
         self.unread = 0;
     }
 
     pub(crate) fn is_ticking(&self) -> bool {
-        self.care == Care::Ticking
+        self.policy == DriverPolicy::Ticking
     }
 
     /// Whether it stays in the driver's care.
     pub(crate) fn stays(&self) -> bool {
-        matches!(self.care, Care::Ticking | Care::Armed)
+        matches!(self.policy, DriverPolicy::Ticking | DriverPolicy::Armed)
     }
 
     /// Its epoll has something.
     pub(crate) fn woken(&mut self, epoll: c_int) {
         self.armed = false;
         // It ticks, so that what is posted now need not be handed over.
-        self.ring.hold(|care, now| {
+        self.ring.hold(|policy, now| {
             if !now.gone {
-                *care = Care::Ticking;
+                *policy = DriverPolicy::Ticking;
             }
         });
         if self.ring.drive() {
@@ -158,7 +158,7 @@ impl<T: Tended> Member<T> {
 
     /// Looks at the ring; how long it can do without another look.
     pub(crate) fn tick(&mut self, epoll: c_int) -> u64 {
-        let Some(now) = self.ring.glance() else {
+        let Some(now) = self.ring.try_peek() else {
             // The program is inside, at work.
             return EASY_NANOS;
         };
@@ -170,16 +170,16 @@ impl<T: Tended> Member<T> {
                 self.ring.unread();
             }
             self.ticks += 1;
-            if self.ticks >= PATIENCE {
+            if self.ticks >= WAITER_TICKS {
                 // Unless it has just left: then it must not be left alone.
-                self.care = self.ring.hold(|care, now| {
+                self.policy = self.ring.hold(|policy, now| {
                     if now.waiting && !now.signalled {
-                        *care = Care::Left;
+                        *policy = DriverPolicy::Left;
                     }
-                    *care
+                    *policy
                 });
             }
-            return if self.ticks < PATIENCE {
+            return if self.ticks < WAITER_TICKS {
                 TICK_NANOS
             } else {
                 self.until_unread()
@@ -212,22 +212,22 @@ impl<T: Tended> Member<T> {
     fn watch(&mut self, epoll: c_int) {
         // Armed also if it only has to be unread: what begins meanwhile must not
         // wait for a tick.
-        let needed = |_: &mut Care, now: &Situation| now.pending || now.signalled;
+        let needed = |_: &mut DriverPolicy, now: &Situation| now.pending || now.signalled;
         if !self.armed && self.ring.hold(needed) && self.ring.arm(epoll, self.known) {
             self.known = true;
             self.armed = true;
         }
         let armed = self.armed;
         // In one hold: what begins after it finds the decision made.
-        self.care = self.ring.hold(|care, now| {
+        self.policy = self.ring.hold(|policy, now| {
             if !now.gone {
-                *care = match (now.signalled, now.pending) {
-                    (false, false) => Care::None,
-                    (false, true) if armed => Care::Armed,
-                    _ => Care::Ticking,
+                *policy = match (now.signalled, now.pending) {
+                    (false, false) => DriverPolicy::None,
+                    (false, true) if armed => DriverPolicy::Armed,
+                    _ => DriverPolicy::Ticking,
                 };
             }
-            *care
+            *policy
         });
     }
 

@@ -25,11 +25,11 @@ pub(crate) enum Kind {
     File {
         file: Arc<Fd>,
         index: u32,
-        quiet: bool,
+        skips_cqe: bool,
     },
 }
 
-/// A letter.
+/// A message.
 #[derive(Debug)]
 pub(crate) struct Message {
     /// The receiver, by a descriptor that the request has made its own.
@@ -55,39 +55,43 @@ pub(crate) fn deliver(letters: Vec<(Id, Message)>) -> Vec<(Id, i32)> {
     // Collected in the letters' own place, so that no memory is needed.
     letters
         .into_iter()
-        .map(|(id, letter)| (id, send(letter).unwrap_or_else(|error| error)))
+        .map(|(id, message)| (id, send(message).unwrap_or_else(|error| error)))
         .collect()
 }
 
 /// Delivers one.
-pub(crate) fn send(letter: Message) -> Result<i32, c_int> {
-    let ring = find(letter.target)?;
-    ring.with(false, |state| receive(state, letter))
+pub(crate) fn send(message: Message) -> Result<i32, c_int> {
+    let ring = find(message.target)?;
+    ring.with(false, |state| receive(state, message))
 }
 
-fn receive(state: &mut State, letter: Message) -> Result<i32, c_int> {
+fn receive(state: &mut State, message: Message) -> Result<i32, c_int> {
     if state.disabled || state.gone {
         return Err(-libc::EBADFD);
     }
-    let mut res = letter.res;
+    let mut res = message.res;
     let mut result = 0;
-    match letter.kind {
+    match message.kind {
         Kind::Data => {}
-        Kind::File { file, index, quiet } => {
+        Kind::File {
+            file,
+            index,
+            skips_cqe,
+        } => {
             let file = sys::dup(file.get())?;
             result = state.install(file, index)?;
             if index == abi::IORING_FILE_INDEX_ALLOC {
                 res = result;
             }
-            if quiet {
+            if skips_cqe {
                 return Ok(result);
             }
         }
     }
     state.post(Completion {
-        user_data: letter.user_data,
+        user_data: message.user_data,
         res,
-        flags: letter.flags,
+        flags: message.flags,
         extra: None,
     });
     state.count_completion();

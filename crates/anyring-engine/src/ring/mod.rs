@@ -115,7 +115,7 @@ impl Ring {
         let result = work(&mut state);
         state.advance();
         loop {
-            state.announce(self.signal.get(), self.kick.get(), me);
+            state.notify_waiters(self.signal.get(), self.kick.get(), me);
             if state.outbox.is_empty() {
                 break;
             }
@@ -131,7 +131,7 @@ impl Ring {
             state.advance();
         }
         state.show_work();
-        let neglected = state.care.is_neglected(&state.situation());
+        let needs_driver = state.driver_policy.needs_driver(&state.situation());
         if state.settling.is_empty() {
             drop(state);
         } else {
@@ -141,7 +141,7 @@ impl Ring {
                 futex::settle_in(&wait);
             }
         }
-        if neglected {
+        if needs_driver {
             self.attach_driver();
         }
         result
@@ -160,7 +160,7 @@ impl Ring {
     }
 
     /// The same unless somebody works on it right now.
-    pub(crate) fn glance<R>(&self, look: impl FnOnce(&mut State) -> R) -> Option<R> {
+    pub(crate) fn try_peek<R>(&self, look: impl FnOnce(&mut State) -> R) -> Option<R> {
         self.state.try_lock().map(|mut state| look(&mut state))
     }
 

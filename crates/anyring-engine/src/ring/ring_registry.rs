@@ -73,7 +73,7 @@ pub(crate) fn serial() -> u64 {
 /// Enters a ring under its descriptor. A ring that had the number before was
 /// closed behind our back, and is returned to be taken down.
 pub(crate) fn add(fd: c_int, ring: Arc<Ring>) -> Result<Option<Arc<Ring>>, c_int> {
-    let mut table = TABLE.lock_quietly();
+    let mut table = TABLE.lock_without_signals();
     match table.rings.binary_search_by_key(&fd, |entry| entry.fd) {
         Ok(at) => {
             cells(fd).withdraw(fd as u32);
@@ -105,13 +105,13 @@ pub(crate) fn find(fd: c_int) -> Found {
 }
 
 fn is_inherited(fd: c_int) -> bool {
-    INHERITED.load(Ordering::Relaxed) != 0 && TABLE.lock_quietly().inherited.contains(&fd)
+    INHERITED.load(Ordering::Relaxed) != 0 && TABLE.lock_without_signals().inherited.contains(&fd)
 }
 
 /// Removes a descriptor; its ring, to be taken down unless an index holds it.
 pub(crate) fn remove(fd: c_int) -> Option<Arc<Ring>> {
     crate::os::fork::notice();
-    let mut table = TABLE.lock_quietly();
+    let mut table = TABLE.lock_without_signals();
     if let Some(at) = table.inherited.iter().position(|other| *other == fd) {
         table.inherited.swap_remove(at);
         INHERITED.store(table.inherited.len(), Ordering::Relaxed);
@@ -130,7 +130,7 @@ pub(crate) fn remove(fd: c_int) -> Option<Arc<Ring>> {
 
 /// Whether a registered index holds the ring.
 pub(crate) fn is_registered(ring: &Arc<Ring>) -> bool {
-    let table = TABLE.lock_quietly();
+    let table = TABLE.lock_without_signals();
     table
         .registered
         .iter()
@@ -140,7 +140,7 @@ pub(crate) fn is_registered(ring: &Arc<Ring>) -> bool {
 
 /// Whether a descriptor holds the ring.
 pub(crate) fn has_fd(ring: &Arc<Ring>) -> bool {
-    let table = TABLE.lock_quietly();
+    let table = TABLE.lock_without_signals();
     table
         .rings
         .iter()
@@ -149,7 +149,7 @@ pub(crate) fn has_fd(ring: &Arc<Ring>) -> bool {
 
 /// The number of a ring's descriptor.
 pub(crate) fn number_of(ring: &Arc<Ring>) -> Option<c_int> {
-    let table = TABLE.lock_quietly();
+    let table = TABLE.lock_without_signals();
     table
         .rings
         .iter()
@@ -159,7 +159,7 @@ pub(crate) fn number_of(ring: &Arc<Ring>) -> Option<c_int> {
 
 /// Gives a ring an index: the wanted one or, below zero, the first free.
 pub(crate) fn register(ring: Arc<Ring>, wanted: Option<usize>) -> Result<c_int, c_int> {
-    let mut table = TABLE.lock_quietly();
+    let mut table = TABLE.lock_without_signals();
     let at = match wanted {
         Some(at) if at >= INDICES => return Err(-libc::EINVAL),
         Some(at) if table.registered[at].is_some() => return Err(-libc::EBUSY),
@@ -184,7 +184,7 @@ pub(crate) fn unregister(index: c_int) -> Result<Option<Arc<Ring>>, c_int> {
         return Ok(None);
     }
     let at = index.checked_sub(INDEX_BASE).ok_or(-libc::EINVAL)?;
-    let mut table = TABLE.lock_quietly();
+    let mut table = TABLE.lock_without_signals();
     let slot = table.registered.get_mut(at as usize).ok_or(-libc::EINVAL)?;
     let ring = slot.take();
     if ring.is_some() {
@@ -211,14 +211,14 @@ pub(crate) fn by_memory(address: usize) -> Option<(Arc<Ring>, bool)> {
         last = fd;
     }
     (0..INDICES).find_map(|at| {
-        let ring = TABLE.lock_quietly().registered[at].clone();
+        let ring = TABLE.lock_without_signals().registered[at].clone();
         owner(ring?)
     })
 }
 
 /// The ring with the next higher descriptor.
 fn after(fd: c_int) -> Option<(c_int, Arc<Ring>)> {
-    let table = TABLE.lock_quietly();
+    let table = TABLE.lock_without_signals();
     let at = table.rings.partition_point(|entry| entry.fd <= fd);
     let entry = table.rings.get(at)?;
     Some((entry.fd, Arc::clone(&entry.ring)))
@@ -226,7 +226,7 @@ fn after(fd: c_int) -> Option<(c_int, Arc<Ring>)> {
 
 /// The ring behind any descriptor of it, such as a duplicate.
 pub(crate) fn by_any(fd: c_int) -> Option<Arc<Ring>> {
-    let table = TABLE.lock_quietly();
+    let table = TABLE.lock_without_signals();
     table
         .rings
         .iter()
@@ -251,7 +251,7 @@ pub(crate) fn holds_ring(fd: c_int) -> bool {
 /// and returned, to be taken down.
 pub(crate) fn sweep() -> Vec<Arc<Ring>> {
     let mut gone = Vec::new();
-    let mut table = TABLE.lock_quietly();
+    let mut table = TABLE.lock_without_signals();
     table.rings.retain(|entry| {
         if entry.ring.is_at(entry.fd) || gone.try_reserve(1).is_err() {
             return true;

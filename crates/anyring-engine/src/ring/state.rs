@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 
 use crate::ops::futex;
-use crate::os::close_batch::Closing;
+use crate::os::close_batch::CloseBatch;
 use crate::os::sys::Fd;
 use crate::os::user_memory::room;
 use crate::request::{Data, File, Id, Request};
 use crate::ring::Ring;
 use crate::ring::buffer_groups::Groups;
 use crate::ring::cq::{Completion, CompletionQueue};
-use crate::ring::driver_policy::{Care, Situation};
+use crate::ring::driver_policy::{DriverPolicy, Situation};
 use crate::ring::mappable::{Mappable, Mapping};
 use crate::ring::memory::Memory;
 use crate::ring::message::Message;
@@ -104,7 +104,7 @@ pub(crate) struct State {
     /// It was signalled since a poll last asked.
     pub(crate) notified: bool,
     /// It was signalled for deferred work since the last enter that fetched.
-    pub(crate) told_pending: bool,
+    pub(crate) pending_signalled: bool,
     /// A thread of the pool posts.
     pub(crate) by_worker: bool,
     pub(crate) personalities: Vec<(u16, [u32; 2])>,
@@ -116,7 +116,7 @@ pub(crate) struct State {
     pub(crate) region_memory: Option<Mapping>,
     pub(crate) mappable: Mappable,
     pub(crate) outbox: Vec<(Id, Message)>,
-    /// A letter whose sender is about to be stored.
+    /// A message whose sender is about to be stored.
     pub(crate) written: Option<Message>,
     /// Futex waits whose threads are about to sleep.
     pub(crate) settling: Vec<Arc<futex::Wait>>,
@@ -125,11 +125,11 @@ pub(crate) struct State {
     /// The next look at the epoll is the first since receives went there untried.
     pub(crate) first_look: bool,
     /// Duplicates of requests that ended.
-    pub(crate) closing: Closing,
+    pub(crate) close_batch: CloseBatch,
     /// What is remembered of descriptors that requests waited with.
     pub(crate) notes: Notes,
     pub(crate) waiters: Vec<Waiter>,
-    pub(crate) care: Care,
+    pub(crate) driver_policy: DriverPolicy,
     /// Waits so far, for the driver to see whether the program comes by.
     pub(crate) waits: u64,
     /// The ring fd polls readable.
@@ -161,7 +161,8 @@ impl State {
             waits: self.waits,
             // With DEFER_TASKRUN enters see to what is waited for.
             pending: self.waiting_events != 0
-                && (self.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0 || self.looks_out()),
+                && (self.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0
+                    || self.signals_pending()),
             signalled: self.signalled,
             gone: self.gone,
         }
@@ -211,7 +212,7 @@ impl State {
             restrictions: None,
             notify: None,
             notified: false,
-            told_pending: false,
+            pending_signalled: false,
             by_worker: false,
             personalities: Vec::new(),
             clock: libc::CLOCK_MONOTONIC,
@@ -224,10 +225,10 @@ impl State {
             settling: Vec::new(),
             look_soon: false,
             first_look: false,
-            closing: Closing::default(),
+            close_batch: CloseBatch::default(),
             notes: Notes::default(),
             waiters,
-            care: Care::None,
+            driver_policy: DriverPolicy::None,
             waits: 0,
             me: Weak::new(),
             signalled: false,

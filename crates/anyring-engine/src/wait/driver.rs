@@ -1,5 +1,5 @@
 //! The driver: the thread that looks after rings while no thread of the
-//! program waits in them; `care` decides when that is.
+//! program waits in them; `ring::driver_policy` decides when that is.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,7 +12,9 @@ use crate::os::sys::{self, EVENTS, Fd};
 use crate::os::threads;
 use crate::os::user_memory;
 use crate::ring::Ring;
-use crate::ring::driver_policy::{Care, Member, SLOW_NANOS, Situation, TICK_NANOS, Tended};
+use crate::ring::driver_policy::{
+    DrivenRing, DriverPolicy, Member, SLOW_NANOS, Situation, TICK_NANOS,
+};
 use crate::ring::ring_registry;
 use crate::wait::events::drive;
 
@@ -72,14 +74,14 @@ impl Ring {
 }
 
 fn attach(ring: &Arc<Ring>) {
-    if ring.hold(|care, now| care.claim(now)) && hand_over(ring).is_err() {
+    if ring.hold(|policy, now| policy.claim(now)) && hand_over(ring).is_err() {
         // Without a driver the ring makes progress in enters only.
-        ring.peek(|state| state.care = Care::None);
+        ring.peek(|state| state.driver_policy = DriverPolicy::None);
     }
 }
 
 fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
-    let mut driver = DRIVER.lock_quietly();
+    let mut driver = DRIVER.lock_without_signals();
     driver.arrivals.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
     driver.known.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
     let tools = match &driver.tools {
@@ -114,7 +116,7 @@ pub(crate) fn detach(ring: &Arc<Ring>) {
     for _ in 0..LOOKS {
         let seen = LETS_GO.load(Ordering::Acquire);
         {
-            let mut driver = DRIVER.lock_quietly();
+            let mut driver = DRIVER.lock_without_signals();
             driver.hurry = !ring_registry::any();
             let Some(tools) = &driver.tools else {
                 return;
@@ -177,7 +179,7 @@ fn run(tools: Arc<(Fd, Fd)>) {
             let gone = if arrived {
                 member.ring.hold(|_, now| now.gone)
             } else {
-                Tended::glance(&member.ring).is_some_and(|now| now.gone)
+                DrivenRing::try_peek(&member.ring).is_some_and(|now| now.gone)
             };
             let stays = member.stays() && !gone;
             if !stays {
@@ -228,16 +230,16 @@ fn take_in(members: &mut Vec<Member<Arc<Ring>>>) {
     }
 }
 
-impl Tended for Arc<Ring> {
-    fn hold<R>(&self, work: impl FnOnce(&mut Care, &Situation) -> R) -> R {
+impl DrivenRing for Arc<Ring> {
+    fn hold<R>(&self, work: impl FnOnce(&mut DriverPolicy, &Situation) -> R) -> R {
         self.peek(|state| {
             let now = state.situation();
-            work(&mut state.care, &now)
+            work(&mut state.driver_policy, &now)
         })
     }
 
-    fn glance(&self) -> Option<Situation> {
-        Ring::glance(self, |state| state.situation())
+    fn try_peek(&self) -> Option<Situation> {
+        Ring::try_peek(self, |state| state.situation())
     }
 
     fn drive(&self) -> bool {
@@ -245,7 +247,7 @@ impl Tended for Arc<Ring> {
     }
 
     fn unread(&self) {
-        self.peek(|state| state.quiet(self.signal.get()));
+        self.peek(|state| state.clear_readable(self.signal.get()));
     }
 
     fn arm(&self, epoll: c_int, known: bool) -> bool {

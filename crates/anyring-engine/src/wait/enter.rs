@@ -55,7 +55,7 @@ pub(crate) fn enter(
     let waits = flags & abi::IORING_ENTER_GETEVENTS != 0;
     // A call that only waits takes signals in its sleep alone, as the kernel's does:
     // a handler may use this very ring, whose lock must not be held then.
-    let quiet = (waits && to_submit == 0 && min_complete != 0).then(NoSignals::new);
+    let no_signals = (waits && to_submit == 0 && min_complete != 0).then(NoSignals::new);
     let mut sqpoll = false;
     let problem = ring.with(true, |state| {
         sqpoll = state.flags & abi::IORING_SETUP_SQPOLL != 0;
@@ -90,13 +90,13 @@ pub(crate) fn enter(
             state.look_at_signals();
         }
         if state.waiting_events != 0 && looks && !sleeps {
-            state.harvest(ring.kick.get());
+            state.poll_events(ring.kick.get());
         }
         state.first_look = false;
         if waits && min_complete == 0 {
-            bring(state, ring);
+            publish_cqes(state, ring);
         } else if min_complete == 0 {
-            state.quiet(ring.signal.get());
+            state.clear_readable(ring.signal.get());
         }
         None
     });
@@ -119,7 +119,7 @@ pub(crate) fn enter(
         return submitted;
     }
     let waited = limits(ring, flags, arg, size)
-        .and_then(|limits| wait(ring, min_complete, flags, limits, quiet));
+        .and_then(|limits| wait(ring, min_complete, flags, limits, no_signals));
     match waited {
         _ if submitted > 0 => submitted,
         Ok(()) => 0,
@@ -150,13 +150,13 @@ fn check_issuer(state: &mut State, to_submit: u32, flags: u32) -> Result<(), c_i
 }
 
 /// Shows what waits outside the queue, and drops the signals for it.
-fn bring(state: &mut State, ring: &Ring) {
+fn publish_cqes(state: &mut State, ring: &Ring) {
     if state.flags & abi::IORING_SETUP_DEFER_TASKRUN != 0 {
         state.clear_flag(abi::IORING_SQ_TASKRUN);
-        state.told_pending = false;
+        state.pending_signalled = false;
     }
     state.flush();
-    state.quiet(ring.signal.get());
+    state.clear_readable(ring.signal.get());
 }
 
 /// Takes SQEs; how many, or -errno if none could be.
@@ -323,7 +323,7 @@ fn close_chain(state: &mut State) {
         return;
     }
     let mut at = Some(id);
-    let quiet = state.get(id).is_some_and(Request::skips_success);
+    let no_signals = state.get(id).is_some_and(Request::skips_success);
     while let Some(next) = at {
         let Some(mut request) = state.take(next) else {
             return;
@@ -331,7 +331,7 @@ fn close_chain(state: &mut State) {
         at = request.next.take().map(|slot| state.id_of(slot));
         state.release(next);
         // The first says whether the others are heard of.
-        if quiet && next != id {
+        if no_signals && next != id {
             state.notify(&mut request);
             continue;
         }
@@ -414,7 +414,7 @@ fn wait(
     min_complete: u32,
     flags: u32,
     limits: Limits,
-    quiet: Option<NoSignals>,
+    no_signals: Option<NoSignals>,
 ) -> Result<(), c_int> {
     let me = ring.waiter();
     let (mut target, mut clock) = (0, libc::CLOCK_MONOTONIC);
@@ -425,7 +425,7 @@ fn wait(
         // A timeout that was over before is not one that ends this wait.
         crate::ops::timeout::expire_due(state);
         clock = state.clock;
-        bring(state, ring);
+        publish_cqes(state, ring);
         state.look_at_signals();
         already = state.reached(target);
         if already {
@@ -444,7 +444,7 @@ fn wait(
     if already {
         return Ok(());
     }
-    let quiet = quiet.unwrap_or_else(NoSignals::new);
+    let no_signals = no_signals.unwrap_or_else(NoSignals::new);
     let start = sys::now(clock);
     let origin = if flags & abi::IORING_ENTER_ABS_TIMER != 0 {
         0
@@ -455,11 +455,11 @@ fn wait(
     let result = Sleep {
         ring,
         me,
-        patience: (limits.min_wait_usec != 0)
+        minimum: (limits.min_wait_usec != 0)
             .then(|| start.saturating_add(u64::from(limits.min_wait_usec) * 1000)),
         // The program's mask for the wait, or the one that it has.
         mask: match limits.mask {
-            (0, _) => ((&raw const quiet.before) as usize, sys::SIGSET),
+            (0, _) => ((&raw const no_signals.before) as usize, sys::SIGSET),
             given => given,
         },
         clock,
@@ -471,14 +471,14 @@ fn wait(
         state.waiters.retain(|waiter| waiter.id != me);
         if state.look_soon && state.waiting_events != 0 {
             // A multishot request that went on has looked again when this returns.
-            state.harvest(ring.kick.get());
+            state.poll_events(ring.kick.get());
         }
-        bring(state, ring);
+        publish_cqes(state, ring);
         if state.other_satisfied(me) {
             sys::eventfd_add(ring.kick.get());
         }
         let now = state.situation();
-        state.care.wait_ended(&now);
+        state.driver_policy.wait_ended(&now);
         state.cq_ready()
     });
     match result {
@@ -493,7 +493,7 @@ struct Sleep<'a> {
     ring: &'a Arc<Ring>,
     me: u64,
     /// When the minimum wait ends; the deadline counts from then on only.
-    patience: Option<u64>,
+    minimum: Option<u64>,
     mask: (usize, usize),
     clock: c_int,
     deadline: Option<u64>,
@@ -504,7 +504,7 @@ struct Sleep<'a> {
 impl Sleep<'_> {
     fn run(mut self) -> Result<(), c_int> {
         loop {
-            let until = self.patience.or(self.deadline);
+            let until = self.minimum.or(self.deadline);
             let mut left = until.map(|until| until.saturating_sub(sys::now(self.clock)));
             if self.signals {
                 // Another thread's look may hide a signal of this one's.
@@ -514,9 +514,9 @@ impl Sleep<'_> {
             let mut events = [sys::NO_EVENT; EVENTS];
             let count = sys::epoll_wait(self.ring.epoll.get(), &mut events, timeout, self.mask);
             let now = until.map_or(0, |_| sys::now(self.clock));
-            let minimum_over = self.patience.is_some_and(|end| now >= end);
+            let minimum_over = self.minimum.is_some_and(|end| now >= end);
             if minimum_over {
-                self.patience = None;
+                self.minimum = None;
             }
             let (done, nothing) = self.ring.with_as(true, self.me, |state| {
                 if let Ok(count) = count {
@@ -543,7 +543,7 @@ impl Sleep<'_> {
             if minimum_over && nothing && self.deadline.is_none() {
                 return Err(-libc::ETIME);
             }
-            if self.patience.is_none() && self.deadline.is_some_and(|deadline| now >= deadline) {
+            if self.minimum.is_none() && self.deadline.is_some_and(|deadline| now >= deadline) {
                 return Err(-libc::ETIME);
             }
         }

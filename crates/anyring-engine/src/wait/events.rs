@@ -24,7 +24,7 @@ impl State {
         // Completions show when the files that their requests held are let go of.
         let together = events.len() > 1 && !self.gone;
         if together {
-            self.closing.begin();
+            self.close_batch.begin();
             self.cq.withhold();
         }
         for event in events {
@@ -38,7 +38,7 @@ impl State {
             }
         }
         if together {
-            self.closing.end();
+            self.close_batch.end();
             self.cq.show(&self.memory);
         }
     }
@@ -99,7 +99,7 @@ impl State {
 
     /// Looks what became ready, without waiting, and again while multishot requests
     /// go on, within bounds.
-    pub(crate) fn harvest(&mut self, kick: c_int) {
+    pub(crate) fn poll_events(&mut self, kick: c_int) {
         for _ in 0..LOOKS {
             self.look_soon = false;
             let mut events = [sys::NO_EVENT; EVENTS];
@@ -123,8 +123,8 @@ pub(crate) fn drive(ring: &Arc<Ring>) -> bool {
             return false;
         }
         if state.flags & anyring_abi::IORING_SETUP_DEFER_TASKRUN == 0 {
-            state.harvest(ring.kick.get());
-        } else if state.looks_out() && sys::poll_now(state.epoll, libc::EPOLLIN as u32) != 0 {
+            state.poll_events(ring.kick.get());
+        } else if state.signals_pending() && sys::poll_now(state.epoll, libc::EPOLLIN as u32) != 0 {
             // The work itself is left to an enter.
             state.notify_pending();
         }

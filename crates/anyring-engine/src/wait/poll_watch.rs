@@ -15,7 +15,7 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use crate::ops;
-use crate::os::sys::{self, ABOVE, Sys};
+use crate::os::sys::{self, MIN_PRIVATE_FD, Sys};
 use crate::os::user_memory;
 use crate::request::{File, Id, Request, Stage, Watch};
 use crate::ring::poll_notes::LIMIT;
@@ -124,7 +124,7 @@ impl State {
     fn watch_duplicate(&mut self, fd: c_int, keep: bool, wanted: u32, id: Id) -> Sys<Watch> {
         let mut usual = self.notes.get(fd).duplicate;
         if usual < 0 {
-            usual = ABOVE as c_int + fd.min(LIMIT as c_int);
+            usual = MIN_PRIVATE_FD as c_int + fd.min(LIMIT as c_int);
         }
         let own = sys::dup_from(fd, usual as usize)?;
         let number = own.get();
@@ -208,7 +208,7 @@ impl State {
         Ok(())
     }
 
-    /// Ends a watch. Closing its descriptor is not enough while it may tell
+    /// Ends a watch. CloseBatch its descriptor is not enough while it may tell
     /// something, since the program has others of the same file.
     pub(crate) fn unwatch(&mut self, watch: &Watch) {
         let stays = watch.kept && !watch.armed;

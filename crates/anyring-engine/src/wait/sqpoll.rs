@@ -21,11 +21,11 @@ const NAP_NANOS: u64 = 50_000;
 impl Polled for Arc<Ring> {
     type Memory = Memory;
 
-    fn bell(&self) -> &Futex {
+    fn wake_word(&self) -> &Futex {
         &self.sqpoll_wake
     }
 
-    fn patience(&self) -> u64 {
+    fn idle_nanos(&self) -> u64 {
         u64::from(self.idle_millis) * 1_000_000
     }
 

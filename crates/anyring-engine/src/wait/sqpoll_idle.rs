@@ -20,10 +20,10 @@ pub(crate) trait Polled {
     type Memory: Shared;
 
     /// What the sleeping thread waits for.
-    fn bell(&self) -> &Futex;
+    fn wake_word(&self) -> &Futex;
 
     /// Nanoseconds without work until the thread sleeps.
-    fn patience(&self) -> u64;
+    fn idle_nanos(&self) -> u64;
 
     /// Nanoseconds of a clock.
     fn now(&self) -> u64;
@@ -39,7 +39,7 @@ pub(crate) trait Polled {
 /// the ring is gone. `worked` is when there was work last; naps take longer than they
 /// are meant to, so that they cannot be counted.
 pub(crate) fn poll_once<P: Polled>(ring: &P, worked: &mut u64) -> bool {
-    let seen = ring.bell().load(Ordering::Acquire);
+    let seen = ring.wake_word().load(Ordering::Acquire);
     match ring.submit() {
         None => return false,
         Some(0) => {}
@@ -48,15 +48,15 @@ pub(crate) fn poll_once<P: Polled>(ring: &P, worked: &mut u64) -> bool {
             return true;
         }
     }
-    if ring.now().saturating_sub(*worked) < ring.patience() {
-        ring.bell().wait(seen, Some(NAP_NANOS));
+    if ring.now().saturating_sub(*worked) < ring.idle_nanos() {
+        ring.wake_word().wait(seen, Some(NAP_NANOS));
         return true;
     }
     let empty = ring.look(|sq, memory, disabled| sq.abandon(memory) || disabled);
     if empty == Some(true) {
-        ring.bell().wait(seen, Some(SLEEP_NANOS));
+        ring.wake_word().wait(seen, Some(SLEEP_NANOS));
     }
-    let awake = empty != Some(true) || ring.bell().load(Ordering::Acquire) != seen;
+    let awake = empty != Some(true) || ring.wake_word().load(Ordering::Acquire) != seen;
     if awake {
         ring.look(|_, memory, _| clear_flag(memory, IORING_SQ_NEED_WAKEUP));
         *worked = ring.now();
@@ -66,6 +66,6 @@ pub(crate) fn poll_once<P: Polled>(ring: &P, worked: &mut u64) -> bool {
 
 /// Wakes a sleeping SQPOLL thread.
 pub(crate) fn wake<P: Polled>(ring: &P) {
-    ring.bell().fetch_add(1, Ordering::Release);
-    ring.bell().wake(u32::MAX);
+    ring.wake_word().fetch_add(1, Ordering::Release);
+    ring.wake_word().wake(u32::MAX);
 }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use anyring::RingRef;
 use anyring::abi::*;
 use anyring::ring::setup::queue_exit;
-use anyring_engine::{Choice, Selected};
+use anyring_engine::{Choice, KernelOrEngine};
 
 use memory::Memory;
 use objects::{KINDS, Kind, Object};
@@ -163,9 +163,9 @@ struct Side {
 struct Ring(Box<io_uring>);
 
 impl Ring {
-    fn get(&mut self) -> RingRef<Selected> {
+    fn get(&mut self) -> RingRef<KernelOrEngine> {
         // SAFETY: set up by `ring_on`, and taken down by `drop` only.
-        unsafe { RingRef::new(&raw mut *self.0, Selected::new()) }
+        unsafe { RingRef::new(&raw mut *self.0, KernelOrEngine::new()) }
     }
 
     fn push(&mut self, sqe: io_uring_sqe, tag: u64) {

@@ -5,7 +5,7 @@ use std::ptr;
 
 use anyring::RingRef;
 use anyring::abi::*;
-use anyring_engine::Selected;
+use anyring_engine::KernelOrEngine;
 
 const PAGE: usize = 4096;
 const PAGES: usize = 6;
@@ -123,7 +123,7 @@ impl Memory {
     }
 
     /// Registers a buffer ring; false where the ring refuses it.
-    pub(crate) fn provide(&self, ring: RingRef<Selected>) -> bool {
+    pub(crate) fn provide(&self, ring: RingRef<KernelOrEngine>) -> bool {
         let group = self.page(3).cast::<io_uring_buf_ring>();
         let reg = io_uring_buf_reg {
             ring_addr: group as u64,

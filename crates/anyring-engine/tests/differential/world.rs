@@ -10,7 +10,7 @@ use anyring::RingRef;
 use anyring::abi::*;
 use anyring::buffers;
 use anyring::ring::setup::queue_exit;
-use anyring_engine::{Choice, Selected};
+use anyring_engine::{Choice, KernelOrEngine};
 
 use crate::rings::{last, ring_on};
 
@@ -159,9 +159,9 @@ impl World {
         }
     }
 
-    pub(crate) fn ring(&mut self, which: usize) -> RingRef<Selected> {
+    pub(crate) fn ring(&mut self, which: usize) -> RingRef<KernelOrEngine> {
         // SAFETY: set up; not used after the world is dropped.
-        unsafe { RingRef::new(&raw mut *self.raw[which], Selected::new()) }
+        unsafe { RingRef::new(&raw mut *self.raw[which], KernelOrEngine::new()) }
     }
 
     pub(crate) fn second_fd(&self) -> RawFd {

@@ -42,8 +42,8 @@ macro_rules! engine {
             #[path = "../../src/ring/sq.rs"]
             pub(crate) mod sq;
 
-            #[path = "cares.rs"]
-            pub(crate) mod cares;
+            #[path = "policies.rs"]
+            pub(crate) mod policies;
             #[path = "locks.rs"]
             pub(crate) mod locks;
             #[path = "pools.rs"]
@@ -165,45 +165,45 @@ fn sqpoll_ends_with_its_ring() {
 
 #[test]
 fn a_ring_nobody_waits_in_is_driven() {
-    check(2, || strict::cares::memory_alone(1));
+    check(2, || strict::policies::memory_alone(1));
 }
 
 #[test]
 fn a_ring_nobody_waits_in_is_driven_again() {
-    check(1, || strict::cares::memory_alone(2));
+    check(1, || strict::policies::memory_alone(2));
 }
 
 #[test]
 fn a_ring_is_driven_until_all_is_done() {
-    check(2, strict::cares::two_at_once);
+    check(2, strict::policies::two_at_once);
 }
 
 #[test]
 fn a_ring_that_was_waited_in_is_driven() {
-    check(2, strict::cares::a_wait_between);
+    check(2, strict::policies::a_wait_between);
 }
 
 #[test]
 fn a_ring_is_driven_after_a_wait_that_woke_the_driver() {
-    check(1, strict::cares::a_wait_while_the_driver_sleeps);
+    check(1, strict::policies::a_wait_while_the_driver_sleeps);
 }
 
 #[test]
 fn a_ring_is_unread_while_the_driver_ticks() {
-    check(2, || strict::cares::taken_while_another_waits(false));
+    check(2, || strict::policies::taken_while_another_waits(false));
 }
 
 #[test]
 fn a_ring_is_unread_while_the_driver_sleeps() {
-    check(2, || strict::cares::taken_while_another_waits(true));
+    check(2, || strict::policies::taken_while_another_waits(true));
 }
 
 #[test]
 fn a_ring_is_unread_beside_a_waiter() {
-    check(1, || strict::cares::taken_beside_a_waiter(false));
+    check(1, || strict::policies::taken_beside_a_waiter(false));
 }
 
 #[test]
 fn a_ring_is_unread_that_was_left_to_a_waiter() {
-    check(1, || strict::cares::taken_beside_a_waiter(true));
+    check(1, || strict::policies::taken_beside_a_waiter(true));
 }

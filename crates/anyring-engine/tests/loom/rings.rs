@@ -150,7 +150,7 @@ pub(crate) fn completions() {
 struct Ring {
     memory: Memory,
     state: Mutex<State>,
-    bell: Futex,
+    wake_word: Futex,
 }
 
 #[derive(Default)]
@@ -165,7 +165,7 @@ impl Ring {
         Arc::new(Ring {
             memory: Memory::new(sq_entries),
             state: Mutex::new(State::default()),
-            bell: Futex::new(0),
+            wake_word: Futex::new(0),
         })
     }
 
@@ -201,11 +201,11 @@ impl Ring {
 impl Polled for Ring {
     type Memory = Memory;
 
-    fn bell(&self) -> &Futex {
-        &self.bell
+    fn wake_word(&self) -> &Futex {
+        &self.wake_word
     }
 
-    fn patience(&self) -> u64 {
+    fn idle_nanos(&self) -> u64 {
         0
     }
 

@@ -17,7 +17,7 @@ pub(crate) mod base {
     /// Once is as good as often.
     pub(crate) const SPINS: u32 = 1;
     /// So that the driver also lets go of rings.
-    pub(crate) const PATIENCE: u32 = 2;
+    pub(crate) const WAITER_TICKS: u32 = 2;
 
     macro_rules! constant {
         ($visible:vis fn $($rest:tt)*) => { $visible fn $($rest)* };
@@ -148,7 +148,9 @@ pub(crate) mod unfenced {
 pub(crate) mod silent {
     use std::ops::Deref;
 
-    pub(crate) use super::base::{Cell, NoSignals, PATIENCE, Reach, SPINS, constant, spin_loop};
+    pub(crate) use super::base::{
+        Cell, NoSignals, Reach, SPINS, WAITER_TICKS, constant, spin_loop,
+    };
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
     #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use anyring::abi::io_uring;
 use anyring::ring::setup::{empty, params, queue_init_params};
-use anyring_engine::{BuiltIn, Choice, Selected, choose};
+use anyring_engine::{BuiltIn, Choice, KernelOrEngine, choose};
 
 /// `errno` of the call before.
 pub(crate) fn last() -> i32 {
@@ -28,7 +28,7 @@ pub(crate) fn choosing<R>(choice: Choice, work: impl FnOnce() -> R) -> R {
 pub(crate) fn ring_on(choice: Choice, entries: u32, flags: u32) -> Result<Box<io_uring>, i32> {
     let mut raw = Box::new(empty());
     let mut p = params(flags);
-    let kernel = Selected::<BuiltIn>::new();
+    let kernel = KernelOrEngine::<BuiltIn>::new();
     // SAFETY: both structs are valid.
     let result = choosing(choice, || unsafe {
         queue_init_params(kernel, entries, &raw mut *raw, &raw mut p)

@@ -5,7 +5,7 @@ use std::mem;
 use anyring::Kernel;
 use anyring::abi::*;
 use anyring::ring::setup::params;
-use anyring_engine::{BuiltIn, Selected};
+use anyring_engine::{BuiltIn, KernelOrEngine};
 
 use crate::random::Random;
 use crate::rings::choosing;
@@ -134,7 +134,7 @@ pub(crate) fn set_up(place: &Place, setup: &Setup) -> Made {
         p.cq_off.user_addr = place.pages()[0];
         p.sq_off.user_addr = place.pages()[1];
     }
-    let kernel = Selected::<BuiltIn>::new();
+    let kernel = KernelOrEngine::<BuiltIn>::new();
     // SAFETY: the struct is valid; memory given to the ring outlives it.
     let result = choosing(place.choice, || unsafe {
         kernel.setup(setup.entries, &raw mut p)

@@ -8,7 +8,7 @@ use std::{fs, mem, ptr};
 use anyring::RingRef;
 use anyring::abi::*;
 use anyring::ring::setup::queue_exit;
-use anyring_engine::{Choice, Selected};
+use anyring_engine::{Choice, KernelOrEngine};
 
 use crate::rings::{last, ring_on};
 
@@ -362,9 +362,9 @@ impl World<'_> {
         assert_eq!((seen.len(), seen[0].res), (1, 0));
     }
 
-    pub(crate) fn ring(&mut self, which: usize) -> RingRef<Selected> {
+    pub(crate) fn ring(&mut self, which: usize) -> RingRef<KernelOrEngine> {
         // SAFETY: set up; not used after the world is dropped.
-        unsafe { RingRef::new(&raw mut *self.rings[which], Selected::new()) }
+        unsafe { RingRef::new(&raw mut *self.rings[which], KernelOrEngine::new()) }
     }
 
     /// Puts an entry into the first ring's queue.

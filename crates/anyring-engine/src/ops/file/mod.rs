@@ -22,7 +22,7 @@ pub(crate) mod xattr;
 type AtOnce = fn(&Request, &Call) -> Option<i32>;
 
 /// Queues a call for the pool, or makes it here and now: what looks names up depends on
-/// the rights, the root and the working directory of the thread that does it.
+/// the credentials, the root and the working directory of the thread that does it.
 fn queue(state: &mut State, request: &mut Request, call: Call, at_once: AtOnce) -> Outcome {
     if request.sqe.personality != 0 {
         let ours = state
@@ -38,14 +38,14 @@ fn queue(state: &mut State, request: &mut Request, call: Call, at_once: AtOnce) 
         return Outcome::Work(Work::Call(call));
     }
     // One that is not stored runs in the thread that submitted it.
-    if request.rights == 0 {
+    if request.credentials == 0 {
         if let Some(res) = at_once(request, &call) {
             return crate::ops::finish(state, request, res);
         }
     }
     let here = credentials::here();
-    if request.rights != 0 {
-        if request.rights != here {
+    if request.credentials != 0 {
+        if request.credentials != here {
             return Outcome::Done(-libc::EPERM);
         }
         if let Some(res) = at_once(request, &call) {

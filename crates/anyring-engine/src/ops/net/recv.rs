@@ -18,7 +18,7 @@ use super::{
 use crate::ops;
 use crate::os::sys::{self, Sys};
 use crate::os::user_memory::{self, user_msghdr};
-use crate::request::{Data, Outcome, Request, Selected};
+use crate::request::{Data, Outcome, PickedBuffer, Request};
 use crate::ring::state::State;
 
 /// Results of one multishot request before others get a turn.
@@ -314,7 +314,7 @@ fn reaches_limit(request: &mut Request, count: usize) -> bool {
 /// One attempt into a buffer (or several); bytes and the room there was.
 fn recv_into(
     request: &Request,
-    selected: &Selected,
+    selected: &PickedBuffer,
     vectors: &[libc::iovec],
     multishot: bool,
 ) -> Result<(usize, usize), c_int> {
@@ -348,7 +348,7 @@ fn recv_into(
 }
 
 /// A message whose payload goes into a provided buffer.
-fn recv_message_into(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
+fn recv_message_into(request: &Request, selected: &PickedBuffer) -> Result<(usize, usize), c_int> {
     let mut message: user_msghdr = user_memory::read(request.sqe.addr)?;
     let mut wanted = selected.len as usize;
     if message.msg_iovlen != 0 {
@@ -390,7 +390,10 @@ fn head(request: &Request) -> Result<usize, c_int> {
 }
 
 /// A message laid out in its buffer as io_uring_recvmsg_out(3) says.
-fn recv_message_laid_out(request: &Request, selected: &Selected) -> Result<(usize, usize), c_int> {
+fn recv_message_laid_out(
+    request: &Request,
+    selected: &PickedBuffer,
+) -> Result<(usize, usize), c_int> {
     let Data::Message(headers, ..) = &request.data else {
         return Err(-libc::EFAULT);
     };

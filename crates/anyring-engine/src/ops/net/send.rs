@@ -15,7 +15,7 @@ use super::{
 };
 use crate::ops;
 use crate::os::sys::{self, Sys};
-use crate::request::{Data, Outcome, Request, Selected};
+use crate::request::{Data, Outcome, PickedBuffer, Request};
 use crate::ring::state::State;
 
 fn known_send_flags(request: &Request) -> u32 {
@@ -54,7 +54,7 @@ pub(crate) fn usage(request: &Request) -> i32 {
 
 /// Whether a send that failed keeps its provided buffer: it does once it had a socket
 /// to try.
-pub(crate) fn uses_buffer(_: c_int, _: &Request, _: Selected, res: i32) -> bool {
+pub(crate) fn uses_buffer(_: c_int, _: &Request, _: PickedBuffer, res: i32) -> bool {
     !matches!(-res, libc::EBADF | libc::ENOTSOCK | libc::ECANCELED)
 }
 
@@ -299,7 +299,7 @@ fn send_bundle(state: &mut State, request: &mut Request, waited: bool) -> Outcom
 fn take_all(
     state: &mut State,
     request: &mut Request,
-    mut first: Selected,
+    mut first: PickedBuffer,
     vectors: Vec<libc::iovec>,
     count: usize,
 ) -> Outcome {

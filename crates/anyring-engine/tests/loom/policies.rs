@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use super::driver_policy::{Care, Member, Situation, Tended};
+use super::driver_policy::{DriverPolicy, Member, Situation, DrivenRing};
 
 /// The ring's epoll, the driver's, and the program's looks at its memory: one
 /// lock, so that the models stay small. It is the kernel's.
@@ -34,7 +34,7 @@ struct Files {
 
 #[derive(Default)]
 struct State {
-    care: Option<Care>,
+    driver_policy: Option<DriverPolicy>,
     waiters: u32,
     waits: u64,
     pending: u32,
@@ -43,8 +43,8 @@ struct State {
 }
 
 impl State {
-    fn care(&self) -> Care {
-        self.care.unwrap_or(Care::None)
+    fn driver_policy(&self) -> DriverPolicy {
+        self.driver_policy.unwrap_or(DriverPolicy::None)
     }
 
     fn situation(&self) -> Situation {
@@ -91,7 +91,7 @@ impl Ring {
     }
 
     /// Handles what is ready.
-    fn harvest(&self, state: &mut State) {
+    fn poll_events(&self, state: &mut State) {
         self.files(|files| {
             let count = std::mem::take(&mut files.ready);
             state.pending -= count;
@@ -104,9 +104,9 @@ impl Ring {
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.state.lock().unwrap();
         let result = work(&mut state);
-        let neglected = state.care().is_neglected(&state.situation());
+        let needs_driver = state.driver_policy().needs_driver(&state.situation());
         drop(state);
-        if neglected && self.claim() {
+        if needs_driver && self.claim() {
             self.files(|files| files.arrived = true);
         }
         result
@@ -114,9 +114,9 @@ impl Ring {
 
     fn claim(&self) -> bool {
         let state = &mut *self.state.lock().unwrap();
-        let mut care = state.care();
-        let claimed = care.claim(&state.situation());
-        state.care = Some(care);
+        let mut policy = state.driver_policy();
+        let claimed = policy.claim(&state.situation());
+        state.driver_policy = Some(policy);
         claimed
     }
 
@@ -159,15 +159,15 @@ impl Ring {
         while !done {
             self.sleep(|files| (files.ready != 0).then_some(()));
             done = self.with(|state| {
-                self.harvest(state);
+                self.poll_events(state);
                 state.posted >= target
             });
         }
         self.with(|state| {
             state.waiters -= 1;
-            let mut care = state.care();
-            care.wait_ended(&state.situation());
-            state.care = Some(care);
+            let mut policy = state.driver_policy();
+            policy.wait_ended(&state.situation());
+            state.driver_policy = Some(policy);
         });
     }
 
@@ -207,19 +207,19 @@ impl Ring {
     }
 }
 
-impl Tended for Shared {
-    fn hold<R>(&self, work: impl FnOnce(&mut Care, &Situation) -> R) -> R {
+impl DrivenRing for Shared {
+    fn hold<R>(&self, work: impl FnOnce(&mut DriverPolicy, &Situation) -> R) -> R {
         let state = &mut *self.state.lock().unwrap();
-        let mut care = state.care();
-        let result = work(&mut care, &state.situation());
-        state.care = Some(care);
-        if care == Care::Left {
+        let mut policy = state.driver_policy();
+        let result = work(&mut policy, &state.situation());
+        state.driver_policy = Some(policy);
+        if policy == DriverPolicy::Left {
             self.files(|files| files.left = true);
         }
         result
     }
 
-    fn glance(&self) -> Option<Situation> {
+    fn try_peek(&self) -> Option<Situation> {
         Some(self.state.lock().unwrap().situation())
     }
 
@@ -228,7 +228,7 @@ impl Tended for Shared {
             if state.waiters != 0 {
                 return false;
             }
-            self.harvest(state);
+            self.poll_events(state);
             true
         })
     }
