@@ -188,6 +188,8 @@ def engine(settings: Settings) -> List[Step]:
           for link in ("shared", "static", "ffi")),
         programs(settings, "shared", "--engine", "userspace", folder="engine"),
         programs(settings, "shared", "--engine", "userspace", before=[others], folder="engine"),
+        programs(settings, "shared", "--engine", "userspace", "--ledger",
+                 str(PROJECT / "tests/conformance/without-v2-ledger.txt"), before=[others, "--v2"]),
         python("tests/engine/choice.py", *settings.where),
         python(*examples, before=settings.denied("EPERM"), **auto),
         python(*examples, **userspace),

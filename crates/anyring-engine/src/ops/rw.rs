@@ -337,7 +337,7 @@ fn call(request: &Request, extra: u32) -> Sys {
     let flags = request.sqe.op_flags | extra;
     // SAFETY: the kernel checks the addresses; ours outlive the call.
     unsafe {
-        sys::raw(
+        sys::transfer(
             number(request),
             &[
                 request.file.fd() as usize,

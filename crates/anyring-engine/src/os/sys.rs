@@ -42,6 +42,48 @@ pub(crate) fn plain(number: i64, args: &[usize]) -> Sys {
     unsafe { raw(number, args) }
 }
 
+/// preadv2(2), pwritev2(2) or another call. Where the system lacks those two (ENOSYS: old
+/// emulators, some sandboxes), the calls without flags stand for them; with flags the
+/// answer is that of a file that does not know them, EOPNOTSUPP.
+///
+/// # Safety
+/// As for [`raw`].
+#[inline]
+pub(crate) unsafe fn transfer(number: i64, args: &[usize; 6]) -> Sys {
+    // SAFETY: the contract is that of `raw`, for both.
+    unsafe {
+        match raw(number, args) {
+            Err(e) if e == -libc::ENOSYS => without_flags(number, args),
+            result => result,
+        }
+    }
+}
+
+/// The second try of [`transfer`].
+///
+/// # Safety
+/// As for [`raw`].
+#[cold]
+unsafe fn without_flags(number: i64, args: &[usize; 6]) -> Sys {
+    let (at_offset, at_position) = match number {
+        libc::SYS_preadv2 => (libc::SYS_preadv, libc::SYS_readv),
+        libc::SYS_pwritev2 => (libc::SYS_pwritev, libc::SYS_writev),
+        _ => return Err(-libc::ENOSYS),
+    };
+    // An offset of -1 is the file's position.
+    let number = if args[3] == usize::MAX {
+        at_position
+    } else {
+        at_offset
+    };
+    if args[5] != 0 {
+        // What the file refuses in any case it refuses without vectors.
+        return plain(number, &[args[0], 0, 0, args[3], 0]).and(Err(-libc::EOPNOTSUPP));
+    }
+    // SAFETY: descriptor, vectors and offset are those of the call that failed.
+    unsafe { raw(number, &args[..5]) }
+}
+
 /// A result in the way io_uring gives it: zero or more, or `-errno`.
 #[inline]
 pub(crate) fn to_res(result: Sys) -> i32 {

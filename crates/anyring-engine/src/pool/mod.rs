@@ -103,7 +103,7 @@ fn perform(job: Job) {
     let res = match &job.work {
         // SAFETY: the call and its addresses are what the program asked for, or
         // lie in memory that the request keeps until it is resumed.
-        Work::Call(call) => sys::to_res(unsafe { sys::raw(call.number, &call.args) }),
+        Work::Call(call) => sys::to_res(unsafe { sys::transfer(call.number, &call.args) }),
         Work::CallAs(call, ids) => as_user(*ids, call),
         Work::Futex(wait) => futex::block(wait),
     };
