@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod trace;
 
 /// io_uring on this machine.
 #[derive(Parser)]
@@ -19,14 +20,17 @@ struct Arguments {
 enum Command {
     /// Measure the figures io_uring is known for.
     Bench(bench::Options),
+    /// Show what a program does with io_uring.
+    Trace(trace::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Bench(options) => bench::main(&options),
+        Command::Bench(options) => bench::main(&options).map(|()| ExitCode::SUCCESS),
+        Command::Trace(options) => trace::main(&options).map_err(|error| error.to_string()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("uring: {error}");
             ExitCode::FAILURE
