@@ -496,7 +496,7 @@ struct __liburing_look {
  * is left is small enough to be inlined everywhere.
  */
 LIBURING_COLD struct __liburing_look
-__liburing_look_again(struct io_uring *ring, unsigned int wait_nr)
+__liburing_wait_slow(struct io_uring *ring, unsigned int wait_nr)
 	LIBURING_NOEXCEPT
 {
 	struct __liburing_look look;
@@ -520,7 +520,7 @@ IOURINGINLINE int io_uring_peek_cqe(struct io_uring *ring,
 		*cqe_ptr = cqe;
 		return 0;
 	}
-	look = __liburing_look_again(ring, 0);
+	look = __liburing_wait_slow(ring, 0);
 	*cqe_ptr = look.cqe;
 	return look.ret;
 }
@@ -536,7 +536,7 @@ IOURINGINLINE int io_uring_wait_cqe(struct io_uring *ring,
 		*cqe_ptr = cqe;
 		return 0;
 	}
-	look = __liburing_look_again(ring, 1);
+	look = __liburing_wait_slow(ring, 1);
 	*cqe_ptr = look.cqe;
 	return look.ret;
 }
