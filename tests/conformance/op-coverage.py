@@ -29,7 +29,7 @@ def words_of_programs(programs: pathlib.Path) -> tuple:
     """Names that are called, and all identifiers, each with the programs that do."""
     called: dict = {}
     named: dict = {}
-    for path in sorted([*programs.glob("*.c"), *programs.glob("*.h")]):
+    for path in sorted([*programs.rglob("*.c"), *programs.rglob("*.h")]):
         text = IGNORED.sub(" ", path.read_text())
         for word in set(re.findall(r"\b(\w+)\s*\(", text)):
             called.setdefault(word, []).append(path.name)

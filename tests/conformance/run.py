@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Compiles and runs the C programs of this folder (or another), one behaviour each.
 
+`ops` has those about operations, `ring` about queues and waits, `register` about
+register calls, `setup` about rings being made, and about the library as a file.
+
 A program ends with 0 (passed), 1 (failed) or 77 (skipped, with a line
 `skip: reason`). With --peer the programs that an installed liburing can compile
 and link run on it too; their verdict and their `result:` lines must be the same
@@ -25,7 +28,9 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"]
+# Where programs lie in a folder: in it, or by what they are about.
+SUBJECTS = (".", "ops", "ring", "register", "setup")
+FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread", f"-iquote{HERE}"]
 # How a program says that it got no ring at all.
 NO_RING = "io_uring is not available"
 # What a program may lock at least, in bytes, for a failure to count: rings and
@@ -64,6 +69,16 @@ def compile_program(source: pathlib.Path, program: pathlib.Path, options: list, 
     os.replace(fresh, program)
     witness.write_text(made_of)
     return ""
+
+
+def sources(folder: pathlib.Path, only: str) -> dict:
+    """Name -> source of the programs of a folder."""
+    found: dict = {}
+    for subject in SUBJECTS:
+        for path in (folder / subject).glob(f"{only}.c"):
+            if found.setdefault(path.stem, path) != path:
+                raise SystemExit(f"two programs are called {path.stem}")
+    return dict(sorted(found.items()))
 
 
 def digest(files: list) -> str:
@@ -122,6 +137,7 @@ def results(output: str) -> list:
 class Suite:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
+        self.sources = sources(arguments.folder, arguments.only)
         self.known = ledger(arguments.folder / "ledger.txt")
         if arguments.ledger:
             self.known.update(ledger(arguments.ledger))
@@ -150,7 +166,7 @@ class Suite:
         verdict, text, _ = result
         if verdict != "FAIL" or not self.loopback or not text.startswith("ended with"):
             return result
-        source = (self.arguments.folder / f"{name}.c").read_text()
+        source = self.sources[name].read_text()
         if not re.search(r"AF_INET|INADDR_LOOPBACK|\b(tcp|udp)_\w+\(", source):
             return result
         return "skip", f"{self.loopback}: {' '.join(text.split())[:200]}", ""
@@ -196,7 +212,7 @@ class Suite:
 
     def run(self, name: str) -> tuple:
         build = self.arguments.build_dir
-        program, source = build / name, self.arguments.folder / f"{name}.c"
+        program, source = build / name, self.sources[name]
         problem = compile_program(source, program, self.options, self.libraries, self.inputs)
         if problem:
             return "FAIL", f"does not compile:\n{problem}", ""
@@ -249,8 +265,8 @@ def main() -> int:
     arguments = parser.parse_args()
     arguments.build_dir = arguments.build_dir.resolve()
     arguments.build_dir.mkdir(parents=True, exist_ok=True)
-    names = sorted(path.stem for path in arguments.folder.glob(f"{arguments.only}.c"))
     suite = Suite(arguments)
+    names = list(suite.sources)
     if arguments.peer and subprocess.run([os.environ.get("CC", "cc"), "-E", "-include", "liburing.h", "-x", "c",
                                           "/dev/null"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                          check=False).returncode:
