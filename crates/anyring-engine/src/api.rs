@@ -73,7 +73,7 @@ unsafe extern "C" fn own_setup(
     params: *mut io_uring_params,
     reason: c_int,
 ) -> c_int {
-    // SAFETY: handed on from the caller.
+    // SAFETY: `params` is valid for reads and writes: the contract of this function.
     unsafe { set_up(entries, params, reason, false) }
 }
 
@@ -86,7 +86,7 @@ unsafe extern "C" fn own_bare_setup(
     params: *mut io_uring_params,
     reason: c_int,
 ) -> c_int {
-    // SAFETY: handed on from the caller.
+    // SAFETY: `params` is valid for reads and writes: the contract of this function.
     unsafe { set_up(entries, params, reason, true) }
 }
 
@@ -100,11 +100,11 @@ unsafe fn set_up(
     reason: c_int,
     bare: bool,
 ) -> c_int {
-    // SAFETY: handed on from the caller.
+    // SAFETY: `params` is valid for reads: the contract of this function.
     let mut p = unsafe { params.read() };
     match Ring::setup(entries, &mut p, -reason, bare) {
         Ok(fd) => {
-            // SAFETY: handed on from the caller.
+            // SAFETY: `params` is valid for writes: the contract of this function.
             unsafe { params.write(p) };
             let (ring, errno) = (Decimal::of(fd as u32), Decimal::of(reason.unsigned_abs()));
             let why: [&[u8]; 2] = match reason {
@@ -214,7 +214,7 @@ unsafe extern "C" fn own_mmap(
     });
     match found {
         Some((at, size)) if length <= size.next_multiple_of(4096) => {
-            // SAFETY: valid for a write, the caller says.
+            // SAFETY: `address` is valid for a write: the contract of `Kernel::mmap`.
             unsafe { address.write(at.cast()) };
             0
         }

@@ -278,7 +278,7 @@ unsafe fn enter_beside_engine(
     size: usize,
 ) -> c_int {
     if let Some(api) = engine() {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::enter`, which this function has.
         let result = unsafe { (api.enter)(fd, to_submit, min_complete, flags, arg, size) };
         if result != NOT_OURS {
             return result;
@@ -292,7 +292,7 @@ unsafe fn enter_beside_engine(
     if let Some(error) = stray.unasked() {
         return error;
     }
-    // SAFETY: handed on from the caller.
+    // SAFETY: the arguments keep the contract of `Kernel::enter`, which this function has.
     stray.asked(unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) })
 }
 
@@ -316,7 +316,7 @@ unsafe fn register_beside_engine(
     if let Some(error) = stray.unasked() {
         return error;
     }
-    // SAFETY: handed on from the caller.
+    // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
     stray.asked(unsafe { Linux.register(fd, opcode, arg, nr_args) })
 }
 
@@ -324,7 +324,7 @@ unsafe fn register_beside_engine(
 // same contract for its own: see `memory` and `ring`.
 unsafe impl<S: Source> Kernel for KernelOrEngine<S> {
     unsafe fn setup(self, entries: c_uint, params: *mut io_uring_params) -> c_int {
-        // SAFETY: handed on from the caller.
+        // SAFETY: `params` is valid for reads and writes: the contract of this function.
         unsafe { set_up::<S>(entries, params, false) }
     }
 
@@ -339,10 +339,10 @@ unsafe impl<S: Source> Kernel for KernelOrEngine<S> {
         size: usize,
     ) -> c_int {
         if engine().is_some() {
-            // SAFETY: handed on from the caller.
+            // SAFETY: the arguments keep the contract of `Kernel::enter`, which this function has.
             return unsafe { enter_beside_engine(fd, to_submit, min_complete, flags, arg, size) };
         }
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::enter`, which this function has.
         unsafe { Linux.enter(fd, to_submit, min_complete, flags, arg, size) }
     }
 
@@ -355,19 +355,19 @@ unsafe impl<S: Source> Kernel for KernelOrEngine<S> {
         nr_args: c_uint,
     ) -> c_int {
         if fd == -1 {
-            // SAFETY: handed on from the caller.
+            // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
             return unsafe { register_without_ring::<S>(fd, opcode, arg, nr_args) };
         }
         if let Some(api) = engine() {
-            // SAFETY: handed on from the caller.
+            // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
             let result = unsafe { (api.register)(fd, opcode, arg, nr_args) };
             if result != NOT_OURS {
                 return result;
             }
-            // SAFETY: handed on from the caller.
+            // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
             return unsafe { register_beside_engine(fd, opcode, arg, nr_args) };
         }
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
         unsafe { Linux.register(fd, opcode, arg, nr_args) }
     }
 
@@ -388,32 +388,32 @@ unsafe impl<S: Source> Kernel for KernelOrEngine<S> {
                 error => return Err(error),
             }
         }
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::mmap`, which this function has.
         unsafe { Linux.mmap(length, flags, fd, offset) }
     }
 
     unsafe fn munmap(self, address: *mut c_void, length: usize) -> c_int {
         if let Some(api) = engine() {
-            // SAFETY: handed on from the caller.
+            // SAFETY: the arguments keep the contract of `Kernel::munmap`, which this function has.
             if unsafe { (api.munmap)(address) } != NOT_OURS {
                 return 0;
             }
         }
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::munmap`, which this function has.
         unsafe { Linux.munmap(address, length) }
     }
 
     unsafe fn madvise(self, address: *mut c_void, length: usize, advice: c_int) -> c_int {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::madvise`, which this function has.
         unsafe { Linux.madvise(address, length, advice) }
     }
 
     unsafe fn close(self, fd: c_int) -> c_int {
         if let Some(api) = engine() {
-            // SAFETY: handed on from the caller, who owns the descriptor.
+            // SAFETY: the caller owns the descriptor: the contract of `Kernel::close`.
             unsafe { (api.closing)(fd) };
         }
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::close`, which this function has.
         unsafe { Linux.close(fd) }
     }
 
@@ -438,7 +438,7 @@ unsafe fn set_up<S: Source>(entries: c_uint, params: *mut io_uring_params, bare:
     let choice = choice();
     let mut reason = 0;
     if choice != Choice::Userspace {
-        // SAFETY: handed on from the caller.
+        // SAFETY: `params` is valid for reads and writes: the contract of this function.
         reason = unsafe { Linux.setup(entries, params) };
         if choice != Choice::Auto || !is_refusal(reason) {
             if reason >= 0 {
@@ -451,9 +451,9 @@ unsafe fn set_up<S: Source>(entries: c_uint, params: *mut io_uring_params, bare:
         return -libc::EFAULT;
     }
     match need::<S>() {
-        // SAFETY: handed on from the caller.
+        // SAFETY: `params` is valid for reads and writes: the contract of this function.
         Some(api) if bare => unsafe { (api.bare_setup)(entries, params, reason) },
-        // SAFETY: handed on from the caller.
+        // SAFETY: `params` is valid for reads and writes: the contract of this function.
         Some(api) => unsafe { (api.setup)(entries, params, reason) },
         // The kernel's own answer, or that of a kernel without io_uring.
         None if reason != 0 => reason,
@@ -475,7 +475,7 @@ unsafe fn register_without_ring<S: Source>(
     let mut result = -libc::ENOSYS;
     if let (true, Some(api)) = (opcode == IORING_REGISTER_SEND_MSG_RING, engine()) {
         // It names a ring all the same, inside its argument.
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
         result = unsafe { (api.register)(fd, opcode, arg, nr_args) };
         if result != NOT_OURS {
             return result;
@@ -483,14 +483,14 @@ unsafe fn register_without_ring<S: Source>(
         result = -libc::EBADFD;
     }
     if choice != Choice::Userspace {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
         result = unsafe { Linux.register(fd, opcode, arg, nr_args) };
         if choice != Choice::Auto || !is_refusal(result) {
             return result;
         }
     }
     match need::<S>() {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the arguments keep the contract of `Kernel::register`, which this function has.
         Some(api) => match unsafe { (api.register)(fd, opcode, arg, nr_args) } {
             NOT_OURS => result,
             answer => answer,
@@ -513,7 +513,7 @@ impl<S: Source> KernelOrEngine<S> {
     /// # Safety
     /// `params` is NULL or valid for reads and writes.
     pub unsafe fn bare_setup(self, entries: c_uint, params: *mut io_uring_params) -> c_int {
-        // SAFETY: handed on from the caller.
+        // SAFETY: `params` is valid for reads and writes: the contract of this function.
         unsafe { set_up::<S>(entries, params, true) }
     }
 }

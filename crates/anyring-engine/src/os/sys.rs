@@ -26,7 +26,8 @@ pub(crate) type Sys<T = usize> = Result<T, c_int>;
 pub(crate) unsafe fn raw(number: i64, args: &[usize]) -> Sys {
     let mut a = [0_usize; 6];
     a[..args.len()].copy_from_slice(args);
-    // SAFETY: handed on from the caller.
+    // SAFETY: the words are what the call of this number takes: the contract of this
+    // function.
     let result = unsafe { syscall(number as _, a) };
     if (-4095..0).contains(&result) {
         Err(result as c_int)
@@ -876,18 +877,19 @@ pub(crate) fn map(bytes: usize) -> Sys<*mut c_void> {
 /// Gives a mapping back.
 ///
 /// # Safety
-/// Nobody uses it any more.
+/// Nothing refers to the mapping any more.
 pub(crate) unsafe fn unmap(address: *mut c_void, bytes: usize) -> c_int {
-    // SAFETY: handed on from the caller.
+    // SAFETY: nothing refers to the mapping any more: the contract of this function.
     to_res(unsafe { raw(libc::SYS_munmap, &[address as usize, bytes]) })
 }
 
 /// Frees the pages of a shared mapping, for all who mapped them: they find zeroes.
 ///
 /// # Safety
-/// The mapping is of a file in memory, and nobody needs the content.
+/// The mapping is of a file in memory, whose content is not needed any more.
 pub(crate) unsafe fn free_shared(address: *mut c_void, bytes: usize) {
-    // SAFETY: handed on from the caller.
+    // SAFETY: the mapping is shared, and its content not needed any more: the contract of
+    // this function.
     let _ = unsafe {
         raw(
             libc::SYS_madvise,

@@ -59,8 +59,8 @@ pub(crate) fn start<F: FnOnce() + Send + 'static>(body: F) -> Result<(), c_int> 
 unsafe fn create<F: FnOnce()>(stack: Option<usize>, body: *mut F) -> c_int {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
-    // SAFETY: each object is initialised by the first call that gets it; the
-    // body is handed on from the caller.
+    // SAFETY: each object is initialised by the first call that gets it; `body`
+    // is a box's, which the thread gets: the contract of this function.
     unsafe {
         libc::pthread_attr_init(attributes.as_mut_ptr());
         if let Some(stack) = stack {
