@@ -46,6 +46,11 @@ pub mod ring;
 #[allow(unsafe_code, reason = "hands pointers to the kernel")]
 pub mod submit;
 
+// The program of the README runs with the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use anyring_abi as abi;
 pub use errno::{Errno, PushError, check};
 pub use kernel::{Kernel, Linux};

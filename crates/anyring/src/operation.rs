@@ -6,7 +6,9 @@
 //!
 //! An [`Operation`] gives its buffer back with its result, by [`wait`](Operation::wait)
 //! or as a [`Future`]; there is no runtime: [`Owner::turn`] takes completions and wakes
-//! their wakers, and is to be called by whatever drives the futures.
+//! their wakers, and is to be called by whatever drives the futures. Multishot requests
+//! are iterators ([`Multishot`]), links, timeouts and batches a builder ([`Batch`]),
+//! provided buffers a [`Pool`].
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,27 +24,44 @@
 //!
 //! # Safety
 //! The only unsafe calls are those that submit. What they vouch for: every entry of the
-//! ring is made here, and points into the heap memory of a `Vec` that the table holds
-//! from before the entry is queued until its completion, or for ever. A `Vec` that is
-//! moved or left alone keeps its memory where it is.
+//! ring is made here, and points into heap memory (of a `Vec`, a `CString`, a `Box`) that
+//! the table holds from before the entry is queued until its completion, or for ever, or
+//! takes a buffer of a group that the ring holds. Memory on the heap stays where it is
+//! when what owns it is moved.
+//!
+//! A file has to stay open until its entry was taken. That is so when a request was
+//! started, unless an enter failed or took less; then until the next turn that succeeds.
 
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::ffi::CString;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::mem;
+use core::ops::Deref;
 use core::pin::Pin;
+use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
-use std::os::fd::{AsFd, AsRawFd};
+use core::time::Duration;
+use std::os::fd::{FromRawFd, OwnedFd};
 
+use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_sqe};
 
 use crate::errno::{Errno, check};
+use crate::flags::SqeFlags;
 use crate::inflight::{InFlight, Token};
 use crate::kernel::{Kernel, Linux};
-use crate::owned::{Builder, Ring};
+use crate::owned::{Builder, Completion, Group, Ring};
 use crate::prep;
+
+mod request;
+
+pub use request::Request;
 
 /// How often the end of an owner waits for the kernel before it gives up and leaks
 /// what is still in flight, a tenth of a second each time.
@@ -51,30 +70,108 @@ const PATIENCE: u32 = 20;
 /// `user_data` of cancellations: their results are of no interest. No token has it.
 const CANCELS: u64 = u64::MAX - 1;
 
+/// What an entry points to.
 #[derive(Debug)]
-struct Request {
-    buffer: Vec<u8>,
-    result: Option<i32>,
+enum Memory {
+    None,
+    Bytes(Vec<u8>),
+    #[allow(dead_code, reason = "kept for the kernel")]
+    Paths(Vec<CString>),
+    #[allow(dead_code, reason = "kept for the kernel")]
+    Span(Box<__kernel_timespec>),
+    #[allow(dead_code, reason = "kept for the kernel")]
+    Address(Box<libc::sockaddr_storage>),
+}
+
+/// What results of a request are, besides a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gives {
+    Number,
+    /// A descriptor that is the program's.
+    Descriptor,
+    /// A buffer of a pool.
+    Buffer(usize),
+}
+
+/// What an outcome is made of, besides the completion.
+#[derive(Debug)]
+struct Kept {
+    gives: Gives,
+    memory: Memory,
+}
+
+#[derive(Debug)]
+struct InTable {
+    memory: Memory,
+    gives: Gives,
+    /// Results that were not asked for yet. The first needs no allocation.
+    first: Option<Completion>,
+    rest: VecDeque<Completion>,
+    /// The last completion came.
+    ended: bool,
     waker: Option<Waker>,
-    /// The operation was dropped: the buffer goes when the kernel has let go.
+    /// The operation was dropped: what is kept goes when the kernel has let go.
     abandoned: bool,
+}
+
+impl InTable {
+    fn new(memory: Memory, gives: Gives) -> Self {
+        InTable {
+            memory,
+            gives,
+            first: None,
+            rest: VecDeque::new(),
+            ended: false,
+            waker: None,
+            abandoned: false,
+        }
+    }
+
+    fn put(&mut self, done: Completion) {
+        if self.first.is_none() && self.rest.is_empty() {
+            self.first = Some(done);
+        } else {
+            self.rest.push_back(done);
+        }
+    }
+
+    fn next(&mut self) -> Option<Completion> {
+        self.first.take().or_else(|| self.rest.pop_front())
+    }
+}
+
+/// A group of buffers of the ring, and what uses it: the pool, requests, buffers.
+#[derive(Debug)]
+struct PoolState<K: Kernel> {
+    group: Group<K>,
+    users: usize,
 }
 
 #[derive(Debug)]
 struct State<K: Kernel> {
     ring: Ring<K>,
-    requests: InFlight<Request>,
+    requests: InFlight<InTable>,
+    pools: Vec<Option<PoolState<K>>>,
 }
 
 impl<K: Kernel> State<K> {
-    /// Queues an entry, with room made for it.
-    fn queue(&mut self, entry: io_uring_sqe) -> Result<(), Errno> {
-        if self.ring.push_sqe(entry).is_ok() {
-            return Ok(());
+    /// Makes room for so many entries.
+    fn make_room(&mut self, entries: usize) -> Result<(), Errno> {
+        if entries > self.ring.sq_entries() as usize {
+            return Err(Errno::E2BIG);
         }
-        self.submit()?;
-        let _ = self.ring.wait_for_room();
-        self.ring.push_sqe(entry).map_err(|_| Errno(libc::EBUSY))
+        if self.room() < entries {
+            self.submit()?;
+            let _ = self.ring.wait_for_room();
+        }
+        if self.room() < entries {
+            return Err(Errno::EBUSY);
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> usize {
+        self.ring.sq_space_left() as usize
     }
 
     fn submit(&mut self) -> Result<u32, Errno> {
@@ -85,6 +182,7 @@ impl<K: Kernel> State<K> {
     /// Takes completions; the wakers to wake.
     fn reap(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
+        let (mut unwanted, mut ended) = (Vec::new(), Vec::new());
         for done in self.ring.completions() {
             if done.user_data == CANCELS {
                 continue;
@@ -93,21 +191,93 @@ impl<K: Kernel> State<K> {
             let Some(request) = self.requests.get_mut(token) else {
                 continue;
             };
-            request.result = Some(done.res);
+            request.ended = !done.more();
             wakers.extend(request.waker.take());
-            if request.abandoned {
-                self.requests.remove(token);
+            if !done.is_notification() {
+                if request.abandoned {
+                    unwanted.push((request.gives, done));
+                } else {
+                    request.put(done);
+                }
+            }
+            if request.ended && request.abandoned {
+                ended.push(token);
             }
         }
+        for (gives, done) in unwanted {
+            self.discard(gives, done);
+        }
+        for token in ended {
+            self.remove(token);
+        }
         wakers
+    }
+
+    /// Gives up what a result gave.
+    fn discard(&mut self, gives: Gives, done: Completion) {
+        match gives {
+            Gives::Descriptor if done.res >= 0 => {
+                // SAFETY: a result that is a descriptor is nobody's but the request's.
+                drop(unsafe { OwnedFd::from_raw_fd(done.res) });
+            }
+            Gives::Buffer(pool) => {
+                if let (Some(id), Some(Some(pool))) = (done.buffer_id(), self.pools.get_mut(pool)) {
+                    pool.group.give_back(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the groups from the ring that nothing uses any more.
+    fn sweep(&mut self) {
+        for place in &mut self.pools {
+            if let Some(pool) = place.take_if(|pool| pool.users == 0) {
+                self.ring.unregister_group(&pool.group);
+            }
+        }
     }
 
     fn cancel(&mut self, token: Token) -> Result<(), Errno> {
         let mut entry = io_uring_sqe::default();
         prep::cancel64(&mut entry, token.user_data(), 0);
         entry.user_data = CANCELS;
-        self.queue(entry)?;
+        self.make_room(1)?;
+        let _ = self.ring.push(entry);
         self.submit().map(|_| ())
+    }
+
+    /// An operation is dropped: its results are given up, and the request is cancelled
+    /// if it has not ended.
+    fn abandon(&mut self, token: Token) -> Option<Waker> {
+        let request = self.requests.get_mut(token)?;
+        let (gives, waker) = (request.gives, request.waker.take());
+        request.abandoned = true;
+        let ended = request.ended;
+        while let Some(done) = self.requests.get_mut(token).and_then(InTable::next) {
+            self.discard(gives, done);
+        }
+        if ended {
+            self.remove(token);
+        } else {
+            let _ = self.cancel(token);
+        }
+        waker
+    }
+
+    fn remove(&mut self, token: Token) -> Option<InTable> {
+        let request = self.requests.remove(token)?;
+        if let Gives::Buffer(pool) = request.gives {
+            release_user(&mut self.pools, pool);
+            self.sweep();
+        }
+        Some(request)
+    }
+}
+
+fn release_user<K: Kernel>(pools: &mut [Option<PoolState<K>>], pool: usize) {
+    if let Some(Some(pool)) = pools.get_mut(pool) {
+        pool.users = pool.users.saturating_sub(1);
     }
 }
 
@@ -115,14 +285,7 @@ impl<K: Kernel> Drop for State<K> {
     fn drop(&mut self) {
         let tokens: Vec<Token> = self.requests.tokens().collect();
         for token in tokens {
-            if let Some(request) = self.requests.get_mut(token) {
-                request.abandoned = true;
-                if request.result.is_some() {
-                    self.requests.remove(token);
-                    continue;
-                }
-            }
-            let _ = self.cancel(token);
+            drop(self.abandon(token));
         }
         let pause = __kernel_timespec {
             tv_sec: 0,
@@ -131,13 +294,20 @@ impl<K: Kernel> Drop for State<K> {
         for _ in 0..PATIENCE {
             drop(self.reap());
             if self.requests.is_empty() {
-                return;
+                break;
             }
             let _ = self.submit();
             let _ = self.ring.wait(1, Some(&pause));
         }
-        // The kernel may still write there: the memory is lost, not freed.
-        mem::forget(mem::take(&mut self.requests));
+        if self.requests.is_empty() {
+            for pool in self.pools.drain(..).flatten() {
+                self.ring.unregister_group(&pool.group);
+            }
+        } else {
+            // The kernel may still write there: the memory is lost, not freed.
+            mem::forget(mem::take(&mut self.requests));
+            mem::forget(mem::take(&mut self.pools));
+        }
     }
 }
 
@@ -155,11 +325,17 @@ impl<K: Kernel> Owner<K> {
     /// Makes the ring, on [`Linux`] or another kernel.
     ///
     /// # Errors
-    /// Those of [`Builder::build_on`].
+    /// Those of [`Builder::build_on`]; EINVAL for `IORING_SETUP_SQPOLL`, whose thread
+    /// takes an entry when its file may be closed.
     pub fn new(builder: Builder, kernel: K) -> Result<Self, Errno> {
+        let ring = builder.build_on(kernel)?;
+        if ring.setup_flags() & abi::IORING_SETUP_SQPOLL != 0 {
+            return Err(Errno::EINVAL);
+        }
         Ok(Owner(Rc::new(RefCell::new(State {
-            ring: builder.build_on(kernel)?,
+            ring,
             requests: InFlight::new(),
+            pools: Vec::new(),
         }))))
     }
 
@@ -169,121 +345,68 @@ impl<K: Kernel> Owner<K> {
         self.0.borrow().requests.len()
     }
 
-    /// Starts a request with its memory in the table.
-    fn start(
-        &self,
-        buffer: Vec<u8>,
-        prepare: impl FnOnce(&mut io_uring_sqe, &mut [u8]),
-    ) -> Result<Operation<K>, Errno> {
-        let state = &mut *self.0.borrow_mut();
-        let request = Request {
-            buffer,
-            result: None,
-            waker: None,
-            abandoned: false,
-        };
-        let token = state.requests.insert(request).ok_or(Errno(libc::ENOMEM))?;
-        let mut entry = io_uring_sqe::default();
-        if let Some(request) = state.requests.get_mut(token) {
-            prepare(&mut entry, &mut request.buffer);
+    /// The descriptor of the ring: readable when there are completions, for event loops
+    /// that call [`turn`](Self::turn) then.
+    #[must_use]
+    pub fn ring_fd(&self) -> i32 {
+        self.0.borrow().ring.fd()
+    }
+
+    /// A batch, which is submitted as one.
+    #[must_use]
+    pub fn batch<'f>(&self) -> Batch<'f, K> {
+        Batch {
+            owner: self.clone(),
+            entries: Vec::new(),
+            files: PhantomData,
         }
-        entry.user_data = token.user_data();
-        if let Err(error) = state.queue(entry) {
-            // The kernel never saw it.
-            state.requests.remove(token);
+    }
+
+    /// Starts a request.
+    ///
+    /// # Errors
+    /// EBUSY while the queue stays full; ENOMEM. Its memory is dropped then.
+    pub fn start<T: Output>(&self, request: Request<'_, T>) -> Result<Operation<K, T>, Errno> {
+        let mut batch = self.batch();
+        let mut operation = batch.push(request)?;
+        if let Err(error) = batch.submit() {
+            operation.token = None;
             return Err(error);
         }
-        // What is not taken now goes with the next turn.
-        let _ = state.submit();
-        Ok(Operation {
+        Ok(operation)
+    }
+
+    /// Starts a request that completes again and again.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_multishot<T: Output>(
+        &self,
+        request: Request<'_, T>,
+    ) -> Result<Multishot<K, T>, Errno> {
+        self.start(request).map(|operation| Multishot { operation })
+    }
+
+    /// A pool of `buffers` (a power of two up to 32768) of `size` bytes that the kernel
+    /// takes from by itself. Linux 5.19.
+    ///
+    /// # Errors
+    /// EINVAL for these numbers and before Linux 5.19, ENOMEM.
+    pub fn pool(&self, buffers: u16, size: u32) -> Result<Pool<K>, Errno> {
+        let state = &mut *self.0.borrow_mut();
+        let free = state.pools.iter().position(Option::is_none);
+        let place = free.unwrap_or(state.pools.len());
+        let number = u16::try_from(place).map_err(|_| Errno::EMFILE)?;
+        let group = state.ring.register_group(number, buffers, size)?;
+        let pool = Some(PoolState { group, users: 1 });
+        match state.pools.get_mut(place) {
+            Some(empty) => *empty = pool,
+            None => state.pools.push(pool),
+        }
+        Ok(Pool {
             owner: self.clone(),
-            token: Some(token),
+            place,
         })
-    }
-
-    /// Reads from `file` at `offset` (all ones: the file's position) into the bytes of
-    /// `buffer`, as many as its length and at most 2^31 - 1. Linux 5.6.
-    ///
-    /// # Errors
-    /// EBUSY while the queue stays full; ENOMEM. The buffer is dropped then.
-    pub fn read(
-        &self,
-        file: impl AsFd,
-        buffer: Vec<u8>,
-        offset: u64,
-    ) -> Result<Operation<K>, Errno> {
-        let fd = file.as_fd().as_raw_fd();
-        self.start(buffer, |sqe, bytes| {
-            prep::read(sqe, fd, bytes.as_mut_ptr().cast(), length(bytes), offset);
-        })
-    }
-
-    /// Writes the bytes of `buffer`, otherwise as [`read`](Self::read).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn write(
-        &self,
-        file: impl AsFd,
-        buffer: Vec<u8>,
-        offset: u64,
-    ) -> Result<Operation<K>, Errno> {
-        let fd = file.as_fd().as_raw_fd();
-        self.start(buffer, |sqe, bytes| {
-            prep::write(sqe, fd, bytes.as_ptr().cast(), length(bytes), offset);
-        })
-    }
-
-    /// Receives from a socket, with `MSG_*` flags. Linux 5.6.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn recv(
-        &self,
-        socket: impl AsFd,
-        buffer: Vec<u8>,
-        flags: i32,
-    ) -> Result<Operation<K>, Errno> {
-        let fd = socket.as_fd().as_raw_fd();
-        self.start(buffer, |sqe, bytes| {
-            prep::recv(
-                sqe,
-                fd,
-                bytes.as_mut_ptr().cast(),
-                length(bytes) as usize,
-                flags,
-            );
-        })
-    }
-
-    /// Sends the bytes of `buffer`, with `MSG_*` flags. Linux 5.6.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn send(
-        &self,
-        socket: impl AsFd,
-        buffer: Vec<u8>,
-        flags: i32,
-    ) -> Result<Operation<K>, Errno> {
-        let fd = socket.as_fd().as_raw_fd();
-        self.start(buffer, |sqe, bytes| {
-            prep::send(
-                sqe,
-                fd,
-                bytes.as_ptr().cast(),
-                length(bytes) as usize,
-                flags,
-            );
-        })
-    }
-
-    /// Does nothing, in the kernel; its buffer is empty.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn nop(&self) -> Result<Operation<K>, Errno> {
-        self.start(Vec::new(), |sqe, _| prep::nop(sqe))
     }
 
     /// Submits what waits, waits for `wait_nr` completions (0: not at all) or until
@@ -306,21 +429,332 @@ impl<K: Kernel> Owner<K> {
     }
 }
 
-/// The length of a buffer as one request can have it.
-fn length(bytes: &[u8]) -> u32 {
-    bytes.len().min(i32::MAX as usize) as u32
+/// Requests that are submitted as one, in their order ([`Owner::batch`]). Dropped, it
+/// submits what it has.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use anyring::operation::{Owner, Request};
+/// use anyring::{Builder, Errno, Linux};
+/// # if anyring::Ring::new(1).is_err() { return Ok(()) }
+/// let owner = Owner::new(Builder::new(8), Linux)?;
+/// let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
+/// let mut batch = owner.batch();
+/// // The second starts when the first succeeded, and ends after a millisecond at most.
+/// let write = batch.push(Request::write(&writer, b"one".to_vec(), u64::MAX).link())?;
+/// let late = Request::recv(&writer, vec![0; 8], 0);
+/// let late = batch.push(late.timeout(std::time::Duration::from_millis(1)))?;
+/// batch.submit()?;
+/// assert_eq!(write.wait().0, Ok(3));
+/// assert_eq!(late.wait().0, Err(Errno::ECANCELED));
+/// # drop(reader);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Batch<'f, K: Kernel = Linux> {
+    owner: Owner<K>,
+    entries: Vec<io_uring_sqe>,
+    files: PhantomData<std::os::fd::BorrowedFd<'f>>,
 }
+
+impl<'f, K: Kernel> Batch<'f, K> {
+    /// Adds a request.
+    ///
+    /// # Errors
+    /// ENOMEM; EINVAL for a pool of another ring. The memory of the request is dropped
+    /// then.
+    pub fn push<T: Output>(&mut self, request: Request<'f, T>) -> Result<Operation<K, T>, Errno> {
+        let Request {
+            mut entry,
+            memory,
+            gives,
+            timeout,
+            pool,
+            ..
+        } = request;
+        let state = &mut *self.owner.0.borrow_mut();
+        if let Some((ring, place)) = pool {
+            let Some(Some(pool)) = state
+                .pools
+                .get_mut(place)
+                .filter(|_| ring == state.ring.fd())
+            else {
+                return Err(Errno::EINVAL);
+            };
+            pool.users += 1;
+            pool.group.select(&mut entry);
+        }
+        let token = state.requests.insert(InTable::new(memory, gives));
+        let token = token.ok_or(Errno::ENOMEM)?;
+        entry.user_data = token.user_data();
+        if let Some(after) = timeout {
+            // What the next request of the batch is linked to is this limit.
+            let linked = entry.flags & SqeFlags::IO_LINK.bits();
+            entry.flags |= SqeFlags::IO_LINK.bits();
+            self.entries.push(entry);
+            let mut span = Box::new(timespec(after));
+            let mut entry = io_uring_sqe::default();
+            prep::link_timeout(&mut entry, &raw mut *span, 0);
+            entry.flags |= linked;
+            let mut kept = InTable::new(Memory::Span(span), Gives::Number);
+            kept.abandoned = true;
+            let limit = state.requests.insert(kept).ok_or(Errno::ENOMEM)?;
+            entry.user_data = limit.user_data();
+            self.entries.push(entry);
+        } else {
+            self.entries.push(entry);
+        }
+        Ok(Operation {
+            owner: self.owner.clone(),
+            token: Some(token),
+            output: PhantomData,
+        })
+    }
+
+    /// Submits them.
+    ///
+    /// # Errors
+    /// E2BIG for more than the queue holds, EBUSY while the queue stays full: none was
+    /// started then, and each ends with ECANCELED. What an enter did not take goes with
+    /// the next [`Owner::turn`].
+    pub fn submit(mut self) -> Result<(), Errno> {
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<(), Errno> {
+        let entries = mem::take(&mut self.entries);
+        let state = &mut *self.owner.0.borrow_mut();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let room = state.make_room(entries.len());
+        if room.is_ok() {
+            let _ = state.ring.push_all(&entries);
+            // What is not taken now goes with the next turn.
+            let _ = state.submit();
+            return Ok(());
+        }
+        for entry in entries {
+            // The kernel never saw it.
+            let token = Token::from_user_data(entry.user_data);
+            let Some(request) = state.requests.get_mut(token) else {
+                continue;
+            };
+            request.ended = true;
+            request.put(Completion {
+                user_data: entry.user_data,
+                res: -libc::ECANCELED,
+                flags: 0,
+            });
+            if request.abandoned {
+                state.remove(token);
+            }
+        }
+        room
+    }
+}
+
+impl<K: Kernel> Drop for Batch<'_, K> {
+    fn drop(&mut self) {
+        let _ = self.send();
+    }
+}
+
+/// A time span as the kernel takes it.
+fn timespec(span: Duration) -> __kernel_timespec {
+    __kernel_timespec {
+        tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: span.subsec_nanos().into(),
+    }
+}
+
+/// Buffers that the kernel takes from by itself ([`Owner::pool`]). They live until the
+/// pool, its requests and its buffers are gone.
+#[derive(Debug)]
+pub struct Pool<K: Kernel = Linux> {
+    owner: Owner<K>,
+    place: usize,
+}
+
+impl<K: Kernel> Drop for Pool<K> {
+    fn drop(&mut self) {
+        let state = &mut *self.owner.0.borrow_mut();
+        release_user(&mut state.pools, self.place);
+        state.sweep();
+    }
+}
+
+/// Bytes in a buffer of a [`Pool`]; dropped, the kernel has the buffer again.
+pub struct PoolBuffer<K: Kernel = Linux> {
+    owner: Owner<K>,
+    place: usize,
+    id: u16,
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl<K: Kernel> fmt::Debug for PoolBuffer<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PoolBuffer").field(&&**self).finish()
+    }
+}
+
+impl<K: Kernel> Deref for PoolBuffer<K> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: inside a buffer of a group that is kept while this is one of its users,
+        // and that the kernel does not have before this is dropped.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl<K: Kernel> Drop for PoolBuffer<K> {
+    fn drop(&mut self) {
+        let state = &mut *self.owner.0.borrow_mut();
+        if let Some(Some(pool)) = state.pools.get_mut(self.place) {
+            pool.group.give_back(self.id);
+        }
+        release_user(&mut state.pools, self.place);
+        state.sweep();
+    }
+}
+
+mod sealed {
+    use super::{Completion, Errno, Kept, Kernel, Owner};
+
+    /// What an operation results in.
+    pub trait Output {
+        /// With its memory.
+        type Value<K: Kernel>;
+        /// From a result.
+        #[allow(private_interfaces, reason = "sealed")]
+        fn value<K: Kernel>(owner: &Owner<K>, done: Completion, kept: Kept) -> Self::Value<K>;
+        /// Without one.
+        fn failed<K: Kernel>(error: Errno) -> Self::Value<K>;
+    }
+}
+
+/// What an operation results in: [`Bytes`], [`Number`], [`Descriptor`] or [`Buffer`].
+pub trait Output: sealed::Output {}
+
+/// A number of bytes and the buffer: `(Result<u32, Errno>, Vec<u8>)`.
+#[derive(Debug)]
+pub enum Bytes {}
+
+/// A number: `Result<u32, Errno>`.
+#[derive(Debug)]
+pub enum Number {}
+
+/// A descriptor: `Result<OwnedFd, Errno>`. That of an operation that was dropped is
+/// closed.
+#[derive(Debug)]
+pub enum Descriptor {}
+
+/// A buffer of a pool, empty at the end: `Result<PoolBuffer, Errno>`.
+#[derive(Debug)]
+pub enum Buffer {}
+
+impl sealed::Output for Bytes {
+    type Value<K: Kernel> = (Result<u32, Errno>, Vec<u8>);
+
+    #[allow(private_interfaces, reason = "sealed")]
+    fn value<K: Kernel>(_: &Owner<K>, done: Completion, kept: Kept) -> Self::Value<K> {
+        let bytes = match kept.memory {
+            Memory::Bytes(bytes) => bytes,
+            _ => Vec::new(),
+        };
+        (done.result(), bytes)
+    }
+
+    fn failed<K: Kernel>(error: Errno) -> Self::Value<K> {
+        (Err(error), Vec::new())
+    }
+}
+impl Output for Bytes {}
+
+impl sealed::Output for Number {
+    type Value<K: Kernel> = Result<u32, Errno>;
+
+    #[allow(private_interfaces, reason = "sealed")]
+    fn value<K: Kernel>(_: &Owner<K>, done: Completion, _: Kept) -> Self::Value<K> {
+        done.result()
+    }
+
+    fn failed<K: Kernel>(error: Errno) -> Self::Value<K> {
+        Err(error)
+    }
+}
+impl Output for Number {}
+
+impl sealed::Output for Descriptor {
+    type Value<K: Kernel> = Result<OwnedFd, Errno>;
+
+    #[allow(private_interfaces, reason = "sealed")]
+    fn value<K: Kernel>(_: &Owner<K>, done: Completion, _: Kept) -> Self::Value<K> {
+        check(done.res)?;
+        // SAFETY: a result that is a descriptor is nobody's but the request's.
+        Ok(unsafe { OwnedFd::from_raw_fd(done.res) })
+    }
+
+    fn failed<K: Kernel>(error: Errno) -> Self::Value<K> {
+        Err(error)
+    }
+}
+impl Output for Descriptor {}
+
+impl sealed::Output for Buffer {
+    type Value<K: Kernel> = Result<PoolBuffer<K>, Errno>;
+
+    #[allow(private_interfaces, reason = "sealed")]
+    fn value<K: Kernel>(owner: &Owner<K>, done: Completion, kept: Kept) -> Self::Value<K> {
+        let length = done.result()? as usize;
+        let Gives::Buffer(place) = kept.gives else {
+            return Err(Errno::ENOBUFS);
+        };
+        let state = &mut *owner.0.borrow_mut();
+        let Some(Some(pool)) = state.pools.get_mut(place) else {
+            return Err(Errno::ENOBUFS);
+        };
+        let (id, start, length) = match done.buffer_id() {
+            Some(id) => {
+                let start = pool.group.place(id).and_then(NonNull::new);
+                let start = start.ok_or(Errno::ENOBUFS)?;
+                (id, start, length.min(pool.group.size() as usize))
+            }
+            // The end of what is read takes no buffer; this number is that of none.
+            None => (u16::MAX, NonNull::dangling(), 0),
+        };
+        pool.users += 1;
+        Ok(PoolBuffer {
+            owner: owner.clone(),
+            place,
+            id,
+            start,
+            length,
+        })
+    }
+
+    fn failed<K: Kernel>(error: Errno) -> Self::Value<K> {
+        Err(error)
+    }
+}
+impl Output for Buffer {}
+
+/// What a read or write results in, and its buffer.
+pub type Outcome = (Result<u32, Errno>, Vec<u8>);
 
 /// A request in flight, or done and not yet asked for. Dropped, it cancels; its memory
 /// is kept until the kernel has let go of it.
 #[must_use = "dropping an operation cancels it"]
-pub struct Operation<K: Kernel = Linux> {
+pub struct Operation<K: Kernel = Linux, T: Output = Bytes> {
     owner: Owner<K>,
     /// `None` when the result was given.
     token: Option<Token>,
+    output: PhantomData<T>,
 }
 
-impl<K: Kernel> fmt::Debug for Operation<K> {
+impl<K: Kernel, T: Output> fmt::Debug for Operation<K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Operation")
             .field("token", &self.token)
@@ -328,79 +762,151 @@ impl<K: Kernel> fmt::Debug for Operation<K> {
     }
 }
 
-/// What an operation results in, and its buffer.
-pub type Outcome = (Result<u32, Errno>, Vec<u8>);
+impl<K: Kernel, T: Output> Unpin for Operation<K, T> {}
 
-impl<K: Kernel> Operation<K> {
+impl<K: Kernel, T: Output> Operation<K, T> {
     /// The outcome, once, if it is there.
-    fn take(&mut self) -> Option<Outcome> {
+    fn take(&mut self) -> Option<T::Value<K>> {
         let token = self.token?;
-        let state = &mut *self.owner.0.borrow_mut();
-        let result = state.requests.get_mut(token)?.result?;
-        let request = state.requests.remove(token)?;
+        let (done, kept) = {
+            let state = &mut *self.owner.0.borrow_mut();
+            let request = state.requests.get_mut(token)?;
+            if !request.ended {
+                return None;
+            }
+            let done = request.next()?;
+            let kept = Kept {
+                gives: request.gives,
+                memory: mem::replace(&mut request.memory, Memory::None),
+            };
+            (done, kept)
+        };
+        let value = T::value(&self.owner, done, kept);
+        // A buffer is a user of its pool by now.
+        self.owner.0.borrow_mut().remove(token);
         self.token = None;
-        Some((check(result), request.buffer))
+        Some(value)
+    }
+
+    /// One result of several, if it is there; `Some(None)` at the end.
+    fn take_one(&mut self) -> Option<Option<T::Value<K>>> {
+        let Some(token) = self.token else {
+            return Some(None);
+        };
+        let (done, gives) = {
+            let state = &mut *self.owner.0.borrow_mut();
+            let request = state.requests.get_mut(token)?;
+            let gives = request.gives;
+            match request.next() {
+                Some(done) => (done, gives),
+                None if request.ended => {
+                    state.remove(token);
+                    self.token = None;
+                    return Some(None);
+                }
+                None => return None,
+            }
+        };
+        let kept = Kept {
+            gives,
+            memory: Memory::None,
+        };
+        Some(Some(T::value(&self.owner, done, kept)))
+    }
+
+    /// Whether a turn that ended so is worth another.
+    fn goes_on(turned: Result<(), Errno>) -> Result<(), Errno> {
+        match turned {
+            Err(Errno::EINTR | Errno::EAGAIN | Errno::EBUSY) => Ok(()),
+            turned => turned,
+        }
     }
 
     /// Waits for it. An enter that fails for good (no signal, no shortage) ends the
     /// wait with its error and an empty buffer, and the request is cancelled.
-    pub fn wait(mut self) -> Outcome {
+    pub fn wait(mut self) -> T::Value<K> {
         loop {
             let turned = self.owner.turn(0, None);
             if let Some(outcome) = self.take() {
                 return outcome;
             }
             let turned = turned.and_then(|()| self.owner.turn(1, None));
-            match turned {
-                Ok(()) | Err(Errno(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {}
-                Err(error) => match self.take() {
-                    Some(outcome) => return outcome,
-                    None => return (Err(error), Vec::new()),
-                },
+            if let Err(error) = Self::goes_on(turned) {
+                return self.take().unwrap_or_else(|| T::failed(error));
             }
         }
     }
-}
 
-impl<K: Kernel> Future for Operation<K> {
-    type Output = Outcome;
-
-    /// Looks at what is ready, without waiting. [`Owner::turn`] wakes it.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let _ = self.owner.turn(0, None);
-        if let Some(outcome) = self.take() {
-            return Poll::Ready(outcome);
-        }
+    fn set_waker(&self, context: &Context<'_>) {
         // Wakers are code of others: none is cloned or dropped while the state is
         // borrowed.
         let mut waker = Some(context.waker().clone());
         if let Some(token) = self.token {
             if let Some(request) = self.owner.0.borrow_mut().requests.get_mut(token) {
-                core::mem::swap(&mut request.waker, &mut waker);
+                mem::swap(&mut request.waker, &mut waker);
             }
         }
-        drop(waker);
+    }
+}
+
+impl<K: Kernel, T: Output> Future for Operation<K, T> {
+    type Output = T::Value<K>;
+
+    /// Looks at what is ready, without waiting. [`Owner::turn`] wakes it.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let _ = self.owner.turn(0, None);
+        if let Some(outcome) = self.take() {
+            return Poll::Ready(outcome);
+        }
+        self.set_waker(context);
         Poll::Pending
     }
 }
 
-impl<K: Kernel> Drop for Operation<K> {
+impl<K: Kernel, T: Output> Drop for Operation<K, T> {
     fn drop(&mut self) {
         let Some(token) = self.token else { return };
-        let mut waker = None;
-        {
-            let state = &mut *self.owner.0.borrow_mut();
-            if let Some(request) = state.requests.get_mut(token) {
-                waker = request.waker.take();
-                if request.result.is_some() {
-                    state.requests.remove(token);
-                } else {
-                    request.abandoned = true;
-                    let _ = state.cancel(token);
-                }
-            }
-        }
+        let waker = self.owner.0.borrow_mut().abandon(token);
         // Code of others, which may call back in.
         drop(waker);
     }
 }
+
+/// A request that completes again and again: an iterator that waits for each, or by
+/// [`poll_next`](Self::poll_next) what a `Stream` is. Ends when the kernel ends it, after
+/// an error that is the last item. Dropped, it cancels.
+#[must_use = "dropping it cancels the request"]
+#[derive(Debug)]
+pub struct Multishot<K: Kernel = Linux, T: Output = Number> {
+    operation: Operation<K, T>,
+}
+
+impl<K: Kernel, T: Output> Multishot<K, T> {
+    /// The next result if there is one, without waiting. [`Owner::turn`] wakes.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<T::Value<K>>> {
+        let _ = self.operation.owner.turn(0, None);
+        if let Some(one) = self.operation.take_one() {
+            return Poll::Ready(one);
+        }
+        self.operation.set_waker(context);
+        Poll::Pending
+    }
+}
+
+impl<K: Kernel, T: Output> Iterator for Multishot<K, T> {
+    type Item = T::Value<K>;
+
+    fn next(&mut self) -> Option<T::Value<K>> {
+        loop {
+            if let Some(one) = self.operation.take_one() {
+                return one;
+            }
+            let turned = self.operation.owner.turn(1, None);
+            if let Err(error) = Operation::<K, T>::goes_on(turned) {
+                return Some(T::failed(error));
+            }
+        }
+    }
+}
+
+impl<K: Kernel, T: Output> core::iter::FusedIterator for Multishot<K, T> {}

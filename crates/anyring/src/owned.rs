@@ -33,6 +33,8 @@ pub use disabled::Disabled;
 pub use entry::Queueable;
 #[cfg(feature = "io-uring")]
 pub use entry::sqe_from_entry;
+#[cfg(feature = "owned")]
+pub(crate) use provided::Group;
 pub use provided::{BufRing, RegisteredBuffers};
 pub use registered::{CancelSync, ClockId, Napi, Restriction};
 pub use waits::WaitArgs;
@@ -850,6 +852,22 @@ impl<K: Kernel, T> Ring<K, T> {
     /// ```
     pub fn split(&mut self) -> (SubmissionSide<'_, K, T>, CompletionSide<'_, K, T>) {
         (SubmissionSide { ring: self }, CompletionSide { ring: self })
+    }
+
+    /// A group of provided buffers for a caller that unregisters it before this ring ends.
+    #[cfg(feature = "owned")]
+    pub(crate) fn register_group(
+        &mut self,
+        number: u16,
+        entries: u16,
+        size: u32,
+    ) -> Result<Group<K>, Errno> {
+        Group::new(self.inner(), number, entries, size)
+    }
+
+    #[cfg(feature = "owned")]
+    pub(crate) fn unregister_group(&mut self, group: &Group<K>) {
+        group.unregister(self.inner());
     }
 
     /// Slots ready in the completion queue, those included that an iterator has taken and

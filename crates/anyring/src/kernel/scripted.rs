@@ -52,6 +52,8 @@ pub enum Enter {
     Takes(u32),
     /// After consuming everything, with so many completions held back.
     Holds(u32),
+    /// After consuming everything, with the completions in reverse order.
+    Reverses,
 }
 
 /// What the machine can do.
@@ -129,6 +131,7 @@ struct State {
     enters: VecDeque<Enter>,
     registers: VecDeque<c_int>,
     results: VecDeque<(i32, u32)>,
+    bytes: VecDeque<u8>,
     mmap_failures: VecDeque<Option<c_int>>,
     rings: BTreeMap<c_int, RingMemory>,
     mapped: BTreeMap<usize, usize>,
@@ -169,9 +172,17 @@ impl Machine {
         self.0.borrow_mut().registers.extend(results);
     }
 
-    /// Results and flags of the next completions.
+    /// Results and flags of the next completions. One with `IORING_CQE_F_MORE` is followed
+    /// by the next for the same entry. A result that is a descriptor (of an accept, an
+    /// open, a socket) is a new one of /dev/null, whatever number the script has.
     pub fn script_results(&self, results: &[(i32, u32)]) {
         self.0.borrow_mut().results.extend(results);
+    }
+
+    /// Bytes for the next reads and receives to find, in their order: each gets as many as
+    /// it has room for, as its scripted result says, and as are left.
+    pub fn script_bytes(&self, bytes: &[u8]) {
+        self.0.borrow_mut().bytes.extend(bytes);
     }
 
     /// Which of the next mappings fail, and how.
@@ -204,7 +215,7 @@ impl Machine {
     pub fn run_sq_thread(&self, fd: c_int) {
         let state = &mut *self.0.borrow_mut();
         let pending = state.rings[&fd].pending();
-        consume(state, fd, pending, 0);
+        consume(state, fd, pending, 0, false);
     }
 
     /// Posts what was held back.
@@ -307,12 +318,40 @@ impl RingMemory {
     }
 }
 
+/// What becomes of an entry, given what the script has for it.
+fn result(bytes: &mut VecDeque<u8>, sqe: &io_uring_sqe, scripted: Option<i32>) -> i32 {
+    let reads = matches!(u32::from(sqe.opcode), IORING_OP_READ | IORING_OP_RECV)
+        && u32::from(sqe.flags) & IOSQE_BUFFER_SELECT == 0;
+    if reads && !bytes.is_empty() && scripted.is_none_or(|res| res >= 0) {
+        let room = scripted.map_or(sqe.len, |res| sqe.len.min(res as u32));
+        let count = (room as usize).min(bytes.len());
+        for (at, byte) in bytes.drain(..count).enumerate() {
+            // SAFETY: below the length of the entry, whose memory is valid: its submitter
+            // said so.
+            unsafe { (sqe.addr as *mut u8).add(at).write(byte) };
+        }
+        return count as i32;
+    }
+    let opens = matches!(
+        u32::from(sqe.opcode),
+        IORING_OP_ACCEPT | IORING_OP_OPENAT | IORING_OP_OPENAT2 | IORING_OP_SOCKET
+    );
+    match scripted.unwrap_or(0) {
+        // SAFETY: opens a file by a constant name.
+        0.. if opens && sqe.file_index == 0 => unsafe {
+            libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC)
+        },
+        res => res,
+    }
+}
+
 /// Consumes up to `count` SQEs, holding back the last `held` completions.
-fn consume(state: &mut State, fd: c_int, count: u32, held: u32) {
+fn consume(state: &mut State, fd: c_int, count: u32, held: u32, reverses: bool) {
     let features = state.features.bits;
     let Some(ring) = state.rings.get_mut(&fd) else {
         return;
     };
+    let mut posts = VecDeque::new();
     for position in 0..count {
         let head = ring.word(SQ_HEAD);
         let sqe = ring.sqe(head);
@@ -321,13 +360,25 @@ fn consume(state: &mut State, fd: c_int, count: u32, held: u32) {
             ring.timers.push(sqe.user_data);
             continue;
         }
-        let (res, flags) = state.results.pop_front().unwrap_or((0, 0));
-        let cqe = (sqe.user_data, res, flags);
-        if position >= count - held.min(count) {
-            ring.held.push_back(cqe);
-        } else {
-            ring.post(features, cqe);
+        loop {
+            let scripted = state.results.pop_front();
+            let flags = scripted.map_or(0, |(_, flags)| flags);
+            let res = result(&mut state.bytes, &sqe, scripted.map(|(res, _)| res));
+            let cqe = (sqe.user_data, res, flags);
+            if position >= count - held.min(count) {
+                ring.held.push_back(cqe);
+            } else if reverses {
+                posts.push_front(cqe);
+            } else {
+                ring.post(features, cqe);
+            }
+            if flags & IORING_CQE_F_MORE == 0 || state.results.is_empty() {
+                break;
+            }
         }
+    }
+    for cqe in posts {
+        ring.post(features, cqe);
     }
 }
 
@@ -467,7 +518,7 @@ impl State {
             ring.flush(features);
         }
         if !sqpoll {
-            consume(self, fd, count, held);
+            consume(self, fd, count, held, step == Some(Enter::Reverses));
         }
         let Some(ring) = self.rings.get_mut(&fd) else {
             return -libc::EBADF;

@@ -166,6 +166,11 @@ impl<K: Kernel> Group<K> {
         there
     }
 
+    #[cfg(feature = "owned")]
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
     /// Has an entry take its buffer from this group.
     pub(crate) fn select(&self, sqe: &mut io_uring_sqe) {
         sqe.flags |= SqeFlags::BUFFER_SELECT.bits();
