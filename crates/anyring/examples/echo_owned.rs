@@ -11,6 +11,9 @@ use std::task::{Context, Poll, Waker};
 use anyring::operation::Owner;
 use anyring::{Builder, Errno, Linux};
 
+/// A connection, echoed to its end.
+type Task = Pin<Box<dyn Future<Output = Result<(), Errno>>>>;
+
 async fn echo(owner: Owner, socket: OwnedFd) -> Result<(), Errno> {
     let mut buffer = vec![0; 4096];
     loop {
@@ -30,7 +33,7 @@ async fn echo(owner: Owner, socket: OwnedFd) -> Result<(), Errno> {
 async fn serve(owner: Owner, connections: usize) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?.port());
-    let mut tasks: Vec<Pin<Box<dyn Future<Output = Result<(), Errno>>>>> = Vec::new();
+    let mut tasks: Vec<Task> = Vec::new();
     for _ in 0..connections {
         let mut accept = std::pin::pin!(owner.accept(&listener)?);
         // The connections go on while the next is waited for.

@@ -14,7 +14,7 @@ use anyring::flags::SetupFlags;
 use anyring::kernel::scripted::{Features, Machine};
 use anyring::operation::{Multishot, Number, Owner, Request};
 use anyring::{Builder, Errno, Kernel, Linux};
-use anyring_engine::{BuiltIn, Choice, Selected, choose};
+use anyring_engine::{BuiltIn, Choice, KernelOrEngine, choose};
 
 fn machine() -> &'static Machine {
     Box::leak(Box::new(Machine::new(Features::new())))
@@ -26,9 +26,9 @@ fn owner<K: Kernel>(kernel: K) -> Option<Owner<K>> {
         .ok()
 }
 
-fn engine() -> Option<Owner<Selected<BuiltIn>>> {
+fn engine() -> Option<Owner<KernelOrEngine<BuiltIn>>> {
     choose(Some(Choice::Userspace));
-    owner(Selected::new())
+    owner(KernelOrEngine::new())
 }
 
 fn number<K: Kernel>(owner: &Owner<K>, request: Request<'_, Number>) -> Result<u32, Errno> {

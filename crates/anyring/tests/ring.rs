@@ -13,16 +13,16 @@ use anyring::{
     Builder, CancelSync, ClockId, Errno, Kernel, Linux, Napi, Op, PushError, RecvMsgOut,
     Restriction, Ring, WaitArgs, prep,
 };
-use anyring_engine::{BuiltIn, Choice, Selected, choose};
+use anyring_engine::{BuiltIn, Choice, KernelOrEngine, choose};
 use proptest::prelude::*;
 
 fn machine() -> &'static Machine {
     Box::leak(Box::new(Machine::new(Features::new())))
 }
 
-fn engine() -> Selected<BuiltIn> {
+fn engine() -> KernelOrEngine<BuiltIn> {
     choose(Some(Choice::Userspace));
-    Selected::new()
+    KernelOrEngine::new()
 }
 
 /// A ring, or the reason why there is none.
