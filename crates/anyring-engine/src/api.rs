@@ -32,7 +32,7 @@ pub struct Api {
     pub version: u32,
     /// Makes a ring; the last argument is why (a negative errno), or 0.
     pub setup: unsafe extern "C" fn(c_uint, *mut io_uring_params, c_int) -> c_int,
-    /// The same for a program that maps the descriptor itself.
+    /// Makes a ring whose descriptor the program maps itself.
     pub bare_setup: unsafe extern "C" fn(c_uint, *mut io_uring_params, c_int) -> c_int,
     /// io_uring_enter(2), or [`NOT_OURS`].
     pub enter: unsafe extern "C" fn(c_int, c_uint, c_uint, c_uint, *const c_void, usize) -> c_int,

@@ -250,7 +250,7 @@ impl Stray {
     }
 }
 
-/// Errors of io_uring_setup(2) that mean "not here, for nobody".
+/// Errors of io_uring_setup(2) that mean that io_uring cannot be had here.
 fn is_refusal(error: c_int) -> bool {
     [
         -libc::EPERM,

@@ -45,7 +45,7 @@ fn wanted(request: &Request) -> u32 {
     }
 }
 
-/// POLL_ADD. A multishot one is told by its edge-triggered watch, the first
+/// POLL_ADD. A multishot one completes by its edge-triggered watch, the first
 /// time included.
 pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     let asked = request.sqe.op_flags & !MODES | ALWAYS;
@@ -86,7 +86,7 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
     }
 }
 
-/// What a ring of ours polls, by its queues; its descriptor tells completions later,
+/// What a ring of ours polls, by its queues; its descriptor shows completions later,
 /// and its room never.
 fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
     let ring_registry::Found::Ring(ring) = ring_registry::find(fd) else {
@@ -121,7 +121,7 @@ fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
     })
 }
 
-/// Whether a multishot poll was woken by what a ring tells of its completions: its
+/// Whether a multishot poll was woken by how a ring signals its completions: its
 /// descriptor, an epoll that holds it, or the eventfd that it signals. Each completion
 /// of the poll would wake it again, so that the kernel ends it with the first.
 fn wakes_itself(state: &mut State, request: &Request) -> bool {

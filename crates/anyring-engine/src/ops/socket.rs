@@ -173,7 +173,7 @@ pub(crate) fn connect(_: &mut State, request: &mut Request, events: Option<u32>)
         }
         Err(e) if e == -libc::EISCONN && request.posted => Outcome::Done(0),
         Err(e) if e == -libc::EAGAIN => {
-            // A Unix socket whose listener is busy: nothing tells when it is
+            // A Unix socket whose listener is busy: no event says when it is
             // not.
             let held = super::copy(request).and_then(|()| request.hold());
             match held {

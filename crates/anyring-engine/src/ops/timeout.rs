@@ -190,7 +190,7 @@ fn expired(state: &mut State, id: Id) {
         return state.settle(Some(id), request, outcome);
     }
     if request.sqe.opcode == abi::IORING_OP_TIMEOUT as u8 {
-        // Whoever waits in an enter returns, however many completions are missing.
+        // Threads that wait in an enter return, however many completions are missing.
         state.timeouts = state.timeouts.wrapping_add(1);
     }
     if let Some(guarded) = request.guarded.take() {

@@ -2,7 +2,7 @@
 //!
 //! A signal handler may look something up while the thread that it interrupted
 //! does: no lock can be taken for that. Each cell counts who is just taking a
-//! reference; the value is taken out first, and let go of when nobody is. Cells
+//! reference; the value is taken out first, and let go of when no thread is. Cells
 //! are never freed. Writers hold a lock of their own, with signals blocked.
 //! `tests/loom` checks it.
 //!
@@ -42,7 +42,7 @@ pub(crate) struct Cells<T> {
 
 // SAFETY: references to values go from thread to thread as those of an Arc do.
 unsafe impl<T: Send + Sync> Sync for Cells<T> {}
-// SAFETY: as above.
+// SAFETY: any thread may use and drop values, which are `Send` and `Sync`.
 unsafe impl<T: Send + Sync> Send for Cells<T> {}
 
 impl<T> Cells<T> {
@@ -109,7 +109,7 @@ impl<T> Cells<T> {
         let value = cell.value.swap(ptr::null_mut(), Ordering::AcqRel);
         for _ in 0..LOOKS {
             if cell.readers.fetch_add(0, Ordering::AcqRel) == 0 {
-                // SAFETY: the cell's own reference, of which nobody takes another.
+                // SAFETY: the cell's own reference, which no other thread takes.
                 drop(unsafe { Arc::from_raw(value) });
                 cell.key.store(FREE, Ordering::Relaxed);
                 return;

@@ -10,7 +10,7 @@ use crate::os::sys::{self, Fd};
 pub(crate) struct CloseBatch {
     numbers: Vec<c_int>,
     collects: bool,
-    /// The kernel, or a policy, knows no ranges.
+    /// The kernel, or a policy, has no close_range(2).
     one_by_one: bool,
 }
 

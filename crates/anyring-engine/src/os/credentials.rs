@@ -83,7 +83,7 @@ fn shares_names(with: c_int) -> bool {
     }
 }
 
-/// The same by what /proc shows, where kcmp(2) is denied.
+/// Whether two threads share them by what /proc shows, where kcmp(2) is denied.
 #[cold]
 fn looks_alike(one: c_int, other: c_int) -> bool {
     let same = |name: &[u8]| {

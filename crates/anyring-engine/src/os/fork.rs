@@ -130,7 +130,7 @@ pub(crate) fn watch(abandon: Abandon) -> Result<(), c_int> {
         .compare_exchange(ptr::null_mut(), word, Ordering::AcqRel, Ordering::Acquire)
         .is_err()
     {
-        // SAFETY: another thread was first; nobody knows of this page.
+        // SAFETY: another thread was first; nothing refers to this page.
         unsafe { sys::unmap(page, 4096) };
     }
     Ok(())
@@ -153,7 +153,7 @@ pub(crate) fn notice() {
     }
 }
 
-/// Nobody looks after the tables any more, unless another thread was first.
+/// Gives the tables up, unless another thread was first.
 #[cold]
 fn begin_child(word: &AtomicU32, expected: u32) {
     if word

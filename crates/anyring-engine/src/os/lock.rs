@@ -62,7 +62,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Takes the lock if it is free.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         self.word
@@ -92,7 +92,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// Frees the lock, whoever held it.
+    /// Frees the lock, also one that another thread holds.
     ///
     /// # Safety
     /// No other thread exists that uses the lock, as in a forked child.

@@ -36,7 +36,7 @@ pub(crate) unsafe fn raw(number: i64, args: &[usize]) -> Sys {
     }
 }
 
-/// The same for calls that touch no memory of the process.
+/// A system call that touches no memory of the process.
 #[inline]
 pub(crate) fn plain(number: i64, args: &[usize]) -> Sys {
     // SAFETY: no addresses among the arguments: that is what this is for.
@@ -135,7 +135,7 @@ impl Fd {
         fd
     }
 
-    /// Closes it now; whoever looks at it later finds no descriptor.
+    /// Closes it now; it has no descriptor afterwards.
     pub(crate) fn close(&self) {
         let fd = self.number.swap(-1, Ordering::Relaxed);
         crate::os::fork::mark(fd, false);
@@ -305,7 +305,7 @@ fn dup_number(fd: c_int) -> Sys<c_int> {
     .map(|fd| fd as c_int)
 }
 
-/// The same, from a number on if there is a free one.
+/// A duplicate from a number on, if there is a free one.
 pub(crate) fn dup_from(fd: c_int, from: usize) -> Sys<Fd> {
     plain(
         libc::SYS_fcntl,
@@ -324,7 +324,8 @@ pub(crate) fn high(fd: usize) -> Fd {
     dup_number(low.get()).map_or(low, Fd::own)
 }
 
-/// The same with one of a file that was just opened, whose locks have to last.
+/// Moves a descriptor of a file that was just opened out of the way, unless the process
+/// has POSIX locks on the file: closing it would end them.
 pub(crate) fn high_file(fd: c_int) -> Fd {
     if crate::os::file_cache::is_locked(fd) {
         return Fd::of_program(fd, fd);
@@ -367,12 +368,12 @@ pub(crate) fn epoll() -> Sys<Fd> {
     plain(libc::SYS_epoll_create1, &[libc::EPOLL_CLOEXEC as usize]).map(high)
 }
 
-/// The same with the lowest free number, as io_uring_setup(2) gives it.
+/// An epoll with the lowest free number, which io_uring_setup(2) gives.
 pub(crate) fn epoll_low() -> Sys<Fd> {
     plain(libc::SYS_epoll_create1, &[libc::EPOLL_CLOEXEC as usize]).map(|fd| Fd::own(fd as c_int))
 }
 
-/// What an epoll tells, or is told.
+/// An event of an epoll.
 pub(crate) type Event = libc::epoll_event;
 
 /// epoll_ctl(2).
@@ -435,7 +436,7 @@ pub(crate) fn epoll_wait(
             .saturating_add((t.tv_nsec + 999_999) / 1_000_000);
         millis.clamp(0, i64::from(i32::MAX)) as i32
     });
-    // SAFETY: as above.
+    // SAFETY: at most as many events are written as the array has room for.
     unsafe {
         raw(
             libc::SYS_epoll_pwait,
@@ -835,7 +836,7 @@ pub(crate) fn file_system_of(fd: c_int) -> Sys<u32> {
     }
 }
 
-/// A number that a socket tells about itself.
+/// An option of a socket that is a number.
 pub(crate) fn socket_option(fd: c_int, option: c_int) -> Sys<c_int> {
     let mut value: c_int = 0;
     let mut len: u32 = 4;

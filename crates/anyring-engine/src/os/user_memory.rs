@@ -22,13 +22,13 @@ use crate::os::sys::{self, Fd, Sys};
 pub(crate) unsafe trait Pod: Copy {}
 // SAFETY: integers, or structs of integers, all of these.
 unsafe impl Pod for u8 {}
-// SAFETY: as above.
+// SAFETY: an integer.
 unsafe impl Pod for u16 {}
-// SAFETY: as above.
+// SAFETY: an integer.
 unsafe impl Pod for u32 {}
-// SAFETY: as above.
+// SAFETY: an integer.
 unsafe impl Pod for i32 {}
-// SAFETY: as above.
+// SAFETY: an integer.
 unsafe impl Pod for u64 {}
 /// The kernel's `struct user_msghdr`. Where lengths are narrower in the C library's
 /// `struct msghdr` (musl), padding stands behind them.
@@ -110,7 +110,7 @@ fn transfer(ours: *mut u8, theirs: u64, len: usize, call: i64) -> Result<(), c_i
     }
 }
 
-/// The same where that call is forbidden: what write(2) reads from a bad
+/// Copies where that call is forbidden: what write(2) reads from a bad
 /// address, and read(2) writes to one, is `-EFAULT` too.
 #[cold]
 fn through_pipe(ours: *mut u8, theirs: usize, len: usize, call: i64) -> Result<(), c_int> {

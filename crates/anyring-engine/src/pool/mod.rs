@@ -1,6 +1,6 @@
 //! The pool: threads for what has to block.
 //!
-//! They start when there is something to do and nobody idle, up to a limit,
+//! They start when there is something to do and no thread idle, up to a limit,
 //! and end after two idle seconds. Two classes, as the kernel has: bounded
 //! work (files) shares a few threads, to which others are added while all of them
 //! are blocked; unbounded work (a futex wait) may last for ever and gets a thread
@@ -68,7 +68,7 @@ fn submit(state: &mut State, id: Id, work: Work) -> Result<(), c_int> {
         id,
         work,
     };
-    // What a thread does for ever does not make room for others.
+    // Futex waits have a thread each, so that only bounded work is watched for stalls.
     QUEUES[kind].add(
         job,
         limit,
@@ -120,7 +120,8 @@ fn as_user(ids: [u32; 2], call: &Call) -> i32 {
     let set = |ids: [u32; 2]| {
         let _ = sys::plain(libc::SYS_setfsgid, &[ids[1] as usize]);
         let _ = sys::plain(libc::SYS_setfsuid, &[ids[0] as usize]);
-        // Neither tells whether it worked; asking for nonsense tells what is.
+        // Neither reports whether it worked; a call with an id that cannot be set returns
+        // the present one.
         sys::plain(libc::SYS_setfsuid, &[NONE]) == Ok(ids[0] as usize)
             && sys::plain(libc::SYS_setfsgid, &[NONE]) == Ok(ids[1] as usize)
     };

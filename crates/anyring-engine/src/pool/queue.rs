@@ -1,7 +1,7 @@
 //! The pool's queue: jobs, and the threads that come and go with them.
 //!
-//! A thread that finds nothing counts itself idle under the lock; whoever adds
-//! a job sees that under the same lock and wakes one, so a job is never left
+//! A thread that finds nothing counts itself idle under the lock; a thread that
+//! adds a job sees that under this lock and wakes one, so a job is never left
 //! to threads that all sleep. Threads are limited, but one whose job waits for
 //! another process (the reader of a FIFO, a file server that does not answer) must
 //! not hold up other jobs: while jobs wait for the limit a thread watches, and

@@ -52,7 +52,7 @@ fn open_all(fds: u64, nr: u32, tags: u64) -> Result<Slots, c_int> {
     Ok(slots)
 }
 
-/// The same one by one, from where the slots end.
+/// Opens the rest one by one, from where the slots end.
 #[cold]
 fn open_each(fds: u64, nr: u32, tags: u64, mut slots: Slots) -> Result<Slots, c_int> {
     for at in slots.len() as u64..u64::from(nr) {

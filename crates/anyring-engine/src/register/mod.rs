@@ -196,7 +196,7 @@ fn on_state(state: &mut State, opcode: c_uint, arg: u64, nr: c_uint) -> Result<c
             if arg == 0 || nr == 0 {
                 return Err(-libc::EINVAL);
             }
-            // A mask of CPUs: read, so that a bad one is told.
+            // A mask of CPUs: read, so that a bad one is refused.
             user_memory::read_array::<u8>(arg, nr.min(1024) as usize).map(|_| 0)
         }
         abi::IORING_UNREGISTER_IOWQ_AFF => nothing().map(|()| 0),

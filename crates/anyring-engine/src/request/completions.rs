@@ -1,4 +1,4 @@
-//! What a ring tells: completions, flags, readability, wake-ups.
+//! What a ring publishes: completions, flags, readability, wake-ups.
 
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
@@ -115,7 +115,7 @@ impl State {
         }
     }
 
-    /// Tells whoever has to know that something was posted. Under the lock, so
+    /// Wakes the threads that wait for what was posted. Under the lock, so
     /// that none of them can see it too late.
     pub(crate) fn notify_waiters(&mut self, signal: c_int, kick: c_int, me: u64) {
         if !self.cq.news.posted || self.gone {
@@ -210,7 +210,7 @@ impl State {
         }
     }
 
-    /// On a DEFER_TASKRUN ring nobody looks at files and timers but an enter:
+    /// On a DEFER_TASKRUN ring only an enter looks at files and timers:
     /// a program that goes by the flag has to make one as long as some are
     /// waited for.
     pub(crate) fn show_work(&self) {

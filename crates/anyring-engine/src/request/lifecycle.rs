@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    /// The same for one that is stored already.
+    /// Starts a stored request (of a chain, or alone), unless a drain stands before it.
     #[inline(never)]
     pub(crate) fn begin_stored(&mut self, id: Id) {
         let drained = self.get(id).is_some_and(|r| r.has(IOSQE_IO_DRAIN));

@@ -146,7 +146,7 @@ impl State {
     /// A request that waits to be started by its chain is cancelled: the rest
     /// of the chain with it.
     pub(crate) fn cancel_linked(&mut self, id: Id) {
-        // Whoever points to it must not any more.
+        // The request before it must not point to it any more.
         for slot in &mut self.slots {
             if let Some(request) = &mut slot.request {
                 if request.next == Some(id.slot) {

@@ -250,7 +250,7 @@ impl Request {
         self.file.hold()
     }
 
-    /// The same for work at given offsets, which requests can share.
+    /// Holds its file for work at given offsets, which requests can share.
     pub(crate) fn hold_for_offsets(&mut self) -> Result<c_int, c_int> {
         if let (File::Borrowed(fd), None) = (&self.file, &self.watch) {
             if *fd >= 0 {
@@ -296,7 +296,7 @@ impl Call {
 pub(crate) enum Work {
     /// One system call, whose result is the request's.
     Call(Call),
-    /// The same with the credentials of a user and a group for files.
+    /// One system call, made with the credentials of a user and a group for files.
     CallAs(Call, [u32; 2]),
     /// A futex wait, which may take for ever.
     Futex(Arc<crate::ops::futex::Wait>),

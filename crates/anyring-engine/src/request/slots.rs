@@ -18,7 +18,7 @@ impl State {
     )]
     pub(crate) fn store(&mut self, mut request: Request) -> Result<Id, Request> {
         if !request.started && request.def.path {
-            // Whoever starts it may be another thread.
+            // Another thread may start it.
             request.credentials = credentials::here();
         }
         if let Some(slot) = self.free.pop() {

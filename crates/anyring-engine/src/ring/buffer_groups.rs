@@ -181,7 +181,7 @@ impl Groups {
         }
     }
 
-    /// The same with all buffers of a bundle.
+    /// Takes all buffers of a bundle out of the group.
     pub(crate) fn commit_many(&mut self, first: &mut PickedBuffer, vectors: &[libc::iovec]) {
         if core::mem::take(&mut first.ring) {
             if let Some(Group {

@@ -141,7 +141,7 @@ impl CompletionQueue {
     /// Shows it.
     pub(crate) fn show<M: Shared>(&mut self, memory: &M) {
         self.withheld = false;
-        // As above.
+        // Release: the entries are there before the tail.
         memory.cq_tail().store(self.tail, Ordering::Release);
     }
 

@@ -24,7 +24,7 @@ const SLOW_AFTER: u32 = 250;
 /// Who looks after the ring's epoll while no program thread waits in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DriverPolicy {
-    /// Nobody.
+    /// No thread.
     None,
     /// The driver thread, at its next ticks.
     Ticking,
@@ -49,7 +49,7 @@ pub(crate) struct Situation {
 }
 
 impl DriverPolicy {
-    /// After any work on the ring: whether somebody has to take it.
+    /// After any work on the ring: whether the driver has to take it.
     #[inline]
     pub(crate) fn needs_driver(self, now: &Situation) -> bool {
         // What has to be unread needs ticks, which only one of the states has.
@@ -61,7 +61,7 @@ impl DriverPolicy {
         wanted && !now.gone
     }
 
-    /// Whoever finds it neglected hands it over, once.
+    /// Hands a ring that needs the driver over: true for one thread only.
     pub(crate) fn claim(&mut self, now: &Situation) -> bool {
         let wanted = self.needs_driver(now);
         if wanted {
@@ -82,7 +82,7 @@ impl DriverPolicy {
 pub(crate) trait DrivenRing {
     /// Works under the ring's lock.
     fn hold<R>(&self, work: impl FnOnce(&mut DriverPolicy, &Situation) -> R) -> R;
-    /// Looks, unless the lock is held: then somebody is at work there.
+    /// Looks, unless the lock is held: then a thread is at work there.
     fn try_peek(&self) -> Option<Situation>;
     /// Goes on with what is ready; false if a program thread waits, who does.
     fn drive(&self) -> bool;
@@ -197,7 +197,7 @@ impl<T: DrivenRing> Member<T> {
         self.until_unread()
     }
 
-    /// How long a ring with completions that nobody takes can do without a look:
+    /// How long a ring whose completions are not taken can do without a look:
     /// when they are taken, a loop that polls the ring fd must not go round for long.
     fn until_unread(&mut self) -> u64 {
         self.unread = self.unread.saturating_add(1);

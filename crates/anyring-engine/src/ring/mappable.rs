@@ -44,7 +44,7 @@ unsafe impl Send for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the engine's own, and the last that knows of it.
+        // SAFETY: the engine's own mapping, which nothing else refers to.
         unsafe { sys::unmap(self.at, self.bytes) };
     }
 }

@@ -121,7 +121,7 @@ impl Memory {
             match sys::map(sqes_bytes) {
                 Ok(sqes) => (rings.cast(), sqes.cast()),
                 Err(error) => {
-                    // SAFETY: mapped above, nobody has seen it.
+                    // SAFETY: mapped above, and not shared yet.
                     unsafe { sys::unmap(rings, rings_bytes) };
                     return Err(error);
                 }

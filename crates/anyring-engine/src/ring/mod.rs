@@ -54,7 +54,7 @@ pub(crate) struct Ring {
     pub(crate) signal: Fd,
     /// Watches the files that requests wait for.
     pub(crate) epoll: Fd,
-    /// Wakes whoever waits on that epoll.
+    /// Wakes the threads that wait on that epoll.
     pub(crate) kick: Fd,
     state: Mutex<State>,
     waiter: AtomicU64,
@@ -101,7 +101,7 @@ impl Ring {
         self.with_as(inside, 0, work)
     }
 
-    /// The same for a waiting thread of that number, which need not be woken.
+    /// [`Ring::with`] for a waiting thread of that number, which need not be woken.
     #[inline]
     pub(crate) fn with_as<R>(
         self: &Arc<Self>,
@@ -159,7 +159,7 @@ impl Ring {
         self.peek(look)
     }
 
-    /// The same unless somebody works on it right now.
+    /// [`Ring::peek`], unless another thread has the lock.
     pub(crate) fn try_peek<R>(&self, look: impl FnOnce(&mut State) -> R) -> Option<R> {
         self.state.try_lock().map(|mut state| look(&mut state))
     }
@@ -181,7 +181,7 @@ impl Ring {
         self.is_epoll_at(fd) || self.is_mapped_at(fd)
     }
 
-    /// Whether it is the ring's epoll: only our own knows the eventfd in it.
+    /// Whether it is the ring's epoll: only our own has the eventfd in it.
     pub(crate) fn is_epoll_at(&self, fd: c_int) -> bool {
         sys::epoll_ctl(
             fd,

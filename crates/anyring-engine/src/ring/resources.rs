@@ -101,7 +101,7 @@ impl<T> Table<T> {
         !self.dying.is_empty()
     }
 
-    /// Tells of each tag whose thing is used no more.
+    /// Posts each tag whose file or buffer is used no more.
     fn bury(dying: &mut Vec<(Arc<T>, u64)>, mut tell: impl FnMut(u64)) {
         dying.retain(|(thing, tag)| {
             let used = Arc::strong_count(thing) != 1;

@@ -45,7 +45,7 @@ static TABLE: Mutex<Table> = Mutex::new(Table {
     inherited: Vec::new(),
     registered: [const { None }; INDICES],
 });
-/// The same rings, by descriptor and index, for lookups without the lock.
+/// The rings by descriptor and index, for lookups without the lock.
 static CELLS: [Cells<Ring>; LISTS] = [const { Cells::new() }; LISTS];
 const LISTS: usize = 64;
 /// How many of the numbers are inherited ones.

@@ -49,7 +49,7 @@ impl SubmissionQueue {
         sqe
     }
 
-    /// Says that nobody looks at the queue until woken; whether nothing came
+    /// Says that no thread looks at the queue until woken; whether nothing came
     /// meanwhile.
     pub(crate) fn abandon<M: Shared>(&self, memory: &M) -> bool {
         // The flag first, then the last look: the program publishes its tail

@@ -1,4 +1,4 @@
-//! What a ring knows, under its lock: requests, chains, drains, completions.
+//! What a ring has under its lock: requests, chains, drains, completions.
 
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};

@@ -204,7 +204,7 @@ fn run(tools: Arc<(Fd, Fd)>) {
         });
         let ends = known.is_empty() && (idle || driver.hurry);
         if ends {
-            // Under the lock: whoever comes next starts another thread.
+            // Under the lock: the next ring that needs a driver starts another thread.
             driver.tools = None;
             tools.0.close();
             tools.1.close();

@@ -15,7 +15,7 @@ use crate::ring::Ring;
 use crate::ring::state::{State, Waiter};
 use crate::ring::timers::{after, nanos};
 
-/// Flags of enter that the engine knows.
+/// Flags of enter that the engine serves.
 pub(crate) const ENTER_FLAGS: u32 = abi::IORING_ENTER_GETEVENTS
     | abi::IORING_ENTER_SQ_WAKEUP
     | abi::IORING_ENTER_SQ_WAIT

@@ -1,4 +1,4 @@
-//! The ring's epoll: what happens when it tells something.
+//! The ring's epoll: what happens when it has an event.
 
 use alloc::sync::Arc;
 use core::ffi::c_int;

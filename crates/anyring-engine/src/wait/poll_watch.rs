@@ -4,7 +4,7 @@
 //! A request that waits needs the open file itself, since the program may close
 //! its descriptor and use the number again: it gets a duplicate, which is closed
 //! when the request ends, so that nothing keeps the file open between requests.
-//! A receive's entry in the epoll may stay: it holds no file, tells nothing once
+//! A receive's entry in the epoll may stay: it holds no file, reports nothing once
 //! it has fired (EPOLLONESHOT) and goes away with the file. An entry is known by
 //! the open file and the descriptor number it was made with. So the next receive
 //! on the same file duplicates to the same number, and EPOLL_CTL_MOD both looks
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// Watches a descriptor of ours that nobody else waits with.
+    /// Watches a descriptor of ours that no other request waits with.
     fn watch_itself(&mut self, fd: c_int, wanted: u32, id: Id) -> Sys<Watch> {
         self.enter_epoll(fd, wanted, id)?;
         let note = self.notes.at(fd);
@@ -130,7 +130,7 @@ impl State {
         let number = own.get();
         let mut kept = keep && number == usual;
         if keep && !kept {
-            // A second request on the descriptor; else somebody else has the
+            // A second request on the descriptor; else another file has the
             // number, and this one may serve as well.
             let other = self.notes.get(usual);
             kept = !(other.busy && other.original == fd);
@@ -226,7 +226,7 @@ impl State {
     // ---- receives that wait without a first try
 
     /// Whether a receive should wait at once: the last ones on its descriptor
-    /// found nothing. The epoll tells if there is something, all the same.
+    /// found nothing. The epoll reports what comes later.
     pub(crate) fn guess_wait(&mut self, request: &mut Request) -> bool {
         let fd = request.file.fd();
         let note = self.notes.get(fd);
@@ -267,7 +267,7 @@ impl State {
         }
     }
 
-    /// The submission is over: the epoll tells the rest.
+    /// The submission is over: the epoll reports the rest.
     pub(crate) fn forget_untried(&mut self) {
         self.first_look |= self.has_untried();
         while let Some((_, fd)) = self.notes.untried.pop() {

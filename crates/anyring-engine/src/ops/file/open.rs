@@ -102,7 +102,7 @@ fn open_at_once(request: &Request, call: &Call) -> Option<i32> {
     // that it does not keep to the cache.
     let opened = match opened {
         Err(e) if plain && (e == -libc::EPERM || e == -libc::ENOSYS) => {
-            // SAFETY: as above.
+            // SAFETY: the path lies in memory that the request keeps.
             unsafe {
                 sys::raw(
                     libc::SYS_openat,

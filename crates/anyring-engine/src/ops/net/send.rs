@@ -42,7 +42,7 @@ pub(crate) fn is_fixed(request: &Request) -> bool {
     is_zero_copy(request) && ioprio(request, abi::IORING_RECVSEND_FIXED_BUF)
 }
 
-/// What a notification tells.
+/// The result of a notification.
 pub(crate) fn usage(request: &Request) -> i32 {
     let known = u32::from(request.sqe.ioprio) & !known_send_flags(request) == 0;
     if known && ioprio(request, abi::IORING_SEND_ZC_REPORT_USAGE) {
@@ -242,7 +242,7 @@ fn check_fixed_vectors(state: &State, request: &mut Request) -> Result<(), c_int
     Ok(())
 }
 
-/// A send ended; a zero-copy one tells that its buffer is free again.
+/// A send ended; a zero-copy one posts that its buffer is free again.
 fn sent(state: &mut State, request: &mut Request, res: i32) -> Outcome {
     if !is_zero_copy(request) {
         return Outcome::Done(res);
