@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod doctor;
 mod trace;
 
 /// io_uring on this machine.
@@ -20,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Measure the figures io_uring is known for.
     Bench(bench::Options),
+    /// Find out why io_uring does not work here, or not well.
+    Doctor(doctor::Options),
     /// Show what a program does with io_uring.
     Trace(trace::Options),
 }
@@ -27,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Bench(options) => bench::main(&options).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(options) => doctor::main(&options).map_err(|error| error.to_string()),
         Command::Trace(options) => trace::main(&options).map_err(|error| error.to_string()),
     };
     match result {

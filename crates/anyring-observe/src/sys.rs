@@ -461,3 +461,15 @@ fn filter() -> Vec<libc::sock_filter> {
 
 /// The number of SIGCHLD.
 pub const SIGCHLD: i32 = libc::SIGCHLD;
+
+/// Soft and hard limit of locked memory, in bytes.
+#[must_use]
+pub fn memlock() -> (u64, u64) {
+    limit(libc::RLIMIT_MEMLOCK)
+}
+
+/// Soft and hard limit of open files.
+#[must_use]
+pub fn nofile() -> (u64, u64) {
+    limit(libc::RLIMIT_NOFILE)
+}
