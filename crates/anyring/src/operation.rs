@@ -47,7 +47,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_sqe};
@@ -429,6 +429,20 @@ impl<K: Kernel> Owner<K> {
     }
 }
 
+/// Readable when there are completions, for event loops that call [`Owner::turn`] then.
+impl<K: Kernel> AsFd for Owner<K> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor of the ring, which stays as long as there are owners.
+        unsafe { BorrowedFd::borrow_raw(self.ring_fd()) }
+    }
+}
+
+impl<K: Kernel> AsRawFd for Owner<K> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.ring_fd()
+    }
+}
+
 /// Requests that are submitted as one, in their order ([`Owner::batch`]). Dropped, it
 /// submits what it has.
 ///
@@ -454,7 +468,7 @@ impl<K: Kernel> Owner<K> {
 pub struct Batch<'f, K: Kernel = Linux> {
     owner: Owner<K>,
     entries: Vec<io_uring_sqe>,
-    files: PhantomData<std::os::fd::BorrowedFd<'f>>,
+    files: PhantomData<BorrowedFd<'f>>,
 }
 
 impl<'f, K: Kernel> Batch<'f, K> {
