@@ -213,6 +213,12 @@ def binaries(settings: Settings) -> List[Step]:
     return [python("tests/binaries/run.py", "--libdir", settings.libdir)]
 
 
+def observe(settings: Settings) -> List[Step]:
+    return [Step([settings.cargo, "build", "--locked", "-p", "anyring-cli"], must=True),
+            python("tests/observe/run.py", *settings.where, "--uring", settings.target / "debug/uring",
+                   "--deny", settings.denied("")[0])]
+
+
 def bench(settings: Settings) -> List[Step]:
     return [python(f"benches/{folder}/compare.py", *settings.where, "--check") for folder in ("c", "engine")]
 
@@ -272,6 +278,10 @@ PARTS = [
          touched_by=(*LIBRARY, "c-examples/", "tests/hostile/")),
     Part("binaries", "programs of the distribution on our library", with_rings(binaries), ("libraries",),
          touched_by=(*LIBRARY, "tests/binaries/")),
+    Part("observe", "uring trace and uring doctor against what programs count", with_rings(observe),
+         ("libraries",), lock="cargo", touched_by=("crates/anyring-observe/", "crates/anyring-cli/",
+                                   "crates/anyring-abi/", "crates/anyring-spec/", "Cargo.", "tests/observe/",
+                                   "tests/hostile/", "c-examples/")),
     Part("bench", "that the benchmark programs do what they say", with_rings(bench), ("libraries",),
          touched_by=(*LIBRARY, "benches/c/", "benches/engine/")),
     Part("denied", "that the C programs skip with the reason where io_uring is denied", denied, ("libraries",),

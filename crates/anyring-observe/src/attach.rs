@@ -13,7 +13,7 @@ use crate::event::{Event, Happening};
 use crate::layout::Layout;
 use crate::process::{self, RingFd};
 use crate::queues::{Memory, Queues, Words};
-use crate::sys::{Mapping, pidfd_getfd, pidfd_open};
+use crate::sys::{Mapping, ended, pidfd_getfd, pidfd_open};
 
 /// The memory of a ring of another process.
 #[derive(Debug)]
@@ -217,7 +217,7 @@ impl Watched {
                 }
             }
         }
-        there.is_ok()
+        there.is_ok() && !ended(&self.pidfd)
     }
 
     /// Looks at all rings; true if any had something new.

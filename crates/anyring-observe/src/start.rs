@@ -1,7 +1,7 @@
 //! A program that the observer starts: exact, by ptrace(2).
 //!
-//! A seccomp filter stops the program at io_uring's three system calls and nowhere
-//! else. What is in the rings is read from the program's memory at these stops.
+//! A seccomp filter stops the program at io_uring's three system calls, and at
+//! munmap(2), where the memory of a ring may go with its last completions. What is in the rings is read from the program's memory at these stops.
 //! Threads and children are followed; signals reach the program as they come. The
 //! filter cannot be taken off again, so the program ends when the observer does
 //! (`PTRACE_O_EXITKILL`).
@@ -301,6 +301,25 @@ impl Started {
             return false;
         };
         let pid = self.process(tid);
+        if nr as i64 == sys::MUNMAP {
+            // The last look at a ring whose memory goes.
+            let gone = args[0]..args[0].saturating_add(args[1]);
+            let held = |ring: &Ring| {
+                ring.place.is_some_and(|(queues, entries)| {
+                    gone.contains(&queues) || gone.contains(&entries)
+                })
+            };
+            let all: Vec<u32> = self
+                .fds
+                .iter()
+                .filter(|((of, _), number)| *of == pid && self.rings.get(number).is_some_and(held))
+                .map(|(_, number)| *number)
+                .collect();
+            for number in all {
+                self.look(number, pid, tid, None, out);
+            }
+            return false;
+        }
         let ring = match nr as i64 {
             abi::NR_IO_URING_ENTER
                 if args[3] & u64::from(abi::IORING_ENTER_REGISTERED_RING) != 0 =>

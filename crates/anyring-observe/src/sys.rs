@@ -46,6 +46,18 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Whether the process of a pidfd has ended, reaped or not.
+#[must_use]
+pub fn ended(pidfd: &OwnedFd) -> bool {
+    let mut poll = libc::pollfd {
+        fd: pidfd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one element, which the call reads and fills.
+    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
+}
+
 /// pidfd_getfd(2): a duplicate of a descriptor of another process.
 ///
 /// # Errors
@@ -334,7 +346,7 @@ pub fn kill(pid: i32, signal: i32) {
 }
 
 /// Starts a program that is traced, stopped by a seccomp filter at the three system
-/// calls. It ends when this process ends.
+/// calls and at munmap(2). It ends when this process ends.
 ///
 /// # Errors
 /// Those of fork, ptrace(2), prctl(2) and execvp(3) in the child.
@@ -449,8 +461,9 @@ fn filter() -> Vec<libc::sock_filter> {
     let end = libc::BPF_RET | libc::BPF_K;
     vec![
         op(load, 4, 0, 0),
-        op(same, ARCH, 0, 5),
+        op(same, ARCH, 0, 6),
         op(load, 0, 0, 0),
+        op(same, libc::SYS_munmap as u32, 3, 0),
         op(same, 425, 2, 0),
         op(same, 426, 1, 0),
         op(same, 427, 0, 1),
@@ -458,6 +471,9 @@ fn filter() -> Vec<libc::sock_filter> {
         op(end, libc::SECCOMP_RET_ALLOW, 0, 0),
     ]
 }
+
+/// The number of munmap(2).
+pub(crate) const MUNMAP: i64 = libc::SYS_munmap;
 
 /// The number of SIGCHLD.
 pub const SIGCHLD: i32 = libc::SIGCHLD;
