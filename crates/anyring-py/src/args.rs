@@ -21,7 +21,7 @@ impl<'py, T: FromPyObject<'py>> FromPyObject<'py> for Int<T> {
 #[cold]
 fn not_an_integer(object: &Bound<'_, PyAny>) -> PyErr {
     let name = object.get_type().name().map(|name| name.to_string());
-    PyTypeError::new_err(format!(
+    crate::make::raised::<PyTypeError>(format!(
         "an integer is required, not {}",
         name.unwrap_or_default()
     ))
@@ -55,7 +55,7 @@ impl Data {
     /// Checks a number.
     pub(crate) fn of(number: u64) -> PyResult<Self> {
         if crate::inflight::names_a_request(number) {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "this number stands for a request in flight: a completion cannot be forged",
             ));
         }
@@ -71,7 +71,8 @@ impl<'py> FromPyObject<'py> for Data {
 
 /// The number in a smaller type; OverflowError when it does not fit.
 pub(crate) fn fit<T, U: TryFrom<T>>(number: T) -> PyResult<U> {
-    U::try_from(number).map_err(|_| PyOverflowError::new_err("int too large to convert"))
+    U::try_from(number)
+        .map_err(|_| crate::make::raised::<PyOverflowError>("int too large to convert"))
 }
 
 /// Any object, for its truth.
@@ -98,10 +99,11 @@ pub(crate) fn fs_bytes(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
         return crate::make::copied(text.as_bytes());
     }
     // `os.fsencode` knows the rest.
+    let names = crate::make::names(object.py())?;
     let encoded = object
         .py()
-        .import("os")?
-        .call_method1("fsencode", (object,))?;
+        .import(names.os.bind(object.py()))?
+        .call_method1(names.fsencode.bind(object.py()), (object,))?;
     crate::make::copied(encoded.cast::<PyBytes>()?.as_bytes())
 }
 
@@ -110,21 +112,22 @@ pub(crate) fn fs_bytes(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 pub(crate) fn length(found: usize, wanted: Option<u64>) -> PyResult<u32> {
     let length = match wanted {
         Some(wanted) if wanted > found as u64 => {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "the buffer is shorter than the length",
             ));
         }
         Some(wanted) => wanted,
         None => found as u64,
     };
-    u32::try_from(length).map_err(|_| PyValueError::new_err("the buffer has more than 4 GiB"))
+    u32::try_from(length)
+        .map_err(|_| crate::make::raised::<PyValueError>("the buffer has more than 4 GiB"))
 }
 
 /// An object of a class is required.
 #[cold]
 pub(crate) fn wrong_type(wanted: &str, object: &Bound<'_, PyAny>) -> PyErr {
     let name = object.get_type().name().map(|name| name.to_string());
-    PyTypeError::new_err(format!(
+    crate::make::raised::<PyTypeError>(format!(
         "{wanted} is required, not {}",
         name.unwrap_or_default()
     ))

@@ -102,7 +102,8 @@ pub(crate) fn guarded<R>(failed: R, body: impl FnOnce(Python<'_>) -> PyResult<R>
             failed
         }
         Err(_) => {
-            PyRuntimeError::new_err("liburing failed inside; this is a bug").restore(py);
+            crate::make::raised::<PyRuntimeError>("liburing failed inside; this is a bug")
+                .restore(py);
             failed
         }
     }
@@ -138,7 +139,9 @@ pub(crate) unsafe fn run_set<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::
 ) -> c_int {
     guarded(-1, |py| {
         if value.is_null() {
-            return Err(PyAttributeError::new_err("the attribute cannot be deleted"));
+            return Err(crate::make::raised::<PyAttributeError>(
+                "the attribute cannot be deleted",
+            ));
         }
         // SAFETY: an object; TypeError for any but an integer.
         let number = unsafe { ffi::PyLong_AsUnsignedLongLong(value) };

@@ -48,13 +48,15 @@ impl BufRing {
             .as_ref()
             .filter(|memory| !memory.freed.get())
             .ok_or_else(|| {
-                PyRuntimeError::new_err("not a ring of buffers: use io_uring_setup_buf_ring()")
+                crate::make::raised::<PyRuntimeError>(
+                    "not a ring of buffers: use io_uring_setup_buf_ring()",
+                )
             })
     }
 
     fn make(entries: u32) -> PyResult<Self> {
         if !entries.is_power_of_two() || entries > 1 << 15 {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "a power of two up to 32768 is required",
             ));
         }
@@ -97,7 +99,7 @@ fn _register_buf_ring(
     let core = native(ring)?;
     let memory = br.get().memory()?;
     if flags.0 & abi::IOU_PBUF_RING_MMAP != 0 {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "the memory is never the kernel's here",
         ));
     }
@@ -152,7 +154,9 @@ fn io_uring_free_buf_ring(
 ) -> PyResult<u32> {
     let memory = br.get().memory()?;
     if memory.entries != nentries.0 {
-        return Err(PyValueError::new_err("the ring has another size"));
+        return Err(crate::make::raised::<PyValueError>(
+            "the ring has another size",
+        ));
     }
     {
         let core = native(ring)?;
@@ -188,7 +192,9 @@ fn _buf_ring_add(
 ) -> PyResult<()> {
     let memory = br.get().memory()?;
     if mask.0 != anyring::buffers::mask(memory.entries) {
-        return Err(PyValueError::new_err("not the mask of this ring"));
+        return Err(crate::make::raised::<PyValueError>(
+            "not the mask of this ring",
+        ));
     }
     let pinned = pinned(buf, true)?;
     let (place, len) = (pinned.address(), length(pinned.len(), len)?);

@@ -61,7 +61,7 @@ impl<T> Locked<T> {
 
 #[cold]
 fn busy() -> PyErr {
-    PyRuntimeError::new_err("another call is using this object")
+    crate::make::raised::<PyRuntimeError>("another call is using this object")
 }
 
 impl<T> Deref for Held<'_, T> {

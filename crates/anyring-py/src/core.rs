@@ -85,12 +85,12 @@ pub(crate) fn checked(result: i32) -> PyResult<u32> {
 
 #[cold]
 fn foreign() -> PyErr {
-    PyRuntimeError::new_err("this ring belongs to the process that made it")
+    crate::make::raised::<PyRuntimeError>("this ring belongs to the process that made it")
 }
 
 #[cold]
 fn is_closed() -> PyErr {
-    PyRuntimeError::new_err("the ring is closed")
+    crate::make::raised::<PyRuntimeError>("the ring is closed")
 }
 
 impl State {

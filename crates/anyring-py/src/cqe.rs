@@ -48,7 +48,7 @@ impl Cqe {
 
 #[cold]
 fn gone(was_open: bool) -> PyErr {
-    PyRuntimeError::new_err(if was_open {
+    crate::make::raised::<PyRuntimeError>(if was_open {
         "the ring of this completion is closed"
     } else {
         "completions come from a ring"
@@ -70,7 +70,7 @@ impl Cqe {
     /// RuntimeError: completions of 32 bytes are read as those of 16.
     #[getter]
     fn big_cqe(&self) -> PyResult<u64> {
-        Err(PyRuntimeError::new_err(
+        Err(crate::make::raised::<PyRuntimeError>(
             "the second half of 32-byte completions is not read",
         ))
     }
@@ -215,7 +215,7 @@ impl Found {
 
 #[cold]
 fn none() -> PyErr {
-    PyIndexError::new_err("no such completion")
+    crate::make::raised::<PyIndexError>("no such completion")
 }
 
 impl Found {

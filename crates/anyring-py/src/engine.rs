@@ -16,7 +16,7 @@ pub(crate) fn choose_engine(engine: Option<&str>) -> PyResult<()> {
         Some("userspace") => Some(Choice::Userspace),
         Some(other) => {
             let message = format!("no engine is called {other:?}: kernel, auto or userspace");
-            return Err(PyValueError::new_err(message));
+            return Err(crate::make::raised::<PyValueError>(message));
         }
     };
     anyring_engine::choose(wish);

@@ -15,7 +15,7 @@ pub(crate) fn permitted(sqe: &io_uring_sqe) -> PyResult<()> {
 
 #[cold]
 fn refused(word: &flags::FlagWord) -> PyErr {
-    PyValueError::new_err(format!("these flags are not allowed: {}", word.why))
+    crate::make::raised::<PyValueError>(format!("these flags are not allowed: {}", word.why))
 }
 
 /// ValueError for flags of a futex that mean more than its four bytes.
@@ -23,7 +23,7 @@ pub(crate) fn futex(flags: u32) -> PyResult<()> {
     if flags::futex_allowed(flags) {
         return Ok(());
     }
-    Err(PyValueError::new_err(
+    Err(crate::make::raised::<PyValueError>(
         "a futex is 32 bits: FUTEX2_SIZE_U32, and FUTEX2_PRIVATE if need be",
     ))
 }
@@ -47,23 +47,24 @@ pub(crate) fn advice(
         return Ok(());
     }
     if !flags::ADVICE_EMPTIES.contains(&(advice as u32)) {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "this advice makes other memory of the pages, for good",
         ));
     }
     let owner = match object.cast::<PyMemoryView>() {
-        Ok(view) => view.getattr("obj")?,
+        Ok(view) => view.getattr(crate::make::names(object.py())?.obj.bind(object.py()))?,
         Err(_) => object.clone(),
     };
-    let mapping = object.py().import("mmap")?.getattr("mmap")?;
+    let name = crate::make::names(object.py())?.mmap.bind(object.py());
+    let mapping = object.py().import(name)?.getattr(name)?;
     if !owner.get_type().is(&mapping) {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "this advice takes contents away: give an mmap, or a memoryview of one",
         ));
     }
     let page = page_size();
     if address % page != 0 || length % page != 0 {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "this advice changes memory: give whole pages",
         ));
     }

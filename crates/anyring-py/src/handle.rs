@@ -62,7 +62,7 @@ impl Drop for Handle {
 
 #[cold]
 fn not_initialised() -> PyErr {
-    PyRuntimeError::new_err("the ring is not initialised")
+    crate::make::raised::<PyRuntimeError>("the ring is not initialised")
 }
 
 /// The native half of a ring.
@@ -128,7 +128,9 @@ impl Usual {
     /// Notes a class that derives from `T`, for ever.
     fn note<T: PyTypeInfo>(&self, class: &Bound<'_, PyType>) -> PyResult<()> {
         if !class.is_subclass_of::<T>()? {
-            return Err(PyTypeError::new_err("another class is required"));
+            return Err(crate::make::raised::<PyTypeError>(
+                "another class is required",
+            ));
         }
         let class = class.clone().into_ptr().cast();
         self.0.store(class, Ordering::Relaxed);

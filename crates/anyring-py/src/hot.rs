@@ -35,7 +35,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
             return Ok(());
         }
         let found = self.all.len();
-        Err(PyTypeError::new_err(format!(
+        Err(crate::make::raised::<PyTypeError>(format!(
             "{count} arguments are required, not {found}"
         )))
     }
@@ -185,7 +185,11 @@ fn look<'a>(
 
 #[cold]
 fn nothing() -> PyErr {
-    PyBlockingIOError::new_err((libc::EAGAIN, "Resource temporarily unavailable"))
+    let message = "Resource temporarily unavailable";
+    Python::attach(|py| {
+        let class = py.get_type::<PyBlockingIOError>();
+        crate::make::error(&class, libc::EAGAIN, message, None)
+    })
 }
 
 unsafe extern "C" fn wait_cqe(

@@ -33,12 +33,12 @@ const IOV_MAX: usize = 1024;
 /// Whether that many buffers fit one operation; ValueError otherwise.
 pub(crate) fn vectors_fit(count: usize, least: usize) -> PyResult<()> {
     if count > IOV_MAX {
-        return Err(PyValueError::new_err(format!(
+        return Err(crate::make::raised::<PyValueError>(format!(
             "{count} buffers: exceeds `IOV_MAX` limit of {IOV_MAX}"
         )));
     }
     if count < least {
-        return Err(PyValueError::new_err(format!(
+        return Err(crate::make::raised::<PyValueError>(format!(
             "{least} to {IOV_MAX} buffers are required, not {count}"
         )));
     }
@@ -112,7 +112,7 @@ pub(crate) fn integers(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u64>>> 
     unsafe { PyBuffer_Release(&raw mut view) };
     match all {
         Some(all) => all.map(Some),
-        None => Err(PyTypeError::new_err(
+        None => Err(crate::make::raised::<PyTypeError>(
             "offsets in a buffer are 64-bit integers",
         )),
     }
@@ -266,9 +266,9 @@ pub(crate) fn pinned(object: &Bound<'_, PyAny>, writable: bool) -> PyResult<Pinn
         let refused = error.is_instance_of::<PyBufferError>(object.py())
             || error.is_instance_of::<PyValueError>(object.py());
         match get(SIMPLE) {
-            Ok(view) if refused && view.0.readonly != 0 => {
-                PyTypeError::new_err("the kernel writes into this buffer, and it is read-only")
-            }
+            Ok(view) if refused && view.0.readonly != 0 => crate::make::raised::<PyTypeError>(
+                "the kernel writes into this buffer, and it is read-only",
+            ),
             _ => error,
         }
     })
@@ -315,7 +315,9 @@ pub(crate) fn pin_block(
 ) -> PyResult<Pinned> {
     let pinned = pinned(object, writable)?;
     if pinned.len() < least {
-        return Err(PyValueError::new_err("the buffer is too small"));
+        return Err(crate::make::raised::<PyValueError>(
+            "the buffer is too small",
+        ));
     }
     Ok(pinned)
 }
@@ -345,7 +347,7 @@ pub(crate) fn path(
 ) -> PyResult<(u64, Keep)> {
     let bytes = object.is_instance_of::<pyo3::types::PyBytes>();
     if bytes && !sqe.is_instance_of::<crate::sqe::OldSqe>() {
-        return Err(PyTypeError::new_err(
+        return Err(crate::make::raised::<PyTypeError>(
             "a path is a str or PathLike, bytes for an io_uring_sqe only",
         ));
     }

@@ -37,6 +37,7 @@ mod sqe;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 /// What serves rings: the kernel or, where that refuses and no other choice was
 /// made, the userspace engine.
@@ -80,10 +81,16 @@ fn constants() -> std::collections::HashMap<&'static str, u64> {
 
 /// `(name, value)` of every operation, in the kernel's order.
 #[pyfunction]
-fn operations() -> Vec<(&'static str, u64)> {
-    anyring_spec::operations()
-        .map(|constant| (constant.name, constant.value))
-        .collect()
+fn operations(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let all = make::list(py)?;
+    for constant in anyring_spec::operations() {
+        let name = make::text(py, constant.name)?;
+        all.append(make::tuple(
+            py,
+            [name, make::unsigned(py, constant.value)?],
+        )?)?;
+    }
+    Ok(all)
 }
 
 /// ImportError on a free-threaded build.
@@ -92,7 +99,7 @@ fn needs_the_lock(py: Python<'_>) -> PyResult<()> {
         .import("sysconfig")?
         .call_method1("get_config_var", ("Py_GIL_DISABLED",))?;
     if variable.is_truthy()? {
-        return Err(PyImportError::new_err(
+        return Err(crate::make::raised::<PyImportError>(
             "liburing needs an interpreter with a global lock, not a free-threaded build",
         ));
     }

@@ -5,10 +5,10 @@
 use std::ffi::CString;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::{PyTypeInfo, ffi};
 
 use crate::reserve::{giving_up, room, short};
 
@@ -30,11 +30,17 @@ macro_rules! names {
 
 names! {
     add_note = "add_note",
+    call_soon = "call_soon",
     cast = "cast",
+    context = "context",
     data_received = "data_received",
     fileno = "fileno",
+    fsencode = "fsencode",
     i = "i",
+    index = "index",
     maybe_pause_protocol = "_maybe_pause_protocol",
+    mmap = "mmap",
+    obj = "obj",
     on_eof = "_on_eof",
     on_read_error = "_on_read_error",
     on_receive_error = "_on_receive_error",
@@ -42,6 +48,7 @@ names! {
     on_sent = "_on_sent",
     on_write_error = "_on_write_error",
     operation = "operation",
+    os = "os",
     proactor = "proactor",
     run = "run",
     start = "start",
@@ -161,6 +168,39 @@ pub(crate) fn frozen<'py>(list: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyTu
     }
 }
 
+/// Notes of an exception which of many operations it is of. One that cannot have it is an
+/// exception all the same.
+pub(crate) fn mark(error: &PyErr, py: Python<'_>, index: usize) {
+    if let (Ok(index), Ok(names)) = (unsigned(py, index as u64), names(py)) {
+        let _ = error.value(py).setattr(names.index.bind(py), index);
+    }
+}
+
+/// A list of truth values.
+pub(crate) fn truths(
+    py: Python<'_>,
+    values: impl Iterator<Item = bool>,
+) -> PyResult<Bound<'_, PyList>> {
+    let all = list(py)?;
+    for value in values {
+        all.append(PyBool::new(py, value))?;
+    }
+    Ok(all)
+}
+
+/// An exception with a message: MemoryError where it cannot be made. PyO3 makes those of
+/// `new_err` when it raises them, and ends the process where it has no memory for them.
+#[cold]
+pub(crate) fn raised<T: PyTypeInfo>(message: impl AsRef<str>) -> PyErr {
+    Python::attach(|py| {
+        let made = || {
+            py.get_type::<T>()
+                .call1(tuple(py, [text(py, message.as_ref())?])?)
+        };
+        made().map_or_else(|error| error, PyErr::from_value)
+    })
+}
+
 /// An exception of a class with a number, a text and perhaps one thing more:
 /// MemoryError where it cannot be made.
 #[cold]
@@ -191,7 +231,7 @@ impl<'py, T: FromPyObject<'py>> FromPyObject<'py> for Many<T> {
         // SAFETY: an object.
         let sequence = unsafe { ffi::PySequence_Check(object.as_ptr()) } != 0;
         if !sequence || object.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("a list is required"));
+            return Err(raised::<PyTypeError>("a list is required"));
         }
         gather(object.try_iter()?.map(|item| item?.extract())).map(Many)
     }
@@ -221,5 +261,5 @@ pub(crate) fn copied(data: &[u8]) -> PyResult<Vec<u8>> {
 pub(crate) fn c_string(data: &[u8]) -> PyResult<CString> {
     let mut copy = room(data.len() + 1)?;
     copy.extend_from_slice(data);
-    CString::new(copy).map_err(|_| PyValueError::new_err("embedded null byte"))
+    CString::new(copy).map_err(|_| raised::<PyValueError>("embedded null byte"))
 }

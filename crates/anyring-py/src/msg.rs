@@ -158,7 +158,9 @@ impl Msghdr {
             let pinned = pinned(&object, writable)?;
             let length = size.unwrap_or(pinned.len());
             if length > pinned.len() {
-                return Err(PyTypeError::new_err("shorter than its length"));
+                return Err(crate::make::raised::<PyTypeError>(
+                    "shorter than its length",
+                ));
             }
             let place = pinned.address() as *mut c_void;
             keep.push(Keep::Pinned(pinned));

@@ -60,7 +60,9 @@ impl Core {
     ) -> PyResult<Self> {
         let own_memory = abi::IORING_SETUP_NO_MMAP | abi::IORING_SETUP_REGISTERED_FD_ONLY;
         if flags & own_memory != 0 {
-            return Err(PyValueError::new_err("ring memory cannot be given here"));
+            return Err(make::raised::<PyValueError>(
+                "ring memory cannot be given here",
+            ));
         }
         let mut params: io_uring_params = anyring::ring::setup::params(flags);
         params.sq_thread_idle = sq_thread_idle;
@@ -314,7 +316,7 @@ impl Core {
     }
 
     /// Whether the kernel has each operation, by number.
-    fn probe(&self, py: Python<'_>) -> PyResult<Vec<bool>> {
+    fn probe<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut words = vec![0u64; anyring::probe::PROBE_SIZE.div_ceil(8)];
         let probe = words.as_mut_ptr().cast::<abi::io_uring_probe>();
         let mut state = self.lock(py)?;
@@ -322,9 +324,11 @@ impl Core {
         // SAFETY: the memory has the size of a probe with all its operations.
         unsafe {
             checked(ring.register_probe(probe, anyring::probe::PROBE_OPS as u32))?;
-            Ok((0..anyring_spec::operations().count() as i32)
-                .map(|op| anyring::probe::opcode_supported(probe, op))
-                .collect())
+            let operations = 0..anyring_spec::operations().count() as i32;
+            crate::make::truths(
+                py,
+                operations.map(|op| anyring::probe::opcode_supported(probe, op)),
+            )
         }
     }
 
@@ -349,7 +353,9 @@ impl Drop for Core {
 pub(crate) fn tags_for(tags: Option<Many<u64>>, count: usize) -> PyResult<Vec<u64>> {
     let tags = tags.map(|tags| tags.0).unwrap_or_default();
     if !tags.is_empty() && tags.len() != count {
-        return Err(PyValueError::new_err("as many tags as resources, or none"));
+        return Err(make::raised::<PyValueError>(
+            "as many tags as resources, or none",
+        ));
     }
     for tag in &tags {
         Data::of(*tag)?;

@@ -21,7 +21,7 @@ const MOST: usize = 1000;
 #[pyfunction]
 fn _query<'py>(py: Python<'py>, queries: Vec<U32>) -> PyResult<Vec<(i32, Bound<'py, PyBytes>)>> {
     if queries.is_empty() || queries.len() > MOST {
-        return Err(PyValueError::new_err("1 to 1000 queries"));
+        return Err(crate::make::raised::<PyValueError>("1 to 1000 queries"));
     }
     let mut answers = vec![[0u64; ANSWER / 8]; queries.len()];
     let mut headers: Vec<abi::io_uring_query_hdr> = queries

@@ -211,11 +211,15 @@ fn _register_block(
 ) -> PyResult<u32> {
     let known = BLOCKS.iter().find(|(known, _, _)| *known == opcode);
     let Some(&(_, size, count)) = known else {
-        return Err(PyValueError::new_err("not a call with a block of numbers"));
+        return Err(crate::make::raised::<PyValueError>(
+            "not a call with a block of numbers",
+        ));
     };
     let pinned = pinned(block, true)?;
     if pinned.len() < size {
-        return Err(PyValueError::new_err("the block is too small"));
+        return Err(crate::make::raised::<PyValueError>(
+            "the block is too small",
+        ));
     }
     let core = native(ring)?;
     let mut state = core.get().lock(ring.py())?;
@@ -400,7 +404,7 @@ fn _register(fd: U32, opcode: U32, nr_args: U32) -> PyResult<u32> {
 fn ours(fd: u32, by_index: bool) -> PyResult<()> {
     match crate::owner::named(fd as i32, by_index) {
         Named::Ours => Ok(()),
-        Named::Foreign => Err(PyRuntimeError::new_err(
+        Named::Foreign => Err(crate::make::raised::<PyRuntimeError>(
             "this ring belongs to the process that made it",
         )),
     }
@@ -420,7 +424,9 @@ fn _enter(
     size: usize,
 ) -> PyResult<u32> {
     if flags.0 & abi::IORING_ENTER_EXT_ARG != 0 && mask.is_some() {
-        return Err(PyValueError::new_err("a mask is not an extended argument"));
+        return Err(crate::make::raised::<PyValueError>(
+            "a mask is not an extended argument",
+        ));
     }
     ours(fd.0, flags.0 & abi::IORING_ENTER_REGISTERED_RING != 0)?;
     let result = crate::detach::detach(py, || {

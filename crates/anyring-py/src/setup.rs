@@ -45,7 +45,9 @@ impl Param {
         if given.known {
             return Ok(given.raw);
         }
-        Err(PyRuntimeError::new_err("no ring was made with these yet"))
+        Err(crate::make::raised::<PyRuntimeError>(
+            "no ring was made with these yet",
+        ))
     }
 }
 
@@ -172,13 +174,13 @@ fn io_uring_setup(py: Python<'_>, entries: U32, p: &Bound<'_, Param>) -> PyResul
 fn _mmap(py: Python<'_>, fd: I32, param: &Bound<'_, Param>, old: bool) -> PyResult<Core> {
     let mut given = param.get().given.lock(py)?;
     let Some(mut queue) = given.ring.take() else {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "io_uring_setup() made no ring with these parameters",
         ));
     };
     if !queue.adopt(fd.0) {
         given.ring = Some(queue);
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "not the descriptor of the ring that io_uring_setup() made with these parameters",
         ));
     }
@@ -255,7 +257,7 @@ impl Region {
         let size = count
             .checked_mul(size_of::<io_uring_reg_wait>())
             .map(|size| size.next_multiple_of(page).max(page))
-            .ok_or_else(|| PyValueError::new_err("too many blocks"))?;
+            .ok_or_else(|| crate::make::raised::<PyValueError>("too many blocks"))?;
         let memory = Mapping::new(size).map_err(raise)?;
         let (place, count) = (memory.address() as u64, count);
         let memory = std::sync::Arc::new(Keep::Pages(memory));
@@ -276,7 +278,7 @@ impl Region {
         least_usec: u32,
     ) -> PyResult<()> {
         if index >= self.count {
-            return Err(PyValueError::new_err("no such block"));
+            return Err(crate::make::raised::<PyValueError>("no such block"));
         }
         // SAFETY: plain numbers.
         let mut block: io_uring_reg_wait = unsafe { std::mem::zeroed() };
@@ -302,7 +304,7 @@ fn _register_region(
     flags: u64,
 ) -> PyResult<u32> {
     let Keep::Pages(memory) = &*region.get().memory else {
-        return Err(PyValueError::new_err("no memory"));
+        return Err(crate::make::raised::<PyValueError>("no memory"));
     };
     // SAFETY: plain numbers.
     let mut about: abi::io_uring_region_desc = unsafe { std::mem::zeroed() };

@@ -108,7 +108,7 @@ impl Entry {
 
 #[cold]
 fn not_open(phase: Phase) -> PyErr {
-    PyRuntimeError::new_err(match phase {
+    crate::make::raised::<PyRuntimeError>(match phase {
         Phase::Unbound => "this entry is of no ring: use io_uring_get_sqe() or Sqe()",
         _ => "this entry was submitted or its ring was closed",
     })
@@ -201,10 +201,12 @@ const MOST: usize = 32768;
 impl SqeArray {
     fn make(py: Python<'_>, count: usize) -> PyResult<PyClassInitializer<Self>> {
         if count == 0 {
-            return Err(PyRuntimeError::new_err("no entry at all"));
+            return Err(crate::make::raised::<PyRuntimeError>("no entry at all"));
         }
         if count > MOST {
-            return Err(PyMemoryError::new_err("more entries than a queue can have"));
+            return Err(crate::make::raised::<PyMemoryError>(
+                "more entries than a queue can have",
+            ));
         }
         let more = (1..count)
             .map(|_| Py::new(py, Sqe::new(Phase::Open)))
@@ -244,7 +246,7 @@ impl SqeArray {
                 .ok()
                 .and_then(|index| slf.get().more.get(index))
                 .map(|entry| entry.bind(slf.py()).clone())
-                .ok_or_else(|| PyIndexError::new_err("no such entry")),
+                .ok_or_else(|| crate::make::raised::<PyIndexError>("no such entry")),
         }
     }
 }

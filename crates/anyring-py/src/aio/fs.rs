@@ -134,7 +134,7 @@ pub(super) fn change(
             prep::prep_symlink(&mut sqe, first, second);
             "symlink"
         }
-        _ => return Err(PyValueError::new_err("no such operation")),
+        _ => return Err(crate::make::raised::<PyValueError>("no such operation")),
     };
     let hold = Hold::Paths { _paths: paths };
     start(proactor, future, name, Convert::Nothing, hold, sqe)

@@ -179,7 +179,9 @@ pub(super) fn send(
 fn message(data: Hold, address: *mut u8, size: usize, name: &[u8]) -> PyResult<Box<Message>> {
     let mut stored = [0u8; 128];
     if name.len() > stored.len() {
-        return Err(PyValueError::new_err("the address is too long"));
+        return Err(crate::make::raised::<PyValueError>(
+            "the address is too long",
+        ));
     }
     stored[..name.len()].copy_from_slice(name);
     let mut message = Box::new(Message {

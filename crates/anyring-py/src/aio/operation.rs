@@ -158,11 +158,13 @@ impl Operation {
             return Ok(());
         };
         drop(operation);
-        let call_soon = event_loop.bind(slf.py()).getattr("call_soon")?;
+        let call_soon = event_loop
+            .bind(slf.py())
+            .getattr(make::names(slf.py())?.call_soon.bind(slf.py()))?;
         match context {
             Some(context) => {
-                let options = pyo3::types::PyDict::new(slf.py());
-                options.set_item("context", context)?;
+                let options = make::dict(slf.py())?;
+                options.set_item(make::names(slf.py())?.context.bind(slf.py()), context)?;
                 call_soon.call((callback, slf), Some(&options))?;
             }
             None => drop(call_soon.call1((callback, slf))?),
@@ -225,7 +227,9 @@ impl Operation {
             return Err(PyStopIteration::new_err((value,)));
         }
         if operation.blocking {
-            return Err(PyRuntimeError::new_err("await wasn't used with future"));
+            return Err(make::raised::<PyRuntimeError>(
+                "await wasn't used with future",
+            ));
         }
         operation.blocking = true;
         drop(operation);

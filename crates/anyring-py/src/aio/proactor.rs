@@ -231,7 +231,7 @@ impl Proactor {
     /// it is always ready, as the selectors of the standard library.
     fn watch(&mut self, fd: i32, mask: u32, key: Py<PyAny>) -> PyResult<()> {
         if mask == 0 {
-            return Err(PyValueError::new_err("no events"));
+            return Err(crate::make::raised::<PyValueError>("no events"));
         }
         let operation = match self.watches.get(&fd) {
             Some(watch) if watch.mask == mask => None,

@@ -127,14 +127,14 @@ pub(crate) struct Proactor {
 impl Proactor {
     pub(super) fn ring(&mut self) -> PyResult<&mut crate::OwnRing> {
         if self.process != generation() {
-            return Err(PyRuntimeError::new_err(
+            return Err(crate::make::raised::<PyRuntimeError>(
                 "this ring belongs to the process that made it",
             ));
         }
         self.ring
             .as_mut()
             .map(|owned| &mut owned.0)
-            .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
+            .ok_or_else(|| crate::make::raised::<PyRuntimeError>("the ring is closed"))
     }
 
     /// Notices that another thread uses the ring now.
@@ -279,7 +279,7 @@ impl Proactor {
         }
         self.pool
             .as_mut()
-            .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
+            .ok_or_else(|| crate::make::raised::<PyRuntimeError>("the ring is closed"))
     }
 
     /// Lets the kernel have more workers for files than there are opens in
@@ -373,7 +373,9 @@ pub(super) fn is_open(sqe: &io_uring_sqe) -> bool {
 #[cold]
 fn refused(reason: Refused) -> PyErr {
     match reason {
-        Refused::Full => PyRuntimeError::new_err("too many operations are in flight"),
-        Refused::Memory => PyMemoryError::new_err("no memory for another operation in flight"),
+        Refused::Full => crate::make::raised::<PyRuntimeError>("too many operations are in flight"),
+        Refused::Memory => {
+            crate::make::raised::<PyMemoryError>("no memory for another operation in flight")
+        }
     }
 }

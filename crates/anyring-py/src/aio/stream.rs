@@ -422,7 +422,7 @@ fn copy<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     }
     let view = data.get_type().name()?;
     if !data.is_instance_of::<PyByteArray>() && view != "memoryview" {
-        return Err(PyTypeError::new_err(format!(
+        return Err(make::raised::<PyTypeError>(format!(
             "data argument must be a bytes-like object, not '{view}'"
         )));
     }

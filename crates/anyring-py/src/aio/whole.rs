@@ -81,7 +81,7 @@ impl Whole {
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut held = self.bytes.lock(py)?;
         if self.progress.busy.load(Ordering::Acquire) {
-            return Err(PyRuntimeError::new_err("a read is in flight"));
+            return Err(crate::make::raised::<PyRuntimeError>("a read is in flight"));
         }
         let bytes = held.take().ok_or_else(taken)?.into_bound(py);
         let filled = self.progress.filled.load(Ordering::Relaxed);
@@ -93,7 +93,7 @@ impl Whole {
 }
 
 fn taken() -> PyErr {
-    PyRuntimeError::new_err("the bytes were taken")
+    crate::make::raised::<PyRuntimeError>("the bytes were taken")
 }
 
 /// read(2) at `offset` into what is not filled yet: the number of bytes.
@@ -111,7 +111,7 @@ pub(super) fn read_part(
     let bytes = held.as_ref().ok_or_else(taken)?;
     let progress = &whole.progress;
     if progress.busy.swap(true, Ordering::AcqRel) {
-        return Err(PyRuntimeError::new_err("a read is in flight"));
+        return Err(crate::make::raised::<PyRuntimeError>("a read is in flight"));
     }
     let filled = progress.filled.load(Ordering::Relaxed);
     let asked = (whole.size - filled).min(MOST);

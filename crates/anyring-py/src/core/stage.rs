@@ -191,7 +191,7 @@ fn is_special(raw: &io_uring_sqe) -> bool {
 
 #[cold]
 fn is_full() -> PyErr {
-    PyRuntimeError::new_err("the queue is full")
+    crate::make::raised::<PyRuntimeError>("the queue is full")
 }
 
 /// Whether `IORING_ASYNC_CANCEL_*` go by tag, and whether they mean all.

@@ -97,7 +97,7 @@ impl Batch {
         let name = self.name.bind(py).to_string_lossy().into_owned();
         let error = named_error(py, &name, res.wrapping_neg(), false, None);
         // An exception that cannot have it is an exception all the same.
-        let _ = error.value(py).setattr("index", index);
+        make::mark(&error, py, index);
         error
     }
 
@@ -165,7 +165,10 @@ impl Batch {
         self.await_done(py, timeout)?;
         let errors = make::dict(py)?;
         for (index, res) in self.failures(py) {
-            errors.set_item(index, self.error(py, index, res).into_value(py))?;
+            errors.set_item(
+                make::unsigned(py, index as u64)?,
+                self.error(py, index, res).into_value(py),
+            )?;
         }
         Ok(errors)
     }
@@ -207,18 +210,18 @@ impl Batch {
         let place = usize::try_from(place)
             .ok()
             .filter(|place| *place < self.count)
-            .ok_or_else(|| PyIndexError::new_err("no such operation"))?;
+            .ok_or_else(|| make::raised::<PyIndexError>("no such operation"))?;
         match self.res(py, place) {
-            UNKNOWN => Err(PyRuntimeError::new_err("the operation is not done")),
+            UNKNOWN => Err(make::raised::<PyRuntimeError>("the operation is not done")),
             res if res < 0 => Err(self.error(py, place, res)),
             res => Ok(res),
         }
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let name = self.name.bind(py).to_string_lossy().into_owned();
         let word = if self.has(DONE) { "done" } else { "not done" };
-        format!("<Batch of {} {name}: {word}>", self.count)
+        make::text(py, &format!("<Batch of {} {name}: {word}>", self.count))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

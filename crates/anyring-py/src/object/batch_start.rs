@@ -37,7 +37,7 @@ pub(super) fn targets(
 }
 
 pub(super) fn short() -> PyErr {
-    PyValueError::new_err("a list is shorter than the batch")
+    crate::make::raised::<PyValueError>("a list is shorter than the batch")
 }
 
 impl Engine {
@@ -55,10 +55,14 @@ impl Engine {
     ) -> PyResult<Py<Batch>> {
         let py = slf.py();
         if options.timeout.is_some() {
-            return Err(PyValueError::new_err("a batch has no timeout of its own"));
+            return Err(crate::make::raised::<PyValueError>(
+                "a batch has no timeout of its own",
+            ));
         }
         if count >= MOST {
-            return Err(PyValueError::new_err("at most 1048575 operations"));
+            return Err(crate::make::raised::<PyValueError>(
+                "at most 1048575 operations",
+            ));
         }
         crate::given::permitted(&template)?;
         let mut engine = slf.try_borrow_mut()?;
@@ -139,7 +143,9 @@ impl Engine {
     ) -> PyResult<Py<Batch>> {
         let close = opcode == abi::IORING_OP_CLOSE;
         if !close && ![abi::IORING_OP_NOP, abi::IORING_OP_FSYNC].contains(&opcode) {
-            return Err(PyValueError::new_err("not an operation of batches"));
+            return Err(crate::make::raised::<PyValueError>(
+                "not an operation of batches",
+            ));
         }
         let mut hold = Vec::new();
         let each = targets(fds, &mut hold)?;
@@ -184,7 +190,7 @@ impl Engine {
             abi::IORING_OP_MKDIRAT,
         ];
         if !statx && !known.contains(&opcode) {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "not an operation of batches of paths",
             ));
         }
@@ -194,7 +200,7 @@ impl Engine {
         for path in &paths {
             let path = path.as_bytes();
             if path.contains(&0) {
-                return Err(PyValueError::new_err("embedded null byte"));
+                return Err(crate::make::raised::<PyValueError>("embedded null byte"));
             }
             starts.push(text.len() as u64);
             text.extend_from_slice(path);
@@ -207,7 +213,7 @@ impl Engine {
         if statx {
             let pinned = pinned(output, true)?;
             if pinned.len() / 256 < paths.len() {
-                return Err(PyValueError::new_err(
+                return Err(crate::make::raised::<PyValueError>(
                     "the buffer is too small for the batch",
                 ));
             }

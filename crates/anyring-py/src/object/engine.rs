@@ -118,14 +118,14 @@ pub(crate) struct Engine {
 impl Engine {
     pub(super) fn ring(&mut self) -> PyResult<&mut OwnRing> {
         if self.process != generation() {
-            return Err(PyRuntimeError::new_err(
+            return Err(crate::make::raised::<PyRuntimeError>(
                 "this ring belongs to the process that made it",
             ));
         }
         self.ring
             .as_mut()
             .map(|owned| &mut owned.0)
-            .ok_or_else(|| PyRuntimeError::new_err("the ring is closed"))
+            .ok_or_else(|| crate::make::raised::<PyRuntimeError>("the ring is closed"))
     }
 
     /// Room to note an operation and its end; MemoryError where there is none.
@@ -171,7 +171,9 @@ impl Engine {
     ) -> PyResult<Self> {
         let own_memory = abi::IORING_SETUP_NO_MMAP | abi::IORING_SETUP_REGISTERED_FD_ONLY;
         if flags & own_memory != 0 {
-            return Err(PyValueError::new_err("ring memory cannot be given here"));
+            return Err(crate::make::raised::<PyValueError>(
+                "ring memory cannot be given here",
+            ));
         }
         let mut builder = Builder::new(entries)
             .flags(flags)
@@ -285,7 +287,9 @@ impl Engine {
     fn link_begin(&mut self, hard: bool) -> PyResult<()> {
         self.ring()?;
         if self.chain.is_some() {
-            return Err(PyRuntimeError::new_err("a chain cannot contain a chain"));
+            return Err(crate::make::raised::<PyRuntimeError>(
+                "a chain cannot contain a chain",
+            ));
         }
         let bit = if hard {
             abi::IOSQE_IO_HARDLINK_BIT
@@ -320,7 +324,7 @@ impl Engine {
             self.abandon(py, sqe.user_data);
         }
         if keep {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "a chain is longer than the submission queue",
             ));
         }
@@ -328,7 +332,7 @@ impl Engine {
     }
 
     /// Whether the kernel has each operation, by number.
-    fn probe(&mut self) -> PyResult<Vec<bool>> {
+    fn probe<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut words = vec![0u64; anyring::probe::PROBE_SIZE.div_ceil(8)];
         let probe = words.as_mut_ptr().cast::<abi::io_uring_probe>();
         // SAFETY: the memory has the size of a probe with all its operations.
@@ -336,9 +340,11 @@ impl Engine {
             let ring = self.ring()?.as_ring_ref();
             let result = ring.register_probe(probe, anyring::probe::PROBE_OPS as u32);
             anyring::check(result).map_err(raise)?;
-            Ok((0..anyring_spec::operations().count() as i32)
-                .map(|op| anyring::probe::opcode_supported(probe, op))
-                .collect())
+            let operations = 0..anyring_spec::operations().count() as i32;
+            crate::make::truths(
+                py,
+                operations.map(|op| anyring::probe::opcode_supported(probe, op)),
+            )
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
@@ -86,7 +86,7 @@ impl FixedBuffer {
     /// The bytes `start` to `stop` of it, as another one.
     fn part(&self, py: Python<'_>, start: usize, stop: usize) -> PyResult<Self> {
         if start > stop || stop > self.length {
-            return Err(PyValueError::new_err("not a part of the buffer"));
+            return Err(make::raised::<PyValueError>("not a part of the buffer"));
         }
         Ok(FixedBuffer {
             index: self.index,
@@ -130,14 +130,15 @@ pub(super) fn target(object: &Bound<'_, PyAny>, hold: &mut Vec<Hold>) -> PyResul
     }
     if let Ok(file) = object.cast::<FixedFile>() {
         let fd = i32::try_from(file.get().index)
-            .map_err(|_| PyValueError::new_err("there is no such slot"))?;
+            .map_err(|_| make::raised::<PyValueError>("there is no such slot"))?;
         return Ok(Target { fd, fixed: true });
     }
     let fd = match object.call_method0(make::names(object.py())?.fileno.bind(object.py())) {
         Ok(fd) => fd.extract()?,
         Err(_) if object.is_instance_of::<PyInt>() => object.extract()?,
+        Err(error) if error.is_instance_of::<PyMemoryError>(object.py()) => return Err(error),
         Err(_) => {
-            return Err(PyTypeError::new_err(
+            return Err(make::raised::<PyTypeError>(
                 "a descriptor, a FixedFile or an object with fileno() is required",
             ));
         }
@@ -153,7 +154,7 @@ impl Engine {
             .buffers
             .get(usize::from(part.index))
             .filter(|pinned| part.start + part.length <= pinned.length)
-            .ok_or_else(|| PyValueError::new_err("the buffer is not registered any more"))?;
+            .ok_or_else(|| make::raised::<PyValueError>("the buffer is not registered any more"))?;
         Ok((
             pinned.address + part.start as u64,
             part.length,
@@ -237,7 +238,7 @@ impl Engine {
                 .map(|buffer| Pinned::new(buffer, true).map(Arc::new)),
         )?;
         if pinned.len() > usize::from(u16::MAX) {
-            return Err(PyValueError::new_err("at most 65535 buffers"));
+            return Err(make::raised::<PyValueError>("at most 65535 buffers"));
         }
         // What is handed out is there before anything is registered.
         let parts = make::list(py)?;

@@ -29,7 +29,9 @@ pub(super) fn deadline(timeout: Option<f64>) -> PyResult<Deadline> {
         return Ok(None);
     };
     if seconds.is_nan() {
-        return Err(PyValueError::new_err("a timeout is a number of seconds"));
+        return Err(crate::make::raised::<PyValueError>(
+            "a timeout is a number of seconds",
+        ));
     }
     let length = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
     Ok(Instant::now().checked_add(length))
@@ -61,7 +63,7 @@ impl Engine {
         let count = whole_chains(&self.pending[from..], room);
         for sqe in &self.pending[from..from + count] {
             ring.push_sqe(*sqe)
-                .map_err(|_| PyRuntimeError::new_err("the queue is full"))?;
+                .map_err(|_| crate::make::raised::<PyRuntimeError>("the queue is full"))?;
         }
         Ok(count)
     }
@@ -71,7 +73,7 @@ impl Engine {
     pub(super) fn flush(&mut self, py: Python<'_>, wait: u32) -> PyResult<usize> {
         self.ring()?;
         if self.chain.is_some() {
-            return Err(PyRuntimeError::new_err(
+            return Err(crate::make::raised::<PyRuntimeError>(
                 "a chain is submitted as a whole: leave link() first",
             ));
         }
@@ -103,7 +105,7 @@ impl Engine {
                 }
                 Ok(taken) => {
                     if taken == 0 && staged == 0 {
-                        break Err(PyValueError::new_err(
+                        break Err(crate::make::raised::<PyValueError>(
                             "a chain is longer than the submission queue",
                         ));
                     }

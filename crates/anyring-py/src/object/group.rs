@@ -85,7 +85,7 @@ impl Group {
 
     fn await_done(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         if !self.has(COMPLETE) {
-            return Err(PyRuntimeError::new_err(
+            return Err(make::raised::<PyRuntimeError>(
                 "the batch is not complete: leave batch() first",
             ));
         }
@@ -105,7 +105,7 @@ impl Group {
     fn error(operation: &Operation, py: Python<'_>, index: usize) -> Option<PyErr> {
         let error = operation.error(py)?;
         // An exception that cannot have it is an exception all the same.
-        let _ = error.value(py).setattr("index", index);
+        make::mark(&error, py, index);
         Some(error)
     }
 }
@@ -195,7 +195,7 @@ impl Group {
         let errors = make::dict(py)?;
         for (index, operation) in self.each(py)?.into_iter().enumerate() {
             if let Some(error) = Group::error(operation.get(), py, index) {
-                errors.set_item(index, error.into_value(py))?;
+                errors.set_item(make::unsigned(py, index as u64)?, error.into_value(py))?;
             }
         }
         Ok(errors)
@@ -236,10 +236,10 @@ impl Group {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         let operation = each
             .get(place)
-            .ok_or_else(|| PyIndexError::new_err("no such operation"))?
+            .ok_or_else(|| make::raised::<PyIndexError>("no such operation"))?
             .get();
         if operation.number_if_done().is_none() {
-            return Err(PyRuntimeError::new_err("the operation is not done"));
+            return Err(make::raised::<PyRuntimeError>("the operation is not done"));
         }
         match Group::error(operation, py, place) {
             Some(error) => Err(error),
@@ -247,9 +247,9 @@ impl Group {
         }
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let word = if self.over() { "done" } else { "not done" };
-        format!("<Group of {}: {word}>", self.list().len())
+        make::text(py, &format!("<Group of {}: {word}>", self.list().len()))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -284,7 +284,9 @@ impl Engine {
         let mut engine = slf.try_borrow_mut()?;
         engine.ring()?;
         if engine.group.is_some() {
-            return Err(PyRuntimeError::new_err("a batch cannot contain a batch"));
+            return Err(make::raised::<PyRuntimeError>(
+                "a batch cannot contain a batch",
+            ));
         }
         let group = Group {
             engine: slf.clone().unbind(),

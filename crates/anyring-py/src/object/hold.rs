@@ -39,7 +39,7 @@ pub(super) enum Hold {
 /// A time for the kernel; ValueError when it is negative or not a number.
 pub(super) fn time(seconds: f64) -> PyResult<Box<__kernel_timespec>> {
     if seconds.is_nan() || seconds < 0.0 {
-        return Err(pyo3::exceptions::PyValueError::new_err(
+        return Err(crate::make::raised::<pyo3::exceptions::PyValueError>(
             "a time is zero seconds or more",
         ));
     }

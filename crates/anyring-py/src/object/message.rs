@@ -173,7 +173,9 @@ impl Engine {
             return Engine::launch(slf, plan, Options::read(Some(options))?);
         }
         if !zero_copy {
-            return Err(PyTypeError::new_err("registered buffers are for zero_copy"));
+            return Err(make::raised::<PyTypeError>(
+                "registered buffers are for zero_copy",
+            ));
         }
         let parts = gather(
             buffers
@@ -289,7 +291,7 @@ fn header_plan<'py>(
 ) -> PyResult<Plan<'py>> {
     let receive = finish.is_some();
     if address.len() > ADDRESS {
-        return Err(PyValueError::new_err("the address is too long"));
+        return Err(make::raised::<PyValueError>("the address is too long"));
     }
     vectors_fit(buffers.len(), 0)?;
     let mut hold = Vec::new();
@@ -336,12 +338,12 @@ fn header_plan<'py>(
 /// Zeroed memory for ancillary data of a size the program chose.
 fn room(length: usize) -> PyResult<Vec<u8>> {
     if length > i32::MAX as usize {
-        return Err(PyValueError::new_err("at most 2 GiB at once"));
+        return Err(make::raised::<PyValueError>("at most 2 GiB at once"));
     }
     let mut memory = Vec::new();
     memory
         .try_reserve_exact(length)
-        .map_err(|_| PyMemoryError::new_err("no memory for the ancillary data"))?;
+        .map_err(|_| make::raised::<PyMemoryError>("no memory for the ancillary data"))?;
     memory.resize(length, 0);
     Ok(memory)
 }

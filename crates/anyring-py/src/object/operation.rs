@@ -274,7 +274,7 @@ impl Operation {
         if self.has(DONE) {
             return Ok(self.res());
         }
-        Err(PyRuntimeError::new_err("the operation is not done"))
+        Err(make::raised::<PyRuntimeError>("the operation is not done"))
     }
 
     /// `IORING_CQE_F_*` of the completion; RuntimeError before.
@@ -343,13 +343,14 @@ impl Operation {
         super::alias(cls, item)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let name = self.name.bind(py).to_string_lossy().into_owned();
-        if self.has(DONE) {
+        let text = if self.has(DONE) {
             format!("<Operation {name}: {}>", self.res())
         } else {
             format!("<Operation {name}: not done>")
-        }
+        };
+        make::text(py, &text)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

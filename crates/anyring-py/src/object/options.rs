@@ -40,7 +40,7 @@ impl Options {
                 "drain" => abi::IOSQE_IO_DRAIN_BIT,
                 "force_async" => abi::IOSQE_ASYNC_BIT,
                 _ => {
-                    return Err(PyTypeError::new_err(format!(
+                    return Err(crate::make::raised::<PyTypeError>(format!(
                         "unexpected keyword argument '{key}'"
                     )));
                 }

@@ -183,7 +183,9 @@ impl BufferPool {
     /// The pool, if it is that ring's.
     pub(super) fn of(&self, engine: &Bound<'_, Engine>) -> PyResult<Arc<Shared>> {
         if !self.engine.is(engine) {
-            return Err(PyValueError::new_err("the pool belongs to another ring"));
+            return Err(make::raised::<PyValueError>(
+                "the pool belongs to another ring",
+            ));
         }
         Ok(Arc::clone(&self.shared))
     }
@@ -219,7 +221,7 @@ impl BufferPool {
             .unwrap_or_else(PoisonError::into_inner);
         let mapped = slots
             .ring
-            .ok_or_else(|| PyRuntimeError::new_err("the pool is closed"))?;
+            .ok_or_else(|| make::raised::<PyRuntimeError>("the pool is closed"))?;
         // SAFETY: mapped until the slots are gone, which the lock rules out.
         let found = unsafe {
             engine
@@ -261,14 +263,16 @@ impl Engine {
         let py = slf.py();
         let mut engine = slf.try_borrow_mut()?;
         if !count.is_power_of_two() || count > 1 << 15 {
-            return Err(PyValueError::new_err("a power of two up to 32768 buffers"));
+            return Err(make::raised::<PyValueError>(
+                "a power of two up to 32768 buffers",
+            ));
         }
         if size == 0 || size > 1 << 30 {
-            return Err(PyValueError::new_err("a buffer has 1 byte to 1 GiB"));
+            return Err(make::raised::<PyValueError>("a buffer has 1 byte to 1 GiB"));
         }
         let group = (0..u16::MAX)
             .find(|group| engine.pools.iter().all(|pool| pool.group != *group))
-            .ok_or_else(|| PyRuntimeError::new_err("too many pools"))?;
+            .ok_or_else(|| make::raised::<PyRuntimeError>("too many pools"))?;
         let length = size * usize::from(count);
         // By its type: the C function of that name frees what it never made
         // when memory is short.

@@ -54,8 +54,10 @@ pub(super) struct Started {
 #[cold]
 pub(super) fn refused(reason: Refused) -> PyErr {
     match reason {
-        Refused::Full => PyRuntimeError::new_err("too many operations are in flight"),
-        Refused::Memory => PyMemoryError::new_err("no memory for another operation in flight"),
+        Refused::Full => crate::make::raised::<PyRuntimeError>("too many operations are in flight"),
+        Refused::Memory => {
+            crate::make::raised::<PyMemoryError>("no memory for another operation in flight")
+        }
     }
 }
 

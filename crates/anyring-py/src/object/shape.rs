@@ -116,7 +116,9 @@ fn memory(
     let mut keep = Vec::with_capacity(1);
     let (address, length) = pin(object, writable, &mut keep)?;
     if length < least {
-        return Err(PyValueError::new_err("the buffer is too small"));
+        return Err(crate::make::raised::<PyValueError>(
+            "the buffer is too small",
+        ));
     }
     hold.push(Hold::Buffers(keep));
     Ok((address, length))
@@ -134,14 +136,16 @@ fn field(
             return Ok((0, 0));
         }
         if !object.is_instance_of::<PyInt>() {
-            return Err(PyTypeError::new_err("a number is required"));
+            return Err(crate::make::raised::<PyTypeError>("a number is required"));
         }
         // Offsets may be negative in Python and are 64 bits to the kernel.
         let number = object
             .extract::<u64>()
             .or_else(|error| object.extract::<i64>().map_or(Err(error), |n| Ok(n as u64)))?;
         if kind == Zero && number != 0 {
-            return Err(PyValueError::new_err("the operation has nothing there"));
+            return Err(crate::make::raised::<PyValueError>(
+                "the operation has nothing there",
+            ));
         }
         return Ok((number, 0));
     }
@@ -179,19 +183,24 @@ fn request(engine: &Bound<'_, Engine>, object: &Bound<'_, PyAny>) -> PyResult<u6
     } else if let Ok(stream) = object.cast::<Stream>() {
         stream.get().token_on(engine)
     } else {
-        return Err(PyTypeError::new_err("an Operation or a Stream is required"));
+        return Err(crate::make::raised::<PyTypeError>(
+            "an Operation or a Stream is required",
+        ));
     };
     Ok(token.unwrap_or(Token::NOBODY).tag())
 }
 
 fn size(length: usize) -> PyResult<u32> {
-    u32::try_from(length).map_err(|_| PyValueError::new_err("the buffer has more than 4 GiB"))
+    u32::try_from(length)
+        .map_err(|_| crate::make::raised::<PyValueError>("the buffer has more than 4 GiB"))
 }
 
 /// Checks a futex: 32 bits, the only size kernels have.
 pub(super) fn futex(address: u64, length: usize, flags: u32) -> PyResult<()> {
     if flags & 3 != 2 || length < 4 || address % 4 != 0 {
-        return Err(PyValueError::new_err("a futex is 32 bits, aligned"));
+        return Err(crate::make::raised::<PyValueError>(
+            "a futex is 32 bits, aligned",
+        ));
     }
     crate::given::futex(flags)
 }
@@ -207,10 +216,9 @@ pub(super) fn place(
 ) -> PyResult<()> {
     let op = u32::from(sqe.opcode);
     let &(_, addr_kind, off_kind, addr3_kind, length) =
-        SHAPES
-            .iter()
-            .find(|shape| shape.0 == op)
-            .ok_or_else(|| PyValueError::new_err("this operation is not started so"))?;
+        SHAPES.iter().find(|shape| shape.0 == op).ok_or_else(|| {
+            crate::make::raised::<PyValueError>("this operation is not started so")
+        })?;
     let addr_size;
     (sqe.addr, addr_size) = field(engine, addr_kind, addr, hold)?;
     let off_size;
@@ -242,7 +250,9 @@ pub(super) fn place(
         }
         abi::IORING_OP_URING_CMD => socket_command(sqe)?,
         abi::IORING_OP_POLL_REMOVE if sqe.len & abi::IORING_POLL_UPDATE_USER_DATA != 0 => {
-            return Err(PyValueError::new_err("tags are not for programs to change"));
+            return Err(crate::make::raised::<PyValueError>(
+                "tags are not for programs to change",
+            ));
         }
         _ => {}
     }
@@ -253,7 +263,7 @@ pub(super) fn place(
 fn whole_pages(address: u64, length: usize) -> PyResult<()> {
     let page = crate::given::page_size();
     if address % page != 0 || length as u64 % page != 0 {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "the buffer is not made of whole pages",
         ));
     }
@@ -265,7 +275,7 @@ fn whole_pages(address: u64, length: usize) -> PyResult<()> {
 fn socket_command(sqe: &io_uring_sqe) -> PyResult<()> {
     on_a_socket(sqe)?;
     if sqe.off > u64::from(abi::SOCKET_URING_OP_SETSOCKOPT) {
-        return Err(PyValueError::new_err("not a socket option"));
+        return Err(crate::make::raised::<PyValueError>("not a socket option"));
     }
     Ok(())
 }
@@ -278,7 +288,7 @@ pub(super) fn on_a_socket(sqe: &io_uring_sqe) -> PyResult<()> {
     // SAFETY: the struct is valid for the call.
     let found = !fixed && unsafe { libc::fstat(sqe.fd, &raw mut stat) } == 0;
     if !found || stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
-        return Err(PyValueError::new_err(
+        return Err(crate::make::raised::<PyValueError>(
             "the descriptor of a socket is required",
         ));
     }

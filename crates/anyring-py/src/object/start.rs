@@ -189,7 +189,9 @@ impl Engine {
     ) -> PyResult<Py<Operation>> {
         let operation = timer.get();
         if !operation.engine.is(slf) || !matches!(operation.finish, Finish::Timer) {
-            return Err(PyValueError::new_err("not a timer of this ring"));
+            return Err(crate::make::raised::<PyValueError>(
+                "not a timer of this ring",
+            ));
         }
         let limit = time(seconds)?;
         let mut sqe = blank(abi::IORING_OP_TIMEOUT_REMOVE, -1, false);

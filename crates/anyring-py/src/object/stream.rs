@@ -336,13 +336,15 @@ impl Stream {
         crate::given::permitted(&entry)?;
         let options = Options::read(Some(options))?;
         if options.timeout.is_some() {
-            return Err(PyValueError::new_err(
+            return Err(make::raised::<PyValueError>(
                 "a multishot operation has no timeout",
             ));
         }
         let mut engine = slf.try_borrow_mut()?;
         if engine.chain.is_some() {
-            return Err(PyValueError::new_err("a chain has no multishot operations"));
+            return Err(make::raised::<PyValueError>(
+                "a chain has no multishot operations",
+            ));
         }
         options.apply(&mut entry);
         let stream = Stream {
@@ -517,11 +519,13 @@ impl Stream {
         super::alias(cls, item)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let name = self.name.bind(py).to_string_lossy().into_owned();
         let state = self.state();
         let word = if state.over { "over" } else { "going on" };
-        format!("<Stream {name}: {word}, {} to take>", state.items.len())
+        let text = format!("<Stream {name}: {word}, {} to take>", state.items.len());
+        drop(state);
+        make::text(py, &text)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -98,7 +98,7 @@ impl Engine {
         let shared = pool.get().of(slf)?;
         let (address, control) = room;
         if shared.size <= size_of::<abi::io_uring_recvmsg_out>() + address + control {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "the pool's buffers have no room for a message beside its header",
             ));
         }

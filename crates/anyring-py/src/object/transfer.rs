@@ -24,7 +24,7 @@ pub(super) const MOST: usize = 0x7fff_f000;
 /// Bytes that are filled by the kernel before anybody sees them.
 fn unfilled(py: Python<'_>, length: usize) -> PyResult<(Py<PyBytes>, u64)> {
     if length > MOST {
-        return Err(PyValueError::new_err("at most 2 GiB at once"));
+        return Err(crate::make::raised::<PyValueError>("at most 2 GiB at once"));
     }
     // SAFETY: with NULL it makes a bytes object of that length, or fails with
     // an exception set; its address stays the same.
@@ -44,7 +44,7 @@ pub(super) fn opcode_of(kind: &str) -> PyResult<(u32, bool)> {
         "recv" => (abi::IORING_OP_RECV, true),
         "send" | "sendto" => (abi::IORING_OP_SEND, false),
         "send_zc" => (abi::IORING_OP_SEND_ZC, false),
-        _ => return Err(PyValueError::new_err("no such operation")),
+        _ => return Err(crate::make::raised::<PyValueError>("no such operation")),
     })
 }
 
@@ -98,7 +98,9 @@ impl Engine {
             object = Some(buffer.clone().unbind());
         } else if let Ok(pool) = buffer.cast::<BufferPool>() {
             if !inward {
-                return Err(PyTypeError::new_err("a pool is for reading and receiving"));
+                return Err(crate::make::raised::<PyTypeError>(
+                    "a pool is for reading and receiving",
+                ));
             }
             let shared = pool.get().of(slf)?;
             sqe.flags |= 1 << abi::IOSQE_BUFFER_SELECT_BIT;
@@ -118,7 +120,7 @@ impl Engine {
             let bytes = address.as_bytes();
             sqe.off = bytes.as_ptr() as u64;
             let length = u16::try_from(bytes.len())
-                .map_err(|_| PyValueError::new_err("the address is too long"))?;
+                .map_err(|_| crate::make::raised::<PyValueError>("the address is too long"))?;
             sqe.file_index = u32::from(length);
             hold.push(Hold::Object(address.into_any().unbind()));
         }

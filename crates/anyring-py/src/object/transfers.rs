@@ -115,7 +115,7 @@ fn count_of(
         (Some(count), Some(found)) if size.is_none() => Ok(count.min(found)),
         (_, Some(found)) => Ok(found),
         (Some(count), None) => Ok(count),
-        (None, None) => Err(PyTypeError::new_err(
+        (None, None) => Err(make::raised::<PyTypeError>(
             "how many? give a list of offsets, files or buffers, or the size",
         )),
     }
@@ -185,7 +185,7 @@ impl Engine {
         if size.checked_mul(count).is_none_or(|needed| needed > length) && buffers.is_none()
             || size > MOST
         {
-            return Err(PyValueError::new_err(
+            return Err(make::raised::<PyValueError>(
                 "the buffer is too small for the batch",
             ));
         }

@@ -28,7 +28,7 @@ impl Engine {
         let mut vectors = crate::reserve::room(parts.len())?;
         for part in parts {
             if index_of(part.get()) != first {
-                return Err(PyValueError::new_err(
+                return Err(crate::make::raised::<PyValueError>(
                     "the parts are of more than one registered buffer",
                 ));
             }
@@ -59,7 +59,7 @@ impl Engine {
         let op = match &*name.to_cow()? {
             "readv" => abi::IORING_OP_READV_FIXED,
             "writev" => abi::IORING_OP_WRITEV_FIXED,
-            _ => return Err(PyValueError::new_err("no such operation")),
+            _ => return Err(crate::make::raised::<PyValueError>("no such operation")),
         };
         let mut hold = crate::reserve::room(parts.len() + 2)?;
         let target = target(fd, &mut hold)?;

@@ -36,7 +36,9 @@ fn part(
         (None, flags)
     };
     if (place.is_some() && flags.is_some()) || (length.is_some() && len.is_some()) {
-        return Err(PyTypeError::new_err("an argument was given twice"));
+        return Err(crate::make::raised::<PyTypeError>(
+            "an argument was given twice",
+        ));
     }
     Ok((
         length.or(len).map(|length| length.0),
@@ -159,7 +161,9 @@ fn _send_zc(
 /// A copy of an address of that length.
 fn address(block: &Bound<'_, PyAny>, size: usize) -> PyResult<(*const libc::sockaddr, Keep)> {
     if size > ADDRESS {
-        return Err(PyValueError::new_err("an address has 128 bytes at most"));
+        return Err(crate::make::raised::<PyValueError>(
+            "an address has 128 bytes at most",
+        ));
     }
     let (place, keep) = copy(block, size)?;
     Ok((place as *const libc::sockaddr, keep))
@@ -193,7 +197,7 @@ fn _send_set_addr(sqe: &Bound<'_, Sqe>, addr: &Bound<'_, PyAny>, size: U32) -> P
     let entry = entry.open()?;
     let sends = [anyring_abi::IORING_OP_SEND, anyring_abi::IORING_OP_SEND_ZC];
     if !sends.contains(&u32::from(entry.raw.opcode)) {
-        return Err(PyValueError::new_err("prepare a send first"));
+        return Err(crate::make::raised::<PyValueError>("prepare a send first"));
     }
     entry.keep.add(keep);
     prep::prep_send_set_addr(&mut entry.raw, place, size.0 as u16);
@@ -301,7 +305,9 @@ fn _cmd_sock(
     ];
     if !addressed.contains(&(cmd_op.0 as u32)) {
         // Others could take the option's place for an address of another size.
-        return Err(PyValueError::new_err("not a command with an option"));
+        return Err(crate::make::raised::<PyValueError>(
+            "not a command with an option",
+        ));
     }
     entry(sqe)?.prepare(keep, |raw| {
         prep::prep_cmd_sock(raw, cmd_op.0, fd.0, level.0, optname.0, place, len);

@@ -32,7 +32,9 @@ fn part(
         (None, third)
     };
     if (place.is_some() && offset.is_some()) || (length.is_some() && nbytes.is_some()) {
-        return Err(PyTypeError::new_err("an argument was given twice"));
+        return Err(crate::make::raised::<PyTypeError>(
+            "an argument was given twice",
+        ));
     }
     Ok((
         length.or(nbytes).map(|length| length.0),
@@ -129,9 +131,9 @@ fn _write_fixed(
 /// As many vectors as asked for, or all.
 fn count(found: u32, wanted: Option<U32>) -> PyResult<u32> {
     match wanted {
-        Some(wanted) if wanted.0 > found => {
-            Err(PyValueError::new_err("fewer buffers than the count"))
-        }
+        Some(wanted) if wanted.0 > found => Err(crate::make::raised::<PyValueError>(
+            "fewer buffers than the count",
+        )),
         Some(wanted) => Ok(wanted.0),
         None => Ok(found),
     }
@@ -195,7 +197,7 @@ fn _madvise(
     let harmless = given::is_harmless(advice.0);
     let (place, keep) = if addr.is_instance_of::<PyInt>() {
         if !harmless {
-            return Err(PyValueError::new_err(
+            return Err(crate::make::raised::<PyValueError>(
                 "this advice changes memory: give a buffer, not an address",
             ));
         }
@@ -288,7 +290,9 @@ fn _provide_buffers(
     let pinned = pinned(buf, true)?;
     let all = u64::try_from(len.0).ok().zip(u64::try_from(nr.0).ok());
     if all.is_none_or(|(len, nr)| len * nr > pinned.len() as u64) {
-        return Err(PyValueError::new_err("the buffer is too small for them"));
+        return Err(crate::make::raised::<PyValueError>(
+            "the buffer is too small for them",
+        ));
     }
     let place = pinned.address() as *mut c_void;
     entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {

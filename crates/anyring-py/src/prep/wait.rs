@@ -71,8 +71,8 @@ fn _epoll_wait(
     maxevents: I32,
     flags: U32,
 ) -> PyResult<()> {
-    let count =
-        usize::try_from(maxevents.0).map_err(|_| PyValueError::new_err("maxevents is negative"))?;
+    let count = usize::try_from(maxevents.0)
+        .map_err(|_| crate::make::raised::<PyValueError>("maxevents is negative"))?;
     let pinned = pin_block(events, count * size_of::<libc::epoll_event>(), true)?;
     let place = pinned.address() as *mut libc::epoll_event;
     entry(sqe)?.prepare(Keep::Pinned(pinned).into(), |raw| {
