@@ -1,6 +1,7 @@
 /*
  * A signal handler uses a ring of its own while the thread that it interrupts uses
- * another: NOPs, reads that wait, files by workers, timeouts. And it uses the very ring
+ * another: NOPs, reads that wait, files by workers, timeouts, vectors, provided buffers,
+ * names, and rings that it makes and ends. And it uses the very ring
  * that the thread waits in. The interrupted thread runs the same operations, makes and ends
  * rings, and calls malloc(3), inside which it is interrupted as well: the engine's memory must not come from there.
  * Nothing locks up; every request completes.
@@ -56,7 +57,7 @@ static void use(struct io_uring *ring, long round)
 	static __thread char byte;
 
 	must(sqe != NULL);
-	switch (round % 5) {
+	switch (round % 9) {
 	case 0:
 		io_uring_prep_timeout(sqe, &moment, 0, 0);
 		must(submits(ring) == 1);
@@ -83,6 +84,56 @@ static void use(struct io_uring *ring, long round)
 		must(submits(ring) == 1);
 		must(wait_one(ring) == 1);
 		return;
+	case 4: {
+		/* What waits needs a copy of them. */
+		struct iovec vectors[40];
+		int at;
+
+		for (at = 0; at < 40; at++)
+			vectors[at] = (struct iovec) { &byte, 1 };
+		io_uring_prep_readv(sqe, ends[0], vectors, 40, 0);
+		io_uring_sqe_set_data64(sqe, 1);
+		must(submits(ring) == 1);
+		sqe = io_uring_get_sqe(ring);
+		io_uring_prep_cancel64(sqe, 1, 0);
+		must(submits(ring) == 1);
+		wait_one(ring);
+		wait_one(ring);
+		return;
+	}
+	case 5: {
+		static char memory[64 * 16];
+
+		io_uring_prep_provide_buffers(sqe, memory, 16, 64, (int) (round % 50), 0);
+		must(submits(ring) == 1);
+		must(wait_one(ring) >= 0);
+		sqe = io_uring_get_sqe(ring);
+		io_uring_prep_remove_buffers(sqe, 64, (int) (round % 50));
+		must(submits(ring) == 1);
+		must(wait_one(ring) == 64);
+		return;
+	}
+	case 6: {
+		struct statx about;
+
+		io_uring_prep_statx(sqe, AT_FDCWD, "file", 0, STATX_SIZE, &about);
+		must(submits(ring) == 1);
+		must(wait_one(ring) == 0 && about.stx_size == 4);
+		return;
+	}
+	case 7: {
+		/* A ring that comes and goes while another one's lock may be held. */
+		struct io_uring other;
+
+		io_uring_prep_nop(sqe);
+		must(submits(ring) == 1);
+		must(wait_one(ring) == 0);
+		must(io_uring_queue_init(4, &other, 0) == 0);
+		io_uring_prep_poll_add(io_uring_get_sqe(&other), ends[0], POLLIN);
+		must(submits(&other) == 1);
+		io_uring_queue_exit(&other);
+		return;
+	}
 	default:
 		io_uring_prep_nop(sqe);
 		must(submits(ring) == 1);

@@ -156,7 +156,10 @@ impl Ring {
             },
             reason,
         ))?;
-        ring.peek(|state| state.me = Arc::downgrade(&ring));
+        ring.peek(|state| {
+            state.me = Arc::downgrade(&ring);
+            ring.note_memory(&state.memory);
+        });
         p.features = FEATURES;
         if p.flags & abi::IORING_SETUP_SQPOLL != 0 {
             if p.flags & abi::IORING_SETUP_SQ_AFF != 0 && p.sq_thread_cpu as usize >= driver::cpus()
@@ -187,6 +190,8 @@ impl Ring {
         };
         if result.is_err() {
             ring.close();
+        } else {
+            driver::prepare();
         }
         result
     }

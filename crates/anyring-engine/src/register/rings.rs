@@ -161,6 +161,9 @@ pub(super) fn resize(state: &mut State, arg: u64) -> Result<c_int, c_int> {
     p.flags = state.flags & kept | p.flags & known;
     user_memory::write(arg, &p)?;
     memory.continue_from(&state.memory, state.sq.head(), state.cq.tail());
+    if let Some(ring) = state.me.upgrade() {
+        ring.note_memory(&memory);
+    }
     let old = core::mem::replace(&mut state.memory, memory);
     // The program unmaps what it mapped.
     old.give_away();

@@ -271,6 +271,11 @@ impl Memory {
         }
     }
 
+    /// Where the regions start that programs unmap.
+    pub(crate) fn starts(&self) -> [usize; 2] {
+        [self.rings as usize, self.sqes as usize]
+    }
+
     /// The program unmaps the region that starts here, if one does; whether
     /// the engine mapped it and so keeps it until the ring is closed.
     pub(crate) fn give_up(&mut self, address: usize) -> Option<bool> {

@@ -24,12 +24,13 @@ pub(crate) mod timers;
 
 use alloc::sync::Arc;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::ops::futex;
 use crate::os::lock::Mutex;
 use crate::os::sync::{self, Futex, NoSignals};
 use crate::os::sys::{self, Fd};
+use crate::ring::memory::Memory;
 use crate::ring::state::State;
 
 /// The descriptor or address is none of the engine's.
@@ -57,6 +58,9 @@ pub(crate) struct Ring {
     /// Wakes the threads that wait on that epoll.
     pub(crate) kick: Fd,
     state: Mutex<State>,
+    /// Where the memory shared with the program lies, for those who may not wait for the
+    /// lock.
+    regions: [AtomicUsize; 2],
     waiter: AtomicU64,
     /// Milliseconds until an SQPOLL thread goes to sleep.
     pub(crate) idle_millis: u32,
@@ -85,6 +89,7 @@ impl Ring {
             epoll,
             kick,
             state: Mutex::new(state),
+            regions: [const { AtomicUsize::new(0) }; 2],
             waiter: AtomicU64::new(1),
             idle_millis,
             reason,
@@ -169,9 +174,25 @@ impl Ring {
         self.waiter.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The ring's memory is this from now on.
+    pub(crate) fn note_memory(&self, memory: &Memory) {
+        for (place, start) in self.regions.iter().zip(memory.starts()) {
+            place.store(start, Ordering::Relaxed);
+        }
+    }
+
     /// The program unmaps what starts at this address; if that is the ring's,
     /// whether the engine mapped it.
+    /// The lock of another ring is not waited for: a signal handler may ask, and the
+    /// thread that it interrupted have that lock.
     pub(crate) fn give_up(&self, address: usize) -> Option<bool> {
+        if self
+            .regions
+            .iter()
+            .all(|start| start.load(Ordering::Relaxed) != address)
+        {
+            return None;
+        }
         self.peek_quietly(|state| state.memory.give_up(address))
     }
 

@@ -237,7 +237,7 @@ pub(crate) fn by_any(fd: c_int) -> Option<Arc<Ring>> {
 
 /// Whether a descriptor is a ring, or an epoll that watches one.
 pub(crate) fn holds_ring(fd: c_int) -> bool {
-    let table = TABLE.lock();
+    let table = TABLE.lock_without_signals();
     table.rings.iter().any(|entry| entry.ring.is_at(fd))
         || crate::os::sys::watched_by(fd, |watched| {
             table

@@ -80,28 +80,38 @@ fn attach(ring: &Arc<Ring>) {
     }
 }
 
+/// Has the driver run before a ring needs it: the first request that waits may be one
+/// of a signal handler, which must not start a thread, since pthread_create(3) calls
+/// malloc(3). Without it a ring is attached later.
+pub(crate) fn prepare() {
+    let _ = start(&mut DRIVER.lock_without_signals());
+}
+
+/// What the driver is woken by, once it runs.
+fn start(driver: &mut Driver) -> Result<Arc<(Fd, Fd)>, c_int> {
+    if let Some(tools) = &driver.tools {
+        return Ok(Arc::clone(tools));
+    }
+    let (epoll, wake) = (sys::epoll()?, sys::eventfd()?);
+    sys::epoll_ctl(
+        epoll.get(),
+        libc::EPOLL_CTL_ADD,
+        wake.get(),
+        libc::EPOLLIN as u32,
+        WAKE_TOKEN,
+    )?;
+    let tools = user_memory::shared((epoll, wake))?;
+    let theirs = Arc::clone(&tools);
+    threads::start(move || run(theirs))?;
+    driver.tools = Some(Arc::clone(&tools));
+    Ok(tools)
+}
+
 fn hand_over(ring: &Arc<Ring>) -> Result<(), c_int> {
     let mut driver = DRIVER.lock_without_signals();
     driver.arrivals.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
     driver.known.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
-    let tools = match &driver.tools {
-        Some(tools) => Arc::clone(tools),
-        None => {
-            let (epoll, wake) = (sys::epoll()?, sys::eventfd()?);
-            sys::epoll_ctl(
-                epoll.get(),
-                libc::EPOLL_CTL_ADD,
-                wake.get(),
-                libc::EPOLLIN as u32,
-                WAKE_TOKEN,
-            )?;
-            let tools = user_memory::shared((epoll, wake))?;
-            let theirs = Arc::clone(&tools);
-            threads::start(move || run(theirs))?;
-            driver.tools = Some(Arc::clone(&tools));
-            tools
-        }
-    };
+    let tools = start(&mut driver)?;
     driver.arrivals.push(Arc::clone(ring));
     if !driver.known.contains(&ring.serial) {
         driver.known.push(ring.serial);
@@ -142,8 +152,9 @@ fn run(tools: Arc<(Fd, Fd)>) {
             (true, _) => Some(sys::timespec(
                 next.saturating_sub(sys::now(libc::CLOCK_MONOTONIC)),
             )),
-            (false, true) => Some(sys::timespec(IDLE_NANOS)),
-            (false, false) => None,
+            // The end of the last ring wakes this thread.
+            (false, true) if !ring_registry::any() => Some(sys::timespec(IDLE_NANOS)),
+            (false, _) => None,
         };
         let mut events = [sys::NO_EVENT; EVENTS];
         let count = sys::epoll_wait(epoll, &mut events, timeout, (0, 8)).unwrap_or(0);
@@ -202,7 +213,7 @@ fn run(tools: Arc<(Fd, Fd)>) {
             members.iter().any(|member| member.ring.serial == *serial)
                 || arrivals.iter().any(|ring| ring.serial == *serial)
         });
-        let ends = known.is_empty() && (idle || driver.hurry);
+        let ends = known.is_empty() && (idle && !ring_registry::any() || driver.hurry);
         if ends {
             // Under the lock: the next ring that needs a driver starts another thread.
             driver.tools = None;
