@@ -313,8 +313,13 @@ bench: ## compare with an installed liburing: instructions, time, size; then ben
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) benches/c/compare.py $(RUNNER_ARGS)
 	$(PYTHON) benches/engine/compare.py $(RUNNER_ARGS)
+	@$(MAKE) --no-print-directory bench-rust
 	@$(MAKE) --no-print-directory bench-uring
 	@$(MAKE) --no-print-directory bench-python
+
+.PHONY: bench-rust
+bench-rust: ## compare the Rust crate with the io-uring crate: instructions of each piece of a loop
+	$(PYTHON) benches/rust/compare.py --cargo "$(CARGO)" || [ $$? = 77 ]
 
 BENCH_ARGS ?=
 

@@ -190,6 +190,8 @@ impl<T: Threads> Builder<T> {
             unsafe { queue_init_params(kernel, self.entries, &raw mut raw, &raw mut self.params) };
         check(result)?;
         Ok(Ring {
+            plain: raw.flags & (IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32) == 0
+                && raw.features & IORING_FEAT_EXT_ARG != 0,
             raw: UnsafeCell::new(raw),
             kernel,
             walked: Cell::new(false),
@@ -280,6 +282,8 @@ pub enum ThisThread {}
 pub struct Ring<K: Kernel = Linux, T = AnyThread> {
     raw: UnsafeCell<abi::io_uring>,
     kernel: K,
+    /// Whether each slot of the completion queue is an entry of 16 bytes for the program.
+    plain: bool,
     /// An iterator over completions is alive, or was forgotten.
     walked: Cell<bool>,
     /// The region of registered waits, which lives as long as the ring.
@@ -534,7 +538,7 @@ impl<K: Kernel, T> Ring<K, T> {
     ///
     /// # Errors
     /// Gives the entry back when the queue is full.
-    #[inline]
+    #[inline(always)]
     pub fn push<E: Queueable>(&self, entry: E) -> Result<(), PushError<E>> {
         match self.free_slot() {
             Some(slot) => {
@@ -562,7 +566,7 @@ impl<K: Kernel, T> Ring<K, T> {
             return Err(PushError(entries));
         }
         for entry in entries {
-            let _ = self.push(entry.clone());
+            let _ = self.push(entry);
         }
         Ok(())
     }
@@ -794,19 +798,11 @@ impl<K: Kernel, T> Ring<K, T> {
             cqes: get!(ring, cq.cqes),
             mask: get!(ring, cq.ring_mask),
             head,
-            plain: if self.is_plain() { tail } else { head },
+            plain: if self.plain { tail } else { head },
             tail,
             walks,
             ended: !walks,
         }
-    }
-
-    /// Whether each slot of the completion queue is an entry for the program.
-    #[inline(always)]
-    fn is_plain(&self) -> bool {
-        let ring = self.inner();
-        get!(ring, flags) & (IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32) == 0
-            && get!(ring, features) & IORING_FEAT_EXT_ARG != 0
     }
 
     /// The next completion, given back at once: for loops that submit between
@@ -814,7 +810,7 @@ impl<K: Kernel, T> Ring<K, T> {
     #[inline]
     pub fn next_completion(&mut self) -> Option<Completion> {
         self.end_walk();
-        if !self.is_plain() {
+        if !self.plain {
             return self.completions().next();
         }
         let ring = self.inner();
@@ -1051,7 +1047,7 @@ fn fetch<K: Kernel>(ring: RingRef<K>, head: u32) -> Option<u32> {
 /// By value, so that the iterator need not be in memory for it.
 #[inline(never)]
 fn step<K: Kernel, T>(ring: &Ring<K, T>, mut head: u32, mut tail: u32) -> Step {
-    let plain = ring.is_plain();
+    let plain = ring.plain;
     let inner = ring.inner();
     let shift = cq::cqe_shift(get!(inner, flags));
     let mixed = get!(inner, flags) & IORING_SETUP_CQE_MIXED != 0;

@@ -10,10 +10,20 @@ mod sealed {
 }
 
 /// An entry as [`Ring::push`](crate::Ring::push) takes it: an SQE, or with the feature
-/// `io-uring` an entry of that crate.
+/// `io-uring` an entry of that crate, or a reference to one.
 pub trait Queueable: Clone + sealed::Sealed {
     /// Its 64 bytes.
     fn sqe(&self) -> io_uring_sqe;
+}
+
+impl<E: Queueable> sealed::Sealed for &E {}
+
+/// A copy, without one on the way.
+impl<E: Queueable> Queueable for &E {
+    #[inline(always)]
+    fn sqe(&self) -> io_uring_sqe {
+        (**self).sqe()
+    }
 }
 
 impl sealed::Sealed for io_uring_sqe {}
