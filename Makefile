@@ -267,7 +267,7 @@ test: ## run all tests; some with PARTS="lint rust", those that a change touches
 	@$(RUN_TESTS) $(PARTS) $(CHANGED:%=--changed=%)
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-engine-rust test-bench test-python test-asyncio test-python-engine
+	test-binaries test-observe test-engine-rust test-bench test-python test-asyncio test-python-engine
 
 .PHONY: $(TESTS)
 $(TESTS):

@@ -260,6 +260,64 @@ class Tests:
             finally:
                 program.kill()
 
+    def test_top(self) -> None:
+        with subprocess.Popen([self.raw, "read", "2000", "1000"], stdout=subprocess.PIPE, text=True) as program:
+            try:
+                time.sleep(0.2)
+                done = subprocess.run([self.uring, "top", "--once", "--json", "-d", "0.5", "--filter", "raw"],
+                                      stdout=subprocess.PIPE, text=True, timeout=20, check=False)
+                text = subprocess.run([self.uring, "top", "--once", "-d", "0.1"], stdout=subprocess.PIPE, text=True,
+                                      timeout=20, check=False).stdout
+            finally:
+                program.kill()
+        assert done.returncode == 0
+        rings = [ring for ring in json.loads(done.stdout) if ring["pid"] == program.pid]
+        assert len(rings) == 1 and rings[0]["sq_entries"] == 8 and rings[0]["submitted_per_second"] > 1, rings
+        assert str(program.pid) in text and "COMPL/s" in text
+
+    def test_top_terminal(self) -> None:
+        """On a terminal of 80×24; keys and SIGTERM end it, and the terminal is as it was."""
+        import fcntl
+        import pty
+        import select
+        import struct
+        import termios
+        for number, key in ((signal.SIGTERM, b""), (0, b"sq")):
+            child, terminal = pty.fork()
+            if not child:
+                os.environ["TERM"] = "xterm"
+                os.execv(self.uring, [self.uring, "top", "-d", "0.2"])
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            out, end, asked, status = b"", time.monotonic() + 20, False, None
+            while time.monotonic() < end and status is None:
+                if select.select([terminal], [], [], 0.1)[0]:
+                    try:
+                        out += os.read(terminal, 65536)
+                    except OSError:
+                        pass
+                if b"sorted" in out and not asked:
+                    asked = True
+                    if number:
+                        os.kill(child, number)
+                    else:
+                        os.write(terminal, key)
+                ended, code = os.waitpid(child, os.WNOHANG)
+                if ended:
+                    status = code
+            while select.select([terminal], [], [], 0)[0]:
+                try:
+                    more = os.read(terminal, 65536)
+                except OSError:
+                    break
+                out += more
+            if status is None:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            os.close(terminal)
+            assert status == 0, (status, out[-300:])
+            # The alternate screen is left.
+            assert b"\x1b[?1049l" in out, out[-300:]
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod doctor;
+mod top;
 mod trace;
 
 /// io_uring on this machine.
@@ -23,6 +24,8 @@ enum Command {
     Bench(bench::Options),
     /// Find out why io_uring does not work here, or not well.
     Doctor(doctor::Options),
+    /// Show the rings of all processes.
+    Top(top::Options),
     /// Show what a program does with io_uring.
     Trace(trace::Options),
 }
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Bench(options) => bench::main(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::main(&options).map_err(|error| error.to_string()),
+        Command::Top(options) => top::main(&options).map_err(|error| error.to_string()),
         Command::Trace(options) => trace::main(&options).map_err(|error| error.to_string()),
     };
     match result {
