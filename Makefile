@@ -20,7 +20,7 @@ DESTDIR ?=
 # C tools for it (aarch64-linux-gnu-); nothing is this machine.
 RUST_TARGET ?=
 ifneq ($(RUST_TARGET),)
-CROSS_COMPILE ?= $(subst -unknown,,$(RUST_TARGET))-
+CROSS_COMPILE ?= $(subst riscv64gc,riscv64,$(subst -unknown,,$(RUST_TARGET)))-
 ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
 endif
@@ -306,6 +306,10 @@ test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain ha
 .PHONY: test-engine-mutants
 test-engine-mutants: ## that the models of the engine's lock and queues notice what is wrong with them
 	$(PYTHON) crates/anyring-engine/tests/loom/mutants.py
+
+.PHONY: test-machines
+test-machines: ## the conformance programs on musl, and for aarch64 and riscv64 under qemu-user, as far as the tools are here
+	$(PYTHON) tests/machines/run.py
 
 .PHONY: bench
 bench: ## compare with an installed liburing: instructions, time, size; then bench-uring and bench-python
