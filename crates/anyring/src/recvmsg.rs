@@ -223,7 +223,7 @@ impl<'a> RecvMsgOut<'a> {
         Some(RecvMsgOut {
             header,
             name_room: msg.msg_namelen,
-            control_room: msg.msg_controllen,
+            control_room: control_area(msg),
             name: filled(name, header.namelen),
             control: filled(control, header.controllen),
             payload: filled(payload, header.payloadlen),
