@@ -11,12 +11,20 @@ pub(crate) fn reason(case: &Case) -> Option<&'static str> {
         (PollPri | PollHangUp | PollMultishot, Proc | Sys) => {
             Some("no system call says that a file has nothing to wait for")
         }
-        (
-            ReadMultishot,
-            Proc | Sys | PtyMasterIdle | PtyMasterReady | PtySlaveIdle | PtySlaveReady
-            | InotifyIdle | InotifyReady | FanotifyIdle | FifoIdle | FifoReady | FifoNoWriter
-            | EpollIdle | EpollReady | PidfdAlive | PidfdEnded | Userfaultfd,
-        ) => Some("the kernel reads nothing of a file without RWF_NOWAIT, or loses the end of it"),
+        (ReadMultishot, Proc | Sys | InotifyIdle | InotifyReady | FifoIdle | FifoReady) => {
+            Some("the kernel reads nothing of a file without RWF_NOWAIT, or loses the end of it")
+        }
+        (ReadMultishot, PtyMasterIdle | PtyMasterReady) if by_worker || case.end == End::HungUp => {
+            Some("the kernel reads nothing of a file without RWF_NOWAIT, or loses the end of it")
+        }
+        (ReadMultishot, PtySlaveIdle | PtySlaveReady) if by_worker => {
+            Some("a worker of the kernel's reads once, and the buffer stays with it")
+        }
+        (ReadMultishot, FanotifyIdle | FifoNoWriter | EpollIdle | PidfdAlive)
+            if case.way == Way::Async =>
+        {
+            Some("a multishot read that waits in a worker of the kernel's keeps a buffer")
+        }
         (ReceiveMultishot, UnixPeerClosedReady | TcpPeerClosedReady) if by_worker => {
             Some("a multishot receive that a worker of the kernel's starts misses the end")
         }
