@@ -11,8 +11,8 @@ use anyring_abi::{
     __kernel_timespec, IORING_CQE_F_SKIP, IORING_FEAT_EXT_ARG, IORING_SETUP_CQE_MIXED,
     IORING_SETUP_CQE32, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_R_DISABLED,
     IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SQE_MIXED, IORING_SETUP_SQE128,
-    IORING_SETUP_TASKRUN_FLAG, LIBURING_UDATA_TIMEOUT, io_uring_cqe, io_uring_params,
-    io_uring_reg_wait, io_uring_sqe,
+    IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, LIBURING_UDATA_TIMEOUT, io_uring_cqe,
+    io_uring_params, io_uring_reg_wait, io_uring_sqe,
 };
 
 use crate::errno::{Errno, PushError, check};
@@ -192,6 +192,7 @@ impl<T: Threads> Builder<T> {
         Ok(Ring {
             plain: raw.flags & (IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32) == 0
                 && raw.features & IORING_FEAT_EXT_ARG != 0,
+            small: raw.flags & (IORING_SETUP_SQPOLL | IORING_SETUP_SQE128) == 0,
             raw: UnsafeCell::new(raw),
             kernel,
             walked: Cell::new(false),
@@ -282,6 +283,8 @@ pub enum ThisThread {}
 pub struct Ring<K: Kernel = Linux, T = AnyThread> {
     raw: UnsafeCell<abi::io_uring>,
     kernel: K,
+    /// Whether entries have 64 bytes, and are taken by enters only.
+    small: bool,
     /// Whether each slot of the completion queue is an entry of 16 bytes for the program.
     plain: bool,
     /// An iterator over completions is alive, or was forgotten.
@@ -494,7 +497,7 @@ impl<K: Kernel, T> Ring<K, T> {
     #[must_use]
     #[expect(clippy::mut_from_ref, reason = "each call lends another slot")]
     pub fn next_sqe(&self) -> Option<&mut io_uring_sqe> {
-        let large = get!(self.inner(), flags) & IORING_SETUP_SQE128 != 0;
+        let large = !self.small && self.is_large();
         let sqe = self.free_slot()?;
         // SAFETY: a free slot, lent once: the next call gives another, and a
         // slot is free again only after a submit, which ends all borrows. On
@@ -511,7 +514,17 @@ impl<K: Kernel, T> Ring<K, T> {
     /// The next free slot, handed out with what it held.
     #[inline(always)]
     fn free_slot(&self) -> Option<*mut io_uring_sqe> {
-        self.inner().get_slot().map(|slot| slot.as_ptr())
+        let slot = if self.small {
+            self.inner().get_plain_slot()
+        } else {
+            self.inner().get_slot()
+        };
+        slot.map(|slot| slot.as_ptr())
+    }
+
+    #[inline(always)]
+    fn is_large(&self) -> bool {
+        get!(self.inner(), flags) & IORING_SETUP_SQE128 != 0
     }
 
     /// The next free 128-byte entry of a ring with `IORING_SETUP_SQE128` or
@@ -542,12 +555,11 @@ impl<K: Kernel, T> Ring<K, T> {
     pub fn push<E: Queueable>(&self, entry: E) -> Result<(), PushError<E>> {
         match self.free_slot() {
             Some(slot) => {
-                let large = get!(self.inner(), flags) & IORING_SETUP_SQE128 != 0;
                 // SAFETY: a free slot, lent to nothing else, of the size of two entries
                 // on SQE128 rings.
                 unsafe {
                     slot.write(entry.sqe());
-                    if large {
+                    if !self.small && self.is_large() {
                         slot.add(1).write(io_uring_sqe::default());
                     }
                 }
