@@ -17,7 +17,7 @@ use crate::make::c_string as path;
 #[pyfunction]
 pub(super) fn open(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     dir: i32,
     name: &[u8],
     flags: i32,
@@ -36,7 +36,7 @@ pub(super) fn open(
 #[pyfunction]
 pub(super) fn close(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
 ) -> PyResult<()> {
     let mut sqe = blank();
@@ -49,7 +49,7 @@ pub(super) fn close(
 #[pyfunction]
 pub(super) fn fsync(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     data_only: bool,
 ) -> PyResult<()> {
@@ -63,7 +63,7 @@ pub(super) fn fsync(
 #[pyfunction]
 pub(super) fn ftruncate(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     length: i64,
 ) -> PyResult<()> {
@@ -77,7 +77,7 @@ pub(super) fn ftruncate(
 #[pyfunction]
 pub(super) fn statx(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     dir: i32,
     name: &[u8],
     flags: i32,
@@ -100,7 +100,7 @@ pub(super) fn statx(
 #[pyfunction]
 pub(super) fn change(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     what: &str,
     first: &[u8],
     second: &[u8],

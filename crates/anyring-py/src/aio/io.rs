@@ -18,23 +18,22 @@ pub(super) const MOST: usize = 0x7fff_f000;
 
 pub(super) fn start(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     name: &'static str,
     convert: Convert,
     hold: Hold,
     sqe: io_uring_sqe,
 ) -> PyResult<()> {
-    let py = proactor.py();
     crate::given::permitted(&sqe)?;
     crate::reserve::check()?;
     let kind = Kind::Future {
-        future: future.clone_ref(py),
+        future: future.clone().unbind(),
         convert,
         name,
         cancelled: false,
     };
     let token = proactor.try_borrow_mut()?.start(sqe, kind, hold)?;
-    future.try_borrow_mut(py)?.set_token(token);
+    future.try_borrow_mut()?.set_token(token);
     Ok(())
 }
 
@@ -83,7 +82,7 @@ fn memory(data: &Bound<'_, PyAny>, writable: bool) -> PyResult<(Hold, *mut u8, u
 pub(super) fn read(
     py: Python<'_>,
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     size: usize,
     offset: i64,
@@ -98,7 +97,7 @@ pub(super) fn read(
 #[pyfunction]
 pub(super) fn read_into(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     buffer: &Bound<'_, PyAny>,
     offset: i64,
@@ -113,7 +112,7 @@ pub(super) fn read_into(
 #[pyfunction]
 pub(super) fn write(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     data: &Bound<'_, PyAny>,
     offset: i64,
@@ -129,7 +128,7 @@ pub(super) fn write(
 pub(super) fn recv(
     py: Python<'_>,
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     size: usize,
     flags: i32,
@@ -144,7 +143,7 @@ pub(super) fn recv(
 #[pyfunction]
 pub(super) fn recv_into(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     buffer: &Bound<'_, PyAny>,
     flags: i32,
@@ -159,7 +158,7 @@ pub(super) fn recv_into(
 #[pyfunction]
 pub(super) fn send(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     data: &Bound<'_, PyAny>,
     flags: i32,
@@ -204,7 +203,7 @@ fn message(data: Hold, address: *mut u8, size: usize, name: &[u8]) -> PyResult<B
 pub(super) fn recvfrom(
     py: Python<'_>,
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     size: usize,
     flags: u32,
@@ -223,7 +222,7 @@ pub(super) fn recvfrom(
 #[pyfunction]
 pub(super) fn sendto(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     data: &Bound<'_, PyAny>,
     flags: u32,
@@ -244,7 +243,7 @@ pub(super) fn sendto(
 #[pyfunction]
 pub(super) fn accept(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
 ) -> PyResult<()> {
     let mut sqe = blank();
@@ -264,7 +263,7 @@ pub(super) fn accept(
 #[pyfunction]
 pub(super) fn connect(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     name: &[u8],
 ) -> PyResult<()> {
@@ -279,7 +278,7 @@ pub(super) fn connect(
 #[pyfunction]
 pub(super) fn shutdown(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     how: i32,
 ) -> PyResult<()> {
@@ -293,7 +292,7 @@ pub(super) fn shutdown(
 #[pyfunction]
 pub(super) fn poll(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     mask: u32,
 ) -> PyResult<()> {
@@ -313,7 +312,7 @@ pub(super) fn poll(
 #[pyfunction]
 pub(super) fn timeout(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     nanoseconds: u64,
 ) -> PyResult<()> {
     // A moment and no duration, because the entry may be queued again.

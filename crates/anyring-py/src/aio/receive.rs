@@ -264,15 +264,19 @@ fn deliver(this: &Bound<'_, Stream>, item: Held) -> PyResult<()> {
         return Ok(());
     };
     let run = stream.run.as_ref().map(|run| run.clone_ref(py));
-    let protocol = stream.protocol.as_ref().map(|known| known.clone_ref(py));
-    let feed = stream.feed.as_ref().map(|feed| feed.clone_ref(py));
+    let protocol = stream.protocol.as_ref();
+    let (receiver, is_feed) = match &stream.feed {
+        Some(feed) => (protocol.map(|_| feed.clone_ref(py)), true),
+        None => (protocol.map(|known| known.clone_ref(py)), false),
+    };
     drop(stream);
     let Some(run) = run else { return Ok(()) };
-    match (item, protocol) {
-        (Held::Data(data), Some(protocol)) => {
-            let receive = match feed {
-                Some(feed) => Ok(feed),
-                None => protocol.getattr(py, make::names(py)?.data_received.bind(py)),
+    match (item, receiver) {
+        (Held::Data(data), Some(receiver)) => {
+            let receive = if is_feed {
+                Ok(receiver)
+            } else {
+                receiver.getattr(py, make::names(py)?.data_received.bind(py))
             };
             let Err(error) = receive.and_then(|receive| run.call1(py, (receive, data))) else {
                 return Ok(());

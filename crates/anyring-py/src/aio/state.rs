@@ -125,16 +125,12 @@ pub(crate) struct Proactor {
 }
 
 impl Proactor {
+    #[inline]
     pub(super) fn ring(&mut self) -> PyResult<&mut crate::OwnRing> {
-        if self.process != generation() {
-            return Err(crate::make::raised::<PyRuntimeError>(
-                "this ring belongs to the process that made it",
-            ));
+        match &mut self.ring {
+            Some(owned) if self.process == generation() => Ok(&mut owned.0),
+            _ => Err(unusable(self.process)),
         }
-        self.ring
-            .as_mut()
-            .map(|owned| &mut owned.0)
-            .ok_or_else(|| crate::make::raised::<PyRuntimeError>("the ring is closed"))
     }
 
     /// Notices that another thread uses the ring now.
@@ -182,11 +178,16 @@ impl Proactor {
         });
         let token = made.map_err(refused)?;
         if let Err(error) = self.push(sqe) {
-            drop(self.requests.take_back(token));
+            self.take_back(token);
             return Err(error);
         }
         self.opens += u32::from(is_open);
         Ok(token)
+    }
+
+    #[cold]
+    fn take_back(&mut self, token: Token) {
+        drop(self.requests.take_back(token));
     }
 
     /// Room to note one more request; MemoryError where there is none.
@@ -194,21 +195,27 @@ impl Proactor {
         self.requests.reserve(1).map_err(refused)
     }
 
+    #[inline]
     pub(super) fn push(&mut self, sqe: io_uring_sqe) -> PyResult<()> {
-        if self.backlog.is_empty() {
-            let ring = self.ring()?;
-            let Err(refused) = ring.push_sqe(sqe) else {
-                return Ok(());
-            };
-            // Full: the kernel takes what is there, without waiting. An error
-            // leaves it there.
-            // SAFETY: the slots keep what the entries point to.
-            let _ = unsafe { ring.submit() };
-            if let Err(refused) = ring.push_sqe(refused) {
-                self.backlog.push_back(refused);
-            }
-        } else {
+        if !self.backlog.is_empty() {
             self.backlog.push_back(sqe);
+            return Ok(());
+        }
+        match self.ring()?.push_sqe(sqe) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.push_later(refused),
+        }
+    }
+
+    /// The same when the queue is full: the kernel takes what is there, without
+    /// waiting. An error leaves it there.
+    #[cold]
+    fn push_later(&mut self, sqe: io_uring_sqe) -> PyResult<()> {
+        let ring = self.ring()?;
+        // SAFETY: the slots keep what the entries point to.
+        let _ = unsafe { ring.submit() };
+        if let Err(refused) = ring.push_sqe(sqe) {
+            self.backlog.push_back(refused);
         }
         Ok(())
     }
@@ -364,7 +371,18 @@ pub(super) fn blank() -> io_uring_sqe {
     unsafe { std::mem::zeroed() }
 }
 
+/// Why the ring of a loop cannot be used: another process has made it, or it is closed.
+#[cold]
+fn unusable(process: u32) -> PyErr {
+    crate::make::raised::<PyRuntimeError>(if process == generation() {
+        "the ring is closed"
+    } else {
+        "this ring belongs to the process that made it"
+    })
+}
+
 /// Whether the entry opens a file.
+#[inline]
 pub(super) fn is_open(sqe: &io_uring_sqe) -> bool {
     sqe.opcode == abi::IORING_OP_OPENAT as u8
 }

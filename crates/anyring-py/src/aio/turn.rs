@@ -36,7 +36,9 @@ impl Proactor {
             };
             // SAFETY: used within this call only.
             let count = unsafe { ring.as_ring_ref() }.cq_ready() as usize;
-            if giving_up(|| self.events.try_reserve(count)).is_err() {
+            if count > self.events.capacity() - self.events.len()
+                && giving_up(|| self.events.try_reserve(count)).is_err()
+            {
                 // They stay in the kernel's queue.
                 return Err(crate::reserve::short());
             }

@@ -100,7 +100,7 @@ fn taken() -> PyErr {
 #[pyfunction]
 pub(super) fn read_part(
     proactor: &Bound<'_, Proactor>,
-    future: Py<Operation>,
+    future: &Bound<'_, Operation>,
     fd: i32,
     whole: &Bound<'_, Whole>,
     offset: i64,
