@@ -28,6 +28,8 @@ pub(crate) use token::{Token, names_a_request};
 const NONE: u32 = u32::MAX;
 /// Slots of a table that was not used yet.
 const FIRST: usize = 64;
+/// Flags of completions that say more than that a request has ended.
+const SEVERAL: u32 = abi::IORING_CQE_F_MORE | abi::IORING_CQE_F_NOTIF;
 /// Requests in flight at most.
 pub(crate) const LIMIT: usize = 1 << 24;
 
@@ -247,7 +249,9 @@ impl<R, S> Table<R, S> {
         place.store(token.tag(), Relaxed);
         self.free = slot.next;
         slot.phase = expect.first();
-        slot.held = held(token);
+        // What a free slot has left is nothing to drop: its request was taken
+        // out of it, or what that kept.
+        std::mem::forget(std::mem::replace(&mut slot.held, held(token)));
         self.live += 1;
         if matches!(expect, Expect::Silence) {
             self.append_silent(index);
@@ -345,7 +349,10 @@ impl<R, S> Table<R, S> {
                 *tag = token.tag();
                 free = slot.next;
                 slot.phase = expect.first();
-                slot.held = Held::Part { share, place };
+                std::mem::forget(std::mem::replace(
+                    &mut slot.held,
+                    Held::Part { share, place },
+                ));
                 place += 1;
             }
         }
@@ -384,8 +391,55 @@ impl<R, S> Table<R, S> {
             .map(|(_, token)| Token::of(token.load(Relaxed)))
     }
 
-    /// What the completion with this tag and these flags is.
+    /// Ends the request that shares nothing, if the completion with this tag
+    /// and these flags does; what the request keeps is to be taken out of it.
+    /// None changes nothing: [`complete`](Table::complete) says what it is.
     #[inline(always)]
+    pub(crate) fn end_alone(&mut self, tag: u64, flags: u32) -> Option<&mut R> {
+        let index = find(&self.board, tag)?;
+        let slot = self.slots.get_mut(index)?;
+        if flags & SEVERAL != 0 || !slot.phase.ends_plainly() {
+            return None;
+        }
+        let Held::Alone(request) = &mut slot.held else {
+            return None;
+        };
+        slot.phase = Phase::Free;
+        slot.next = self.free;
+        self.free = index as u32;
+        self.live -= 1;
+        Some(request)
+    }
+
+    /// Ends the request that shares something with others in flight, if the
+    /// completion with this tag and these flags does; what it shares, and its
+    /// place. None changes nothing: [`complete`](Table::complete) says what it
+    /// is.
+    #[inline(always)]
+    pub(crate) fn end_part(&mut self, tag: u64, flags: u32) -> Option<(&mut S, u32)> {
+        let index = find(&self.board, tag)?;
+        let slot = self.slots.get_mut(index)?;
+        let Held::Part { share, place } = slot.held else {
+            return None;
+        };
+        if flags & SEVERAL != 0 || !slot.phase.ends_plainly() {
+            return None;
+        }
+        let shared = self.shares.get_mut(share as usize)?;
+        let value = shared.value.as_mut()?;
+        if shared.left < 2 {
+            return None;
+        }
+        shared.left -= 1;
+        slot.phase = Phase::Free;
+        slot.next = self.free;
+        self.free = index as u32;
+        self.live -= 1;
+        Some((value, place))
+    }
+
+    /// What the completion with this tag and these flags is.
+    #[inline]
     pub(crate) fn complete(&mut self, tag: u64, flags: u32) -> Found<'_, R, S> {
         let Some(index) = find(&self.board, tag) else {
             return Found::Stranger;
@@ -393,8 +447,7 @@ impl<R, S> Table<R, S> {
         let Some(slot) = self.slots.get_mut(index) else {
             return Found::Stranger;
         };
-        let several = abi::IORING_CQE_F_MORE | abi::IORING_CQE_F_NOTIF;
-        if flags & several == 0 && slot.phase.ends_plainly() {
+        if flags & SEVERAL == 0 && slot.phase.ends_plainly() {
             return self.end(index);
         }
         self.complete_otherwise(index, flags)

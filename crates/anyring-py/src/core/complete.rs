@@ -24,6 +24,9 @@ impl State {
             return Ok(());
         };
         let count = queue.count();
+        if count == 0 {
+            return Ok(());
+        }
         let more = count as usize;
         if more > ready.capacity() - ready.len()
             && crate::reserve::giving_up(|| ready.try_reserve(more)).is_err()
@@ -48,12 +51,37 @@ fn complete(
     ready: &mut VecDeque<Completed>,
     (tag, res, flags): Completed,
 ) {
-    match requests.complete(tag, flags) {
-        Found::Last(Request {
+    match requests.end_alone(tag, flags) {
+        Some(Request {
             user_data,
-            keep: Keeps::None,
+            keep,
             hide_success: false,
-        }) => ready.push_back((*user_data, res, flags)),
+        }) => {
+            ready.push_back((*user_data, res, flags));
+            if !matches!(keep, Keeps::None) {
+                let keep = std::mem::take(keep);
+                end(requests, keep, res);
+            }
+        }
+        Some(request) => {
+            let (user_data, keep) = (request.user_data, std::mem::take(&mut request.keep));
+            if res < 0 {
+                ready.push_back((user_data, res, flags));
+            }
+            end(requests, keep, res);
+        }
+        None => complete_otherwise(requests, ready, (tag, res, flags)),
+    }
+}
+
+/// The same for a completion that is not just the end of a request of its own.
+#[inline(never)]
+fn complete_otherwise(
+    requests: &mut Table<Request, Group>,
+    ready: &mut VecDeque<Completed>,
+    (tag, res, flags): Completed,
+) {
+    match requests.complete(tag, flags) {
         Found::Last(request) => {
             let Request {
                 user_data,

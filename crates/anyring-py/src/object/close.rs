@@ -36,7 +36,7 @@ impl Engine {
             Owner::Nobody => {}
             Owner::Operation(handle) => {
                 handle.get().complete(py, -libc::ECANCELED, 0);
-                self.news.extend(ended(py, handle));
+                self.news.extend(ended(handle));
             }
             Owner::Batch(handle, results) => {
                 for place in 0..results.count as usize {

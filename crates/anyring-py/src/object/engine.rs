@@ -86,6 +86,16 @@ impl News {
     }
 }
 
+#[cold]
+fn foreign() -> PyErr {
+    crate::make::raised::<PyRuntimeError>("this ring belongs to the process that made it")
+}
+
+#[cold]
+fn is_closed() -> PyErr {
+    crate::make::raised::<PyRuntimeError>("the ring is closed")
+}
+
 /// A chain of linked operations that is being started.
 pub(super) struct Chain {
     /// Where in `pending` it begins.
@@ -116,19 +126,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    #[inline]
     pub(super) fn ring(&mut self) -> PyResult<&mut OwnRing> {
         if self.process != generation() {
-            return Err(crate::make::raised::<PyRuntimeError>(
-                "this ring belongs to the process that made it",
-            ));
+            return Err(foreign());
         }
-        self.ring
-            .as_mut()
-            .map(|owned| &mut owned.0)
-            .ok_or_else(|| crate::make::raised::<PyRuntimeError>("the ring is closed"))
+        match &mut self.ring {
+            Some(Owned(ring)) => Ok(ring),
+            None => Err(is_closed()),
+        }
     }
 
     /// Room to note an operation and its end; MemoryError where there is none.
+    #[inline]
     pub(super) fn make_room(&mut self, entries: usize) -> PyResult<()> {
         crate::reserve::check()?;
         let news = self.requests.live_shares() + 2;

@@ -308,12 +308,7 @@ impl Started {
     fn arrived(&self, py: Python<'_>, place: u32, entry: &Completion, news: &mut VecDeque<News>) {
         match &self.owner {
             Owner::Nobody => {}
-            Owner::Batch(_, results) => {
-                if place < results.count {
-                    // SAFETY: inside the array, which the batch keeps.
-                    unsafe { results.first.add(place as usize).write(entry.res) };
-                }
-            }
+            Owner::Batch(_, results) => results.put(place, entry.res),
             Owner::Operation(handle) if place == LIMITER => handle.get().limited(entry.res),
             Owner::Operation(handle) => handle.get().complete(py, entry.res, entry.flags),
             Owner::Stream(handle) => {
@@ -328,7 +323,7 @@ impl Started {
 
 /// Hands one completion to its handle; what the operation held goes to `over`
 /// with the last one.
-#[inline]
+#[inline(always)]
 pub(super) fn deliver(
     py: Python<'_>,
     requests: &mut Requests,
@@ -336,13 +331,39 @@ pub(super) fn deliver(
     over: &mut Vec<Vec<Hold>>,
     entry: Completion,
 ) {
+    match requests.end_part(entry.user_data, entry.flags) {
+        Some((
+            Started {
+                owner: Owner::Batch(_, results),
+                ..
+            },
+            place,
+        )) => results.put(place, entry.res),
+        Some((started, place)) => started.arrived(py, place, &entry, news),
+        None => deliver_otherwise(py, requests, news, over, &entry),
+    }
+}
+
+/// The same for a completion that is not just the end of one request of several.
+#[inline(never)]
+fn deliver_otherwise(
+    py: Python<'_>,
+    requests: &mut Requests,
+    news: &mut VecDeque<News>,
+    over: &mut Vec<Vec<Hold>>,
+    entry: &Completion,
+) {
     match requests.complete(entry.user_data, entry.flags) {
-        Found::Part(started, place) => started.arrived(py, place, &entry, news),
+        Found::Part(started, place) => started.arrived(py, place, entry, news),
         Found::LastPart(started, place) => {
-            started.arrived(py, place, &entry, news);
+            started.arrived(py, place, entry, news);
             let Started { owner, hold } = started;
             match owner {
-                Owner::Operation(handle) => news.extend(ended(py, handle)),
+                Owner::Operation(handle) => {
+                    if let Some(fresh) = ended(handle) {
+                        news.push_back(fresh);
+                    }
+                }
                 Owner::Batch(handle, _) => {
                     handle.get().end();
                     news.push_back(News::Batch(handle));

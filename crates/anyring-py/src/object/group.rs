@@ -266,14 +266,15 @@ impl Group {
 }
 
 /// What there is to tell now that the operation is over.
-pub(super) fn ended(py: Python<'_>, handle: Py<Operation>) -> Option<News> {
+#[inline]
+pub(super) fn ended(handle: Py<Operation>) -> Option<News> {
     let fresh = handle.get().end();
     match handle.get().leave_group() {
         Some(group) => {
             let last = group.get().one_ended();
             last.then_some(News::Group(group))
         }
-        None => fresh.then(|| News::Operation(handle.clone_ref(py))),
+        None => fresh.then_some(News::Operation(handle)),
     }
 }
 

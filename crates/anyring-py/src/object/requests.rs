@@ -38,6 +38,17 @@ pub(super) struct Results {
     pub(super) count: u32,
 }
 
+impl Results {
+    /// The result of the operation at a place.
+    #[inline(always)]
+    pub(super) fn put(&self, place: u32, res: i32) {
+        if place < self.count {
+            // SAFETY: inside the array, which the batch keeps.
+            unsafe { self.first.add(place as usize).write(res) };
+        }
+    }
+}
+
 // SAFETY: the array is a bytes object that the Batch beside it keeps; it is
 // written with the interpreter lock held and through `&mut Engine` only.
 unsafe impl Send for Results {}
