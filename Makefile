@@ -224,11 +224,18 @@ install-strip: install ## install, without symbols and information for debuggers
 	done
 	if [ -x "$(DESTDIR)$(bindir)/uring" ]; then $(STRIP_PROGRAM) "$(DESTDIR)$(bindir)/uring"; fi
 
+# What `uring manuals` writes below the prefix.
+MANUALS := $(foreach page,uring uring-bench uring-doctor uring-top uring-trace,share/man/man1/$(page).1) \
+	share/bash-completion/completions/uring share/zsh/site-functions/_uring \
+	share/fish/vendor_completions.d/uring.fish
+
 .PHONY: install-uring
-install-uring: ## install the command uring (make uring builds it)
+install-uring: ## install the command uring with its manual pages and completions (make uring builds it)
 	@[ -x $(URING) ] || { echo "uring is not built: make uring" >&2; exit 1; }
 	$(INSTALL) -d "$(DESTDIR)$(bindir)"
 	$(INSTALL) -m 755 $(URING) "$(DESTDIR)$(bindir)/uring"
+	@$(if $(RUST_TARGET),echo "no manual pages and completions: $(URING) runs on $(RUST_TARGET)",\
+		$(URING) manuals "$(DESTDIR)$(prefix)")
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
@@ -237,6 +244,7 @@ uninstall: ## remove what install put there
 			"$(TO_LIB)/$$lib.so" "$(TO_LIB)/$$lib.a" "$(TO_LIB)/pkgconfig/$$lib.pc"; \
 	done
 	rm -f "$(TO_LIB)/$(ENGINE)" "$(DESTDIR)$(bindir)/uring"
+	for file in $(MANUALS); do rm -f "$(DESTDIR)$(prefix)/$$file"; done
 	for header in $(HEADERS); do rm -f "$(TO_INCLUDE)/$$header"; done
 	rm -f "$(TO_INCLUDE)/liburing-ffi.json"
 	rm -rf "$(TO_LIB)/cmake/liburing"

@@ -84,7 +84,7 @@ def build(target: str, *words: str) -> str:
                           env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         print(done.stdout, flush=True)
-        said = [line for line in done.stdout.splitlines() if "error" in line.lower()]
+        said = [line for line in done.stdout.splitlines() if line.startswith("error")]
         return f"FAILED to build: {said[0] if said else done.stdout[-200:]}"
     return ""
 

@@ -18,7 +18,13 @@ BLOCKS = 64
 
 
 def open_files():
-    return len(os.listdir("/proc/self/fd"))
+    """Open descriptors, when the engine's driver has had time to close its own: it runs
+    once more after the end of the last ring."""
+    fewest, end = 1 << 30, time.monotonic() + 1
+    while time.monotonic() < end:
+        fewest = min(fewest, len(os.listdir("/proc/self/fd")))
+        time.sleep(0.02)
+    return fewest
 
 
 class Program:

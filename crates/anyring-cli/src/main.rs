@@ -1,12 +1,14 @@
 //! The `uring` command.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod bench;
 mod doctor;
+mod manuals;
 mod top;
 mod trace;
 
@@ -28,6 +30,12 @@ enum Command {
     Top(top::Options),
     /// Show what a program does with io_uring.
     Trace(trace::Options),
+    /// Write the manual pages and the completions of shells, for make install.
+    #[command(hide = true)]
+    Manuals {
+        /// The folder that gets share/man, share/bash-completion and so on.
+        prefix: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -36,6 +44,9 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::main(&options).map_err(|error| error.to_string()),
         Command::Top(options) => top::main(&options).map_err(|error| error.to_string()),
         Command::Trace(options) => trace::main(&options).map_err(|error| error.to_string()),
+        Command::Manuals { prefix } => manuals::write(Arguments::command(), &prefix)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| error.to_string()),
     };
     match result {
         Ok(code) => code,

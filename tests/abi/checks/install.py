@@ -82,8 +82,8 @@ def files(context: Context, root: pathlib.Path, lib: str, foreign: pathlib.Path)
         context.check(f"installed {name}", "" if name in found else "missing")
     # find_package and the userspace engine are services of ours besides.
     besides = {name for name in found - wanted if not name.startswith(f"{lib}cmake/liburing/")}
-    # The command is installed where it was built before.
-    besides.discard("usr/bin/uring")
+    # The command is installed where it was built before, with its pages and completions.
+    besides = {name for name in besides if name != "usr/bin/uring" and not name.startswith("usr/share/")}
     context.check("nothing else but CMake files and the engine is installed",
                   difference(besides, OURS | {f"{lib}libanyring-engine.so.0"}))
     for name in table["installed_libraries"]:

@@ -26,7 +26,7 @@ use filter::Filter;
 enum Format {
     /// A line for each submission and completion, in strace's manner.
     Text,
-    /// A JSON object a line (schema/trace.json).
+    /// A JSON object a line (crates/anyring-cli/schema/trace.json describes it).
     Ndjson,
     /// Trace events for ui.perfetto.dev and chrome://tracing.
     Perfetto,
