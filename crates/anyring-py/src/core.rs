@@ -228,6 +228,8 @@ impl State {
     /// Swaps the queues for others of another size.
     pub(crate) fn resize(&mut self, params: &mut io_uring_params) -> PyResult<u32> {
         let ring = self.queue()?.ring();
+        // The kernel counts and moves published entries only.
+        ring.publish();
         // SAFETY: valid for reads and writes, and we are the only user.
         checked(unsafe { ring.resize(params) })
     }

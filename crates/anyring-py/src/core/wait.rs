@@ -26,14 +26,17 @@ impl State {
             } else {
                 ring.submit()
             };
-            match checked(result) {
-                Ok(count) => total += count,
+            let taken = match checked(result) {
+                Ok(taken) => taken,
                 Err(error) => {
                     py.check_signals()?;
                     return Err(error);
                 }
-            }
-            if last {
+            };
+            total += taken;
+            // Nothing is taken of a queue that is not looked at any more (a resize that
+            // failed after the kernel's half): the rest stays prepared.
+            if last || taken == 0 {
                 let hidden = self.extra.min(total);
                 self.extra -= hidden;
                 return Ok(total - hidden);

@@ -422,7 +422,8 @@ impl<K: Kernel, T> Ring<K, T> {
     /// room, entries that were not submitted yet included.
     pub fn resize(&mut self, sq_entries: u32, cq_entries: u32) -> Result<(), Errno> {
         self.end_walk();
-        // The kernel counts published entries only.
+        // The kernel counts and moves published entries only.
+        self.inner().publish();
         let room = sq_entries.checked_next_power_of_two().unwrap_or(u32::MAX);
         if self.inner().sq_ready() > room {
             check(-libc::EOVERFLOW)?;

@@ -115,6 +115,15 @@ impl<K: Kernel> RingRef<K> {
         Some(initialized(self.sqe_at(tail.wrapping_add(filler))))
     }
 
+    /// Publishes the entries that were handed out, without a system call: what looks at
+    /// the queue in between, as a resize does, sees published entries only. Nothing on
+    /// rings with `IORING_SETUP_SQ_REWIND`, which publish as they submit.
+    pub fn publish(self) {
+        if get!(self, flags) & IORING_SETUP_SQ_REWIND == 0 {
+            self.sq_flush();
+        }
+    }
+
     /// Publishes what was handed out; returns how many entries the kernel has
     /// to take, those of earlier calls included.
     #[inline(always)]
