@@ -11,6 +11,13 @@ use std::task::{Context, Poll, Waker};
 use anyring::operation::{Buffer, Multishot, Owner, Pool, Request};
 use anyring::{Builder, Errno, Linux};
 
+/// What a look at a connection came to.
+enum Look {
+    Nothing,
+    Sent,
+    End,
+}
+
 struct Connection {
     socket: OwnedFd,
     parts: Multishot<Linux, Buffer>,
@@ -22,12 +29,14 @@ impl Connection {
         Ok(Connection { socket, parts })
     }
 
-    /// Sends back what has come; false at the end.
-    fn serve(&mut self, owner: &Owner, pool: &Pool) -> Result<bool, Errno> {
+    /// Sends back what has come.
+    fn serve(&mut self, owner: &Owner, pool: &Pool) -> Result<Look, Errno> {
         let mut context = Context::from_waker(Waker::noop());
+        let mut look = Look::Nothing;
         while let Poll::Ready(part) = self.parts.poll_next(&mut context) {
+            look = Look::Sent;
             match part {
-                Some(Ok(bytes)) if bytes.is_empty() => return Ok(false),
+                Some(Ok(bytes)) if bytes.is_empty() => return Ok(Look::End),
                 Some(Ok(bytes)) => {
                     let mut rest = bytes.to_vec();
                     drop(bytes);
@@ -36,15 +45,17 @@ impl Connection {
                         rest = back[sent? as usize..].to_vec();
                     }
                 }
-                // No buffer was free, or the kernel ended it: once more.
+                // No buffer was free, or the kernel ended it: once more, when the others
+                // have had their turn, since they may have the buffers.
                 Some(Err(Errno::ENOBUFS)) | None => {
                     let again = Request::recv_multishot(&self.socket, pool, 0);
                     self.parts = owner.start_multishot(again)?;
+                    break;
                 }
                 Some(Err(error)) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(look)
     }
 }
 
@@ -58,19 +69,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut connections: Vec<Connection> = Vec::new();
     let mut context = Context::from_waker(Waker::noop());
     while left > 0 || !connections.is_empty() {
+        // What completes while a send is waited for may be another connection's, one that
+        // was looked at before: only a round without anything may wait.
+        let mut idle = true;
         while let Poll::Ready(Some(socket)) = accepts.poll_next(&mut context) {
             connections.push(Connection::new(&owner, &pool, socket?)?);
             left = left.saturating_sub(1);
+            idle = false;
         }
         let mut at = 0;
         while let Some(connection) = connections.get_mut(at) {
-            if connection.serve(&owner, &pool)? {
-                at += 1;
-            } else {
-                connections.swap_remove(at);
+            match connection.serve(&owner, &pool)? {
+                Look::Nothing => at += 1,
+                Look::Sent => {
+                    idle = false;
+                    at += 1;
+                }
+                Look::End => {
+                    idle = false;
+                    connections.swap_remove(at);
+                }
             }
         }
-        if left > 0 || !connections.is_empty() {
+        if idle {
             match owner.turn(1, None) {
                 Ok(()) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
