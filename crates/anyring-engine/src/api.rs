@@ -206,7 +206,7 @@ unsafe extern "C" fn own_mmap(
         Found::Inherited => return -libc::EOWNERDEAD,
         Found::Unknown => return NOT_OURS,
     };
-    let found = ring.peek_quietly(|state| {
+    let found = ring.peek_without_signals(|state| {
         if state.shown {
             ring.put_back(state);
         }

@@ -81,7 +81,9 @@ fn check_helpers(p: &io_uring_params) -> Result<(), c_int> {
             // A thread that submits is shared only if there is one.
             ring_registry::Found::Ring(other)
                 if p.flags & abi::IORING_SETUP_SQPOLL != 0
-                    && other.peek_quietly(|state| state.flags & abi::IORING_SETUP_SQPOLL == 0) =>
+                    && other.peek_without_signals(|state| {
+                        state.flags & abi::IORING_SETUP_SQPOLL == 0
+                    }) =>
             {
                 return Err(-libc::EINVAL);
             }
@@ -204,7 +206,7 @@ impl Ring {
     /// Ends a ring whose last descriptor or index is gone. As with a file, its
     /// mappings stay until the program unmaps them.
     pub(crate) fn abandon(self: &Arc<Self>) {
-        self.peek_quietly(|state| state.memory.leave_mapped());
+        self.peek_without_signals(|state| state.memory.leave_mapped());
         self.close();
     }
 

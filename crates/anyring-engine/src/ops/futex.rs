@@ -333,40 +333,13 @@ fn sleeps_on(word: &Futex) -> bool {
 /// Whether /proc says that a thread of ours sleeps: one that waits with a mask of its
 /// own sleeps on the program's word only.
 fn sleeps(thread: c_int) -> bool {
-    let number = sys::Decimal::of(thread as u32);
-    let mut path = [0_u8; 48];
-    let text = b"/proc/self/task/"
-        .iter()
-        .chain(number.text())
-        .chain(b"/stat");
-    for (to, from) in path.iter_mut().zip(text) {
-        *to = *from;
-    }
-    // SAFETY: the path ends in NUL; the buffer has its length.
-    unsafe {
-        let Ok(fd) = sys::raw(
-            libc::SYS_openat,
-            &[
-                libc::AT_FDCWD as usize,
-                path.as_ptr() as usize,
-                libc::O_CLOEXEC as usize,
-            ],
-        ) else {
-            // Nothing to be learned here: as good as asleep.
-            return true;
-        };
-        let fd = sys::Fd::own(fd as c_int);
-        let mut text = [0_u8; 128];
-        let count = sys::raw(
-            libc::SYS_read,
-            &[fd.get() as usize, text.as_mut_ptr() as usize, text.len()],
-        )
-        .unwrap_or(0);
-        // "pid (name) S ...": the state stands behind the last parenthesis.
-        text[..count]
-            .iter()
-            .rposition(|byte| *byte == b')')
-            .and_then(|at| text.get(at + 2))
-            .is_none_or(|state| *state == b'S')
-    }
+    let mut text = [0_u8; 128];
+    let stat = sys::task_file(thread, b"/stat").and_then(|path| sys::beginning(&path, &mut text));
+    // "pid (name) S ...": the state stands behind the last parenthesis. With nothing to be
+    // learned here it is as good as asleep.
+    stat.and_then(|text| {
+        let at = text.iter().rposition(|byte| *byte == b')')?;
+        text.get(at + 2)
+    })
+    .is_none_or(|state| *state == b'S')
 }

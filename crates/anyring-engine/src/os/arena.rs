@@ -47,7 +47,8 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 struct Class {
     /// Above: how often it changed; below: the number of the first free block and one, 0 for none.
     head: AtomicU64,
-    /// The number of the next block that was never given out and one, 0 for none.
+    /// The number of the next block that was never given out and one, 0 for none: what is
+    /// left of the chunk holds it whole.
     fresh: AtomicU64,
 }
 
@@ -207,8 +208,8 @@ fn cut(class: usize, size: usize) -> *mut u8 {
     loop {
         let mut made = None;
         let number = match (seen as u32).checked_sub(1) {
-            Some(number) if locate(number).1 + size <= CHUNK => number,
-            _ => {
+            Some(number) => number,
+            None => {
                 let Some(chunk) = make(class, size) else {
                     return ptr::null_mut();
                 };

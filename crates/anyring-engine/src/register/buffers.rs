@@ -186,7 +186,7 @@ pub(super) fn clone(ring: &Arc<Ring>, arg: u64, nr: c_uint) -> Result<c_int, c_i
     if asked.nr == 0 && (asked.src_off != 0 || asked.dst_off != 0) {
         return Err(-libc::EINVAL);
     }
-    let taken = source.peek_quietly(|state| -> Result<Vec<Slot>, c_int> {
+    let taken = source.peek_without_signals(|state| -> Result<Vec<Slot>, c_int> {
         let slots = state.buffers.slots().ok_or(-libc::ENXIO)?;
         let wanted = match asked.nr {
             0 => (slots.len() as u32).saturating_sub(asked.src_off),

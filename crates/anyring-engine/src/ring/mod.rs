@@ -159,7 +159,7 @@ impl Ring {
 
     /// The state of a ring that is not this call's own, with signals blocked: a handler
     /// that interrupts this thread may use that ring.
-    pub(crate) fn peek_quietly<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+    pub(crate) fn peek_without_signals<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
         let _signals = NoSignals::new();
         self.peek(look)
     }
@@ -193,7 +193,7 @@ impl Ring {
         {
             return None;
         }
-        self.peek_quietly(|state| state.memory.give_up(address))
+        self.peek_without_signals(|state| state.memory.give_up(address))
     }
 
     /// Whether a descriptor still is this ring's.

@@ -332,19 +332,28 @@ fn recv_into(
     let mut message = empty_header();
     message.msg_iov = vectors.as_ptr().cast_mut();
     message.msg_iovlen = vectors.len();
-    let flags = call_flags(request);
-    // SAFETY: the header lives through the call; the kernel checks the rest.
-    let count = unsafe {
+    // SAFETY: the vectors live through the call.
+    let count = unsafe { receive_message(request, &mut message) }?;
+    Ok((count, vectors.iter().map(|vector| vector.iov_len).sum()))
+}
+
+/// recvmsg(2) with a header that the engine has made; what the kernel says stands in it.
+///
+/// # Safety
+/// The vectors that the header names live through the call; other addresses may be bad, the
+/// kernel checks them.
+unsafe fn receive_message(request: &Request, message: &mut user_msghdr) -> Sys {
+    // SAFETY: the header is borrowed for the call; the rest as the contract says.
+    unsafe {
         sys::raw(
             libc::SYS_recvmsg,
             &[
                 request.file.fd() as usize,
-                (&raw mut message) as usize,
-                flags,
+                (&raw mut *message) as usize,
+                call_flags(request),
             ],
         )
-    }?;
-    Ok((count, vectors.iter().map(|vector| vector.iov_len).sum()))
+    }
 }
 
 /// A message whose payload goes into a provided buffer.
@@ -363,29 +372,23 @@ fn recv_message_into(request: &Request, selected: &PickedBuffer) -> Result<(usiz
     };
     message.msg_iov = (&raw const vector).cast_mut();
     message.msg_iovlen = 1;
-    let flags = call_flags(request);
-    // SAFETY: header and vector live through the call; the kernel checks the
-    // rest.
-    let count = unsafe {
-        sys::raw(
-            libc::SYS_recvmsg,
-            &[
-                request.file.fd() as usize,
-                (&raw mut message) as usize,
-                flags,
-            ],
-        )
-    }?;
+    // SAFETY: the vector lives through the call, and so does what the header names.
+    let count = unsafe { receive_message(request, &mut message) }?;
     write_header(request.sqe.addr, &message)?;
     Ok((count, wanted))
 }
 
+/// The header that the program gave for messages laid out in buffers.
+fn given(request: &Request) -> Result<&user_msghdr, c_int> {
+    match &request.data {
+        Data::Message(headers, ..) => headers.first().ok_or(-libc::EFAULT),
+        _ => Err(-libc::EFAULT),
+    }
+}
+
 /// Bytes in front of the payload of a message in its buffer.
 fn head(request: &Request) -> Result<usize, c_int> {
-    let Data::Message(headers, ..) = &request.data else {
-        return Err(-libc::EFAULT);
-    };
-    let given = headers.first().ok_or(-libc::EFAULT)?;
+    let given = given(request)?;
     Ok(size_of::<io_uring_recvmsg_out>() + given.msg_namelen as usize + given.msg_controllen)
 }
 
@@ -394,10 +397,7 @@ fn recv_message_laid_out(
     request: &Request,
     selected: &PickedBuffer,
 ) -> Result<(usize, usize), c_int> {
-    let Data::Message(headers, ..) = &request.data else {
-        return Err(-libc::EFAULT);
-    };
-    let given = headers.first().ok_or(-libc::EFAULT)?;
+    let given = given(request)?;
     let (name, control) = (given.msg_namelen as usize, given.msg_controllen);
     let head = head(request)?;
     let room = (selected.len as usize)
@@ -419,19 +419,8 @@ fn recv_message_laid_out(
     }
     message.msg_iov = (&raw const vector).cast_mut();
     message.msg_iovlen = 1;
-    let flags = call_flags(request);
-    // SAFETY: header and vector live through the call; the kernel checks the
-    // rest.
-    let count = unsafe {
-        sys::raw(
-            libc::SYS_recvmsg,
-            &[
-                request.file.fd() as usize,
-                (&raw mut message) as usize,
-                flags,
-            ],
-        )
-    }?;
+    // SAFETY: the vector lives through the call, and so does what the header names.
+    let count = unsafe { receive_message(request, &mut message) }?;
     let out = [
         message.msg_namelen,
         message.msg_controllen as u32,

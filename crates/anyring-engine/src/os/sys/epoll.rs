@@ -9,7 +9,7 @@ use core::ptr;
 use anyring_abi::__kernel_timespec;
 
 use super::fd::{Fd, high, is_open};
-use super::process::Decimal;
+use super::process::{beginning, fd_info};
 use super::{Sys, plain, raw};
 
 /// An epoll descriptor; out of the way or, as programs see it, at its number.
@@ -191,34 +191,12 @@ pub(crate) fn is_pollable(epoll: c_int, fd: c_int) -> bool {
 /// Whether an epoll watches a descriptor of which this holds, as /proc shows; false for
 /// any other file.
 pub(crate) fn watched_by(fd: c_int, holds: impl Fn(c_int) -> bool) -> bool {
-    let number = Decimal::of(fd as u32);
-    let mut path = [0_u8; 48];
-    let text = b"/proc/self/fdinfo/".iter().chain(number.text());
-    for (to, from) in path.iter_mut().zip(text) {
-        *to = *from;
-    }
     let mut text = [0_u8; 4096];
-    // SAFETY: the path ends in NUL; the buffer has its length.
-    let count = unsafe {
-        let Ok(info) = raw(
-            libc::SYS_openat,
-            &[
-                libc::AT_FDCWD as usize,
-                path.as_ptr() as usize,
-                libc::O_CLOEXEC as usize,
-            ],
-        ) else {
-            return false;
-        };
-        let info = Fd::own(info as c_int);
-        raw(
-            libc::SYS_read,
-            &[info.get() as usize, text.as_mut_ptr() as usize, text.len()],
-        )
-        .unwrap_or(0)
+    let Some(text) = fd_info(fd).and_then(|path| beginning(&path, &mut text)) else {
+        return false;
     };
     // "tfd: 5 events: 19 ...", a line for each.
-    text[..count].split(|byte| *byte == b'\n').any(|line| {
+    text.split(|byte| *byte == b'\n').any(|line| {
         let Some(rest) = line.strip_prefix(b"tfd:") else {
             return false;
         };

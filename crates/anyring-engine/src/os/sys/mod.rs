@@ -31,8 +31,8 @@ pub(crate) use self::file::{
 };
 pub(crate) use self::mapping::{free_shared, map, map_shared, memfd, unmap};
 pub(crate) use self::process::{
-    Decimal, NoSigpipe, SIGSET, getpid, gettid, is_capable, link_of, place_of, set_signal_mask,
-    signal_thread, task_file, umask_of,
+    Decimal, NoSigpipe, SIGSET, beginning, getpid, gettid, is_capable, link_of, place_of,
+    set_signal_mask, signal_thread, task_file, umask_of,
 };
 
 /// Result or `-errno`.

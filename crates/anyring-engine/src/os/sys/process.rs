@@ -132,14 +132,20 @@ pub(crate) fn signal_thread(thread: c_int, signal: c_int) {
     );
 }
 
-/// What /proc calls a descriptor.
-pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
-    let mut path = [0_u8; 32];
-    let number = Decimal::of(fd as u32);
-    let text = b"/proc/self/fd/".iter().chain(number.text());
+/// The path of what /proc has about a number, with its NUL; `None` if it is too long.
+fn numbered(folder: &[u8], number: u32, name: &[u8]) -> Option<[u8; 48]> {
+    let mut path = [0_u8; 48];
+    let number = Decimal::of(number);
+    let text = folder.iter().chain(number.text()).chain(name);
     for (to, from) in path.iter_mut().zip(text) {
         *to = *from;
     }
+    (path[47] == 0).then_some(path)
+}
+
+/// What /proc calls a descriptor.
+pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
+    let path = numbered(b"/proc/self/fd/", fd as u32, b"")?;
     let mut name = [0_u8; 32];
     // SAFETY: the path ends in NUL; the buffer has its length.
     unsafe {
@@ -159,13 +165,35 @@ pub(crate) fn link_of(fd: c_int) -> Option<[u8; 32]> {
 
 /// The path of a file that /proc has about a thread of this process, with its NUL.
 pub(crate) fn task_file(thread: c_int, name: &[u8]) -> Option<[u8; 48]> {
-    let mut path = [0_u8; 48];
-    let number = Decimal::of(thread as u32);
-    let text = b"/proc/self/task/".iter().chain(number.text()).chain(name);
-    for (to, from) in path.iter_mut().zip(text) {
-        *to = *from;
-    }
-    (path[47] == 0).then_some(path)
+    numbered(b"/proc/self/task/", thread as u32, name)
+}
+
+/// The path of what /proc has about a descriptor of this process, with its NUL.
+pub(super) fn fd_info(fd: c_int) -> Option<[u8; 48]> {
+    numbered(b"/proc/self/fdinfo/", fd as u32, b"")
+}
+
+/// The beginning of a file of /proc, as much as the buffer holds; `None` if it cannot be
+/// read.
+pub(crate) fn beginning<'a>(path: &[u8; 48], text: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: the path ends in NUL; the buffer has its length.
+    let count = unsafe {
+        let file = raw(
+            libc::SYS_openat,
+            &[
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                libc::O_CLOEXEC as usize,
+            ],
+        );
+        let file = Fd::own(file.ok()? as c_int);
+        raw(
+            libc::SYS_read,
+            &[file.get() as usize, text.as_mut_ptr() as usize, text.len()],
+        )
+        .ok()?
+    };
+    text.get(..count)
 }
 
 /// Device and inode of what a path leads to.
@@ -190,27 +218,9 @@ pub(crate) fn place_of(path: &[u8; 48]) -> Option<(u64, u64)> {
 
 /// The umask of a thread of this process, as /proc has it.
 pub(crate) fn umask_of(thread: c_int) -> Option<[u8; 4]> {
-    let path = task_file(thread, b"/status")?;
-    let mut text = [0_u8; 128];
-    // SAFETY: the path ends in NUL; the buffer has its length.
-    let count = unsafe {
-        let file = raw(
-            libc::SYS_openat,
-            &[
-                libc::AT_FDCWD as usize,
-                path.as_ptr() as usize,
-                libc::O_CLOEXEC as usize,
-            ],
-        );
-        let file = Fd::own(file.ok()? as c_int);
-        raw(
-            libc::SYS_read,
-            &[file.get() as usize, text.as_mut_ptr() as usize, text.len()],
-        )
-        .ok()?
-    };
     const LABEL: &[u8] = b"\nUmask:\t";
-    let text = &text[..count];
+    let mut text = [0_u8; 128];
+    let text = beginning(&task_file(thread, b"/status")?, &mut text)?;
     let at = text.windows(LABEL.len()).position(|part| part == LABEL)?;
     text.get(at + LABEL.len()..)?.first_chunk().copied()
 }
