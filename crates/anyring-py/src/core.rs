@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyring::Errno;
 use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_params, io_uring_sqe};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::cqe::Completed;
@@ -83,16 +82,6 @@ pub(crate) fn checked(result: i32) -> PyResult<u32> {
     anyring::check(result).map_err(raise)
 }
 
-#[cold]
-fn foreign() -> PyErr {
-    crate::make::raised::<PyRuntimeError>("this ring belongs to the process that made it")
-}
-
-#[cold]
-fn is_closed() -> PyErr {
-    crate::make::raised::<PyRuntimeError>("the ring is closed")
-}
-
 impl State {
     /// Takes a ring over.
     pub(crate) fn new(queue: Queue, old: bool) -> PyResult<Self> {
@@ -118,9 +107,9 @@ impl State {
     #[inline]
     pub(crate) fn queue(&mut self) -> PyResult<&mut Queue> {
         if self.process != generation() {
-            return Err(foreign());
+            return Err(crate::make::foreign());
         }
-        self.queue.as_mut().ok_or_else(is_closed)
+        self.queue.as_mut().ok_or_else(crate::make::closed)
     }
 
     /// Whether `queue` gives it.

@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
@@ -262,4 +262,16 @@ pub(crate) fn c_string(data: &[u8]) -> PyResult<CString> {
     let mut copy = room(data.len() + 1)?;
     copy.extend_from_slice(data);
     CString::new(copy).map_err(|_| raised::<PyValueError>("embedded null byte"))
+}
+
+/// RuntimeError for a ring of another process.
+#[cold]
+pub(crate) fn foreign() -> PyErr {
+    raised::<PyRuntimeError>("this ring belongs to the process that made it")
+}
+
+/// RuntimeError for a ring that has ended.
+#[cold]
+pub(crate) fn closed() -> PyErr {
+    raised::<PyRuntimeError>("the ring is closed")
 }

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use anyring::Kernel;
 use anyring::register::{CloneRange, register_without_ring};
 use anyring_abi as abi;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::args::{Data, I32, Truth, U32};
@@ -404,9 +404,7 @@ fn _register(fd: U32, opcode: U32, nr_args: U32) -> PyResult<u32> {
 fn ours(fd: u32, by_index: bool) -> PyResult<()> {
     match crate::owner::named(fd as i32, by_index) {
         Named::Ours => Ok(()),
-        Named::Foreign => Err(crate::make::raised::<PyRuntimeError>(
-            "this ring belongs to the process that made it",
-        )),
+        Named::Foreign => Err(crate::make::foreign()),
     }
 }
 

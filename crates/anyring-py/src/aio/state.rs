@@ -284,9 +284,7 @@ impl Proactor {
             let pool = Pool::new(self.ring()?)?;
             self.pool = Some(pool);
         }
-        self.pool
-            .as_mut()
-            .ok_or_else(|| crate::make::raised::<PyRuntimeError>("the ring is closed"))
+        self.pool.as_mut().ok_or_else(crate::make::closed)
     }
 
     /// Lets the kernel have more workers for files than there are opens in
@@ -374,11 +372,11 @@ pub(super) fn blank() -> io_uring_sqe {
 /// Why the ring of a loop cannot be used: another process has made it, or it is closed.
 #[cold]
 fn unusable(process: u32) -> PyErr {
-    crate::make::raised::<PyRuntimeError>(if process == generation() {
-        "the ring is closed"
+    if process == generation() {
+        crate::make::closed()
     } else {
-        "this ring belongs to the process that made it"
-    })
+        crate::make::foreign()
+    }
 }
 
 /// Whether the entry opens a file.

@@ -86,16 +86,6 @@ impl News {
     }
 }
 
-#[cold]
-fn foreign() -> PyErr {
-    crate::make::raised::<PyRuntimeError>("this ring belongs to the process that made it")
-}
-
-#[cold]
-fn is_closed() -> PyErr {
-    crate::make::raised::<PyRuntimeError>("the ring is closed")
-}
-
 /// A chain of linked operations that is being started.
 pub(super) struct Chain {
     /// Where in `pending` it begins.
@@ -129,11 +119,11 @@ impl Engine {
     #[inline]
     pub(super) fn ring(&mut self) -> PyResult<&mut OwnRing> {
         if self.process != generation() {
-            return Err(foreign());
+            return Err(crate::make::foreign());
         }
         match &mut self.ring {
             Some(Owned(ring)) => Ok(ring),
-            None => Err(is_closed()),
+            None => Err(crate::make::closed()),
         }
     }
 
