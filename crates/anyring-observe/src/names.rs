@@ -156,20 +156,12 @@ pub fn value(name: &str) -> Option<u64> {
         })
 }
 
-/// The name of an errno, as `EAGAIN`; the number where it has none here.
+/// The name of an errno, as `EAGAIN`; the number where it has none.
 #[must_use]
 pub fn errno(number: i32) -> String {
-    macro_rules! table {
-        ($($name:ident)*) => { match number { $( libc::$name => stringify!($name).to_string(), )* _ => format!("errno {number}") } };
-    }
-    table!(EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT
-        ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG
-        ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY
-        ELOOP ENODATA ETIME EOVERFLOW EBADFD EILSEQ EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE
-        EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT EOPNOTSUPP EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL
-        ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN
-        ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EDQUOT
-        ECANCELED EOWNERDEAD ENOTRECOVERABLE)
+    anyring::Errno(number)
+        .name()
+        .map_or_else(|| format!("errno {number}"), str::to_owned)
 }
 
 /// Text of another process, made harmless for a terminal: control characters,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyring_abi::{Form, GROUPS, VERSION_MAJOR, VERSION_MINOR};
-use anyring_spec::{ADDITIONS_NODE, FUNCTIONS, Node, rows};
 
 use crate::Output;
 
@@ -463,25 +462,6 @@ fn function(tokens: &[String]) -> Result<Function, String> {
     })
 }
 
-/// The version node of every function of `liburing-ffi.so.2`.
-fn nodes() -> BTreeMap<String, &'static str> {
-    let mut all = BTreeMap::new();
-    let mut add = |name: String, node: Node| {
-        match node {
-            Node::V(node) => all.insert(name, node),
-            Node::Archive => all.insert(name, ADDITIONS_NODE),
-            Node::Local => None,
-        };
-    };
-    for function in FUNCTIONS {
-        add(function.name.to_owned(), function.ffi);
-    }
-    for (_, row) in rows() {
-        add(row.c_name().to_string(), row.node);
-    }
-    all
-}
-
 /// A constant's value with its sign.
 fn number(value: u64, form: Form) -> i128 {
     match form {
@@ -491,7 +471,7 @@ fn number(value: u64, form: Form) -> i128 {
 }
 
 pub(crate) fn generate(headers: &[Output]) -> Result<Vec<Output>, String> {
-    let nodes = nodes();
+    let nodes: BTreeMap<_, _> = crate::maps::ffi_symbols().into_iter().collect();
     let mut structs: BTreeMap<String, Struct> = BTreeMap::new();
     let mut order: Vec<(String, String)> = Vec::new();
     let mut functions: Vec<(Function, String)> = Vec::new();

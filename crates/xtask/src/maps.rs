@@ -52,27 +52,31 @@ fn list(symbols: &[(String, &str)]) -> String {
     text
 }
 
+/// The functions of `liburing-ffi.so.2` with their nodes.
+pub(crate) fn ffi_symbols() -> Vec<(String, &'static str)> {
+    let functions = FUNCTIONS
+        .iter()
+        .map(|function| (function.name.to_owned(), function.ffi));
+    let preps = rows().map(|(_, row)| (row.c_name().to_string(), row.node));
+    functions
+        .chain(preps)
+        .filter_map(|(name, node)| match node {
+            Node::V(node) => Some((name, node)),
+            // What the reference left out of its ffi library.
+            Node::Archive => Some((name, ADDITIONS_NODE)),
+            Node::Local => None,
+        })
+        .collect()
+}
+
 pub(crate) fn generate() -> Result<Vec<Output>, String> {
     let mut so = Vec::new();
-    let mut ffi = Vec::new();
     for function in FUNCTIONS {
         if let Node::V(node) = function.so {
             so.push((function.name.to_owned(), node));
         }
-        match function.ffi {
-            Node::V(node) => ffi.push((function.name.to_owned(), node)),
-            // What the reference left out of its ffi library.
-            Node::Archive => ffi.push((function.name.to_owned(), ADDITIONS_NODE)),
-            Node::Local => {}
-        }
     }
-    for (_, row) in rows() {
-        match row.node {
-            Node::V(node) => ffi.push((row.c_name().to_string(), node)),
-            Node::Archive => ffi.push((row.c_name().to_string(), ADDITIONS_NODE)),
-            Node::Local => {}
-        }
-    }
+    let ffi = ffi_symbols();
     let folder = "crates/anyring-capi/maps";
     Ok(vec![
         (

@@ -113,6 +113,12 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
+    fn end(&mut self) -> io::Result<()> {
+        self.printers
+            .iter_mut()
+            .try_for_each(|printer| printer.end())
+    }
+
     fn take(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         for event in events.drain(..) {
             let pair = self.model.take(&event);
@@ -233,12 +239,7 @@ fn sampled(pid: i32, trace: &mut Trace<'_>) -> Result<ExitCode, Box<dyn Error>> 
     }
     watched.sample(&mut events);
     written(trace.take(&mut events))?;
-    written(
-        trace
-            .printers
-            .iter_mut()
-            .try_for_each(|printer| printer.end()),
-    )?;
+    written(trace.end())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -255,12 +256,7 @@ fn started(trace: &mut Trace<'_>) -> Result<ExitCode, Box<dyn Error>> {
     }
     written(trace.take(&mut events))?;
     if writes {
-        written(
-            trace
-                .printers
-                .iter_mut()
-                .try_for_each(|printer| printer.end()),
-        )?;
+        written(trace.end())?;
     }
     let status = program.status().unwrap_or(0);
     let code = if status & 0x7f == 0 {
