@@ -13,6 +13,7 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use crate::os::file_cache;
+use crate::os::sys::{self, Sys};
 use crate::request::{Call, Data, File, Outcome, Request, Work};
 use crate::ring::state::State;
 use opdef::{Multishot, OpDef};
@@ -224,21 +225,49 @@ pub(crate) fn start(state: &mut State, request: &mut Request) -> Outcome {
 #[inline(never)]
 fn start_any(state: &mut State, request: &mut Request) -> Outcome {
     let def = request.def;
-    request.started = true;
-    if def.needs_file && matches!(request.file, File::None) {
-        if request.has(abi::IOSQE_FIXED_FILE) {
-            match fixed_file(state, request.sqe.fd as u32) {
-                Ok(file) => request.file = file,
-                Err(error) => return Outcome::Done(error),
-            }
-        } else {
-            request.file = File::Borrowed(request.sqe.fd);
-        }
+    if let Err(error) = look_up_file(state, request) {
+        return Outcome::Done(error);
     }
-    let mut outcome = step(state, request, def, Moment::Started);
+    let outcome = step(state, request, def, Moment::Started);
+    blame_file(request, outcome)
+}
+
+/// Goes on with a request whose one system call was made before there was a request.
+#[inline(never)]
+pub(crate) fn start_tried(state: &mut State, request: &mut Request, result: Sys) -> Outcome {
+    let def = request.def;
+    let Some(at_once) = def.at_once else {
+        return Outcome::Done(sys::to_res(result));
+    };
+    if let Err(error) = look_up_file(state, request) {
+        return Outcome::Done(error);
+    }
+    let mut outcome = (at_once.go_on)(state, request, result);
+    if matches!(outcome, Outcome::WouldBlock) {
+        outcome = wait(state, request, def);
+    }
+    blame_file(request, outcome)
+}
+
+/// Looks up the file of a request that starts.
+#[inline]
+fn look_up_file(state: &State, request: &mut Request) -> Result<(), c_int> {
+    request.started = true;
+    if request.def.needs_file && matches!(request.file, File::None) {
+        request.file = if request.has(abi::IOSQE_FIXED_FILE) {
+            fixed_file(state, request.sqe.fd as u32)?
+        } else {
+            File::Borrowed(request.sqe.fd)
+        };
+    }
+    Ok(())
+}
+
+/// What is wrong with the file comes before anything else that is wrong.
+#[inline]
+fn blame_file(request: &Request, mut outcome: Outcome) -> Outcome {
     if let Outcome::Done(res) | Outcome::DoneWith(res, _) = outcome {
-        // What is wrong with the file comes before anything else.
-        if res < 0 && def.needs_file && is_closed(&request.file) {
+        if res < 0 && request.def.needs_file && is_closed(&request.file) {
             outcome = Outcome::Done(-libc::EBADF);
         }
     }

@@ -5,6 +5,8 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
+use super::opdef::{AtOnce, Attempt};
+use crate::os::sys::{self, Sys};
 use crate::request::{Outcome, Request};
 use crate::ring::state::State;
 
@@ -19,6 +21,21 @@ const NOP_FLAGS: u32 = abi::IORING_NOP_INJECT_RESULT
     | NOP_FIXED_BUFFER
     | NOP_TW
     | abi::IORING_NOP_CQE32;
+
+/// NOP without flags.
+pub(crate) const AT_ONCE: AtOnce = AtOnce { attempt, go_on };
+
+fn attempt(_: &State, sqe: &io_uring_sqe) -> Attempt {
+    if sqe.op_flags == 0 {
+        Attempt::Done(0)
+    } else {
+        Attempt::Unsuitable
+    }
+}
+
+fn go_on(_: &mut State, _: &mut Request, result: Sys) -> Outcome {
+    Outcome::Done(sys::to_res(result))
+}
 
 /// NOP and NOP128.
 #[inline]

@@ -14,6 +14,7 @@ use super::{
     cancel, checks, command, descriptor, file, files_update, futex, link, msg_ring, net, nop, poll,
     provide, rw, socket, splice, timeout, waitid,
 };
+use crate::os::sys::Sys;
 use crate::request::{Outcome, PickedBuffer, Request};
 use crate::ring::state::State;
 
@@ -49,6 +50,27 @@ pub(super) enum Multishot {
     /// With this flag in `ioprio`.
     Flag(u32),
     Always,
+}
+
+/// What came of an SQE that was tried without a request; see [`AtOnce`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Attempt {
+    /// It is done, with this result.
+    Done(i32),
+    /// Its system call was made and answered this, which does not end it.
+    Tried(Sys),
+    /// Nothing was done: it needs a request from its beginning.
+    Unsuitable,
+}
+
+/// How an operation is done without a request, which costs more than the operation itself
+/// where that is short. Only for SQEs that [`io_uring_sqe::flags`] and the ring let run
+/// alone and at once; the result has to be what a request would have come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtOnce {
+    pub(crate) attempt: fn(&State, &io_uring_sqe) -> Attempt,
+    /// Goes on with the request that [`Attempt::Tried`] makes necessary.
+    pub(super) go_on: fn(&mut State, &mut Request, Sys) -> Outcome,
 }
 
 type Check = fn(&State, &Request) -> Result<(), c_int>;
@@ -100,6 +122,8 @@ pub(crate) struct OpDef {
     pub(super) multishot: Multishot,
     /// What a cancellation answers.
     pub(super) cancel: Cancel,
+    /// How the short form of it is done without a request; none always makes one.
+    pub(crate) at_once: Option<AtOnce>,
     /// Refuses an SQE before the operation starts; none refuses nothing more.
     pub(super) check: Option<Check>,
     /// Refuses what is wrong in the program's memory when the request has to wait for
@@ -183,6 +207,7 @@ const NONE: OpDef = OpDef {
     reads_signals: false,
     multishot: Multishot::Never,
     cancel: Cancel::Waiting,
+    at_once: None,
     check: None,
     prepare: None,
     copy: None,
@@ -301,6 +326,7 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_NOP,
         OpDef {
             iopoll: true,
+            at_once: Some(nop::AT_ONCE),
             check: Some(nop::check),
             issue: Some(nop::issue),
             ..NONE
@@ -334,8 +360,20 @@ const ROWS: &[(u32, OpDef)] = &[
             ..FILE
         },
     ),
-    (abi::IORING_OP_READ_FIXED, READ),
-    (abi::IORING_OP_WRITE_FIXED, WRITE),
+    (
+        abi::IORING_OP_READ_FIXED,
+        OpDef {
+            at_once: Some(rw::READ_FIXED_AT_ONCE),
+            ..READ
+        },
+    ),
+    (
+        abi::IORING_OP_WRITE_FIXED,
+        OpDef {
+            at_once: Some(rw::WRITE_FIXED_AT_ONCE),
+            ..WRITE
+        },
+    ),
     (
         abi::IORING_OP_POLL_ADD,
         OpDef {
@@ -482,6 +520,7 @@ const ROWS: &[(u32, OpDef)] = &[
         abi::IORING_OP_READ,
         OpDef {
             buffer_select: true,
+            at_once: Some(rw::READ_AT_ONCE),
             prepare: Some(checks::buffer),
             uses_buffer: Some(rw::uses_buffer),
             ..READ
@@ -490,6 +529,7 @@ const ROWS: &[(u32, OpDef)] = &[
     (
         abi::IORING_OP_WRITE,
         OpDef {
+            at_once: Some(rw::WRITE_AT_ONCE),
             prepare: Some(checks::buffer),
             ..WRITE
         },

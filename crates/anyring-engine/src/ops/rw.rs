@@ -10,6 +10,7 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 use anyring_abi::io_uring_sqe;
 
+use super::opdef::{AtOnce, Attempt};
 use super::work;
 use crate::os::file_cache;
 use crate::os::sys::{self, Sys};
@@ -351,6 +352,84 @@ fn call(request: &Request, extra: u32) -> Sys {
     }
 }
 
+/// The plain forms, without a request.
+pub(crate) const READ_AT_ONCE: AtOnce = AtOnce {
+    attempt: attempt::<false, false>,
+    go_on,
+};
+pub(crate) const WRITE_AT_ONCE: AtOnce = AtOnce {
+    attempt: attempt::<true, false>,
+    go_on,
+};
+pub(crate) const READ_FIXED_AT_ONCE: AtOnce = AtOnce {
+    attempt: attempt::<false, true>,
+    go_on,
+};
+pub(crate) const WRITE_FIXED_AT_ONCE: AtOnce = AtOnce {
+    attempt: attempt::<true, true>,
+    go_on,
+};
+
+/// Moves everything asked for in one call; what that does not end goes on as a request.
+fn attempt<const WRITES: bool, const FIXED: bool>(state: &State, sqe: &io_uring_sqe) -> Attempt {
+    let len = sqe.len as usize;
+    if sqe.op_flags != 0
+        || sqe.__pad2 != [0]
+        || len == 0
+        || len > MAX_BYTES
+        || may_be_direct(sqe.off, sqe.addr | u64::from(sqe.len))
+    {
+        return Attempt::Unsuitable;
+    }
+    let fd = if u32::from(sqe.flags) & abi::IOSQE_FIXED_FILE == 0 {
+        sqe.fd
+    } else {
+        match state.files.table.get(sqe.fd as u32 as usize) {
+            Some(file) => file.get(),
+            None => return Attempt::Unsuitable,
+        }
+    };
+    // Stays registered until the call is over: the ring's lock is held.
+    if FIXED && state.buffers.check(sqe.buf_index, sqe.addr, len).is_err() {
+        return Attempt::Unsuitable;
+    }
+    let vector = libc::iovec {
+        iov_base: sqe.addr as usize as *mut _,
+        iov_len: len,
+    };
+    let number = if WRITES {
+        libc::SYS_pwritev2
+    } else {
+        libc::SYS_preadv2
+    };
+    // SAFETY: the kernel checks the address; the vector outlives the call.
+    let result = unsafe {
+        sys::transfer(
+            number,
+            &[
+                fd as usize,
+                (&raw const vector) as usize,
+                1,
+                sqe.off as usize,
+                0,
+                RWF_NOWAIT as usize,
+            ],
+        )
+    };
+    match result {
+        Ok(count) if count == len => Attempt::Done(count as i32),
+        result => Attempt::Tried(result),
+    }
+}
+
+/// Goes on behind the call of [`attempt`].
+fn go_on(state: &mut State, request: &mut Request, result: Sys) -> Outcome {
+    match prepare(state, request) {
+        Ok(()) => transfer(state, request, None, Some(result)),
+        Err(error) => Outcome::Done(error),
+    }
+}
+
 /// Tries to transfer without waiting.
 pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32>) -> Outcome {
     if let Err(error) = prepare(state, request) {
@@ -368,11 +447,22 @@ pub(crate) fn issue(state: &mut State, request: &mut Request, events: Option<u32
     if request.no_nowait {
         return would_block(state, request);
     }
+    transfer(state, request, events, None)
+}
+
+/// Transfers without waiting, as far as that goes. `tried` is the answer to the first
+/// call, if that was made already.
+fn transfer(
+    state: &mut State,
+    request: &mut Request,
+    events: Option<u32>,
+    mut tried: Option<Sys>,
+) -> Outcome {
     // As by a worker of the kernel's: no SIGPIPE comes to the program.
     let _quiet = (state.inside && writes(request) && request.has(abi::IOSQE_ASYNC))
         .then(sys::NoSigpipe::new);
     loop {
-        match call(request, RWF_NOWAIT) {
+        match tried.take().unwrap_or_else(|| call(request, RWF_NOWAIT)) {
             Ok(count) => {
                 let total = vectors(request).total();
                 if total == 0 && (events.is_none() || writes(request)) {
@@ -528,12 +618,21 @@ fn asks_in_vain(request: &Request) -> bool {
 /// Whether the file is open for direct I/O: then even "do not wait" waits for the
 /// device. Asked only of requests that could be such.
 pub(super) fn is_direct(request: &Request) -> bool {
-    const SECTOR: u64 = 512;
     let sqe = &request.sqe;
-    let aligned = sqe.off % SECTOR == 0
-        && (vectored(request)
-            || (sqe.addr | u64::from(sqe.len)) % SECTOR == 0 && sqe.op_flags & RWF_NOWAIT == 0);
+    let aligned = if vectored(request) {
+        may_be_direct(sqe.off, 0)
+    } else {
+        may_be_direct(sqe.off, sqe.addr | u64::from(sqe.len)) && sqe.op_flags & RWF_NOWAIT == 0
+    };
     aligned && sys::status_flags(request.file.fd()).is_ok_and(|flags| flags & libc::O_DIRECT != 0)
+}
+
+/// Whether a transfer at this offset could be one of direct I/O, `bits` being those of its
+/// address and length together.
+#[inline]
+fn may_be_direct(offset: u64, bits: u64) -> bool {
+    const SECTOR: u64 = 512;
+    (offset | bits) % SECTOR == 0
 }
 
 /// Whether the file is not ready and knows no such call at all, which shows only

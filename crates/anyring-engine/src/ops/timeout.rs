@@ -228,6 +228,8 @@ fn expire_guarded(state: &mut State, guarded: Id) -> i32 {
 }
 
 /// A completion was counted: timeouts that waited for it end.
+#[cold]
+#[inline(never)]
 pub(crate) fn counted(state: &mut State) {
     let count = state.count;
     while let Some(id) = state.timers.reached(count) {

@@ -108,6 +108,7 @@ impl State {
     }
 
     /// Counts for timeouts that wait for completions.
+    #[inline]
     pub(crate) fn count_completion(&mut self) {
         self.count = self.count.wrapping_add(1);
         if self.timers.has_targets() {

@@ -1,10 +1,11 @@
 //! How a request starts, waits and ends.
 
-use anyring_abi::{IOSQE_ASYNC, IOSQE_IO_DRAIN};
+use anyring_abi::{IOSQE_ASYNC, IOSQE_IO_DRAIN, io_uring_sqe};
 
 use crate::ops;
-use crate::os::sys::Fd;
+use crate::os::sys::{Fd, Sys};
 use crate::request::{Data, File, Id, Outcome, Request, Stage};
+use crate::ring::cq::Completion;
 use crate::ring::state::State;
 
 impl State {
@@ -20,6 +21,30 @@ impl State {
         self.holds = true;
         self.begin(request);
         self.holds = false;
+    }
+
+    /// Completes an SQE that no request was made of.
+    #[inline]
+    pub(crate) fn complete_at_once(&mut self, user_data: u64, res: i32) {
+        if self.inside && !self.gone {
+            self.cq.post_short(&self.memory, user_data, res);
+        } else {
+            self.post(Completion {
+                user_data,
+                res,
+                flags: 0,
+                extra: None,
+            });
+        }
+        self.count_completion();
+    }
+
+    /// Makes the request of an SQE whose system call was made and did not end it.
+    #[inline(never)]
+    pub(crate) fn begin_tried(&mut self, sqe: io_uring_sqe, result: Sys) {
+        let mut request = self.request(sqe);
+        let outcome = ops::start_tried(self, &mut request, result);
+        self.settle(None, request, outcome);
     }
 
     /// Starts a chain (or a request without one), unless a drain stands before

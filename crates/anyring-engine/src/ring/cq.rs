@@ -145,9 +145,35 @@ impl CompletionQueue {
         memory.cq_tail().store(self.tail, Ordering::Release);
     }
 
+    /// Posts a completion of 16 bytes from inside an enter of the program, as most are, in
+    /// a fraction of the instructions of [`CompletionQueue::post`].
+    #[inline(always)]
+    pub(crate) fn post_short<M: Shared>(&mut self, memory: &M, user_data: u64, res: i32) {
+        const BIG: u32 = IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32;
+        let entries = memory.cq_entries();
+        let ready = self.ready(memory);
+        let in_turn = self.deferred.is_empty() && self.overflow.is_empty() && !self.withheld;
+        // More than the size: the program moved its head beyond the tail.
+        if !in_turn || self.flags & BIG != 0 || ready >= entries {
+            let c = Completion {
+                user_data,
+                res,
+                flags: 0,
+                extra: None,
+            };
+            return self.post(memory, c, true);
+        }
+        memory.put_cqe(self.tail, user_data, res, 0);
+        self.tail = self.tail.wrapping_add(1);
+        // Pairs with the acquiring load of the tail in the program.
+        memory.cq_tail().store(self.tail, Ordering::Release);
+        self.news.was_empty |= ready == 0;
+        self.news.posted = true;
+    }
+
     /// Posts a completion, `inside` an enter of the program or not; what finds
     /// no room waits for it.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn post<M: Shared>(&mut self, memory: &M, c: Completion, inside: bool) {
         let later = !inside && self.flags & IORING_SETUP_DEFER_TASKRUN != 0;
         if later && self.deferred.try_reserve(1).is_ok() {

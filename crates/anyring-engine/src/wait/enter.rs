@@ -6,7 +6,7 @@ use core::ffi::{c_int, c_uint};
 use anyring_abi as abi;
 use anyring_abi::{__kernel_timespec, io_uring_getevents_arg, io_uring_reg_wait, io_uring_sqe};
 
-use crate::ops::opdef::{LAST, opdef};
+use crate::ops::opdef::{Attempt, LAST, opdef};
 use crate::os::sync::NoSignals;
 use crate::os::sys::{self, EVENTS};
 use crate::os::user_memory;
@@ -164,14 +164,19 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
     let available = state.sq.ready(&state.memory).min(state.memory.sq_entries);
     let count = to_submit.min(available);
     let mut taken = 0;
+    let mut unhindered = runs_at_once(state);
     while taken < count {
         let Some(sqe) = state.sq.take(&state.memory) else {
             break;
         };
         taken += 1;
-        if !accept(state, sqe) {
+        if unhindered && attempt(state, &sqe) {
+            continue;
+        }
+        if !accept(state, &sqe) {
             break;
         }
+        unhindered = runs_at_once(state);
     }
     // A chain ends with the submission.
     close_chain(state);
@@ -183,10 +188,41 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
     Ok(taken as c_int)
 }
 
-/// Checks a request and starts it; false if the submission stops here.
+/// Whether nothing about the ring keeps an SQE from being done as soon as it is read.
+fn runs_at_once(state: &State) -> bool {
+    state.chain.is_none()
+        && state.drain.is_empty()
+        && state.draining.is_none()
+        && state.restrictions.is_none()
+        && state.flags & abi::IORING_SETUP_IOPOLL == 0
+        && !state.shuffle.is_on()
+        && !state.has_untried()
+}
+
+/// Does what an SQE asks for without making a request of it, if its operation can; false
+/// if nothing was done.
 #[inline]
-fn accept(state: &mut State, sqe: io_uring_sqe) -> bool {
-    let mut request = state.request(sqe);
+fn attempt(state: &mut State, sqe: &io_uring_sqe) -> bool {
+    let plain = u32::from(sqe.flags) & !abi::IOSQE_FIXED_FILE | u32::from(sqe.ioprio) == 0
+        && sqe.personality == 0;
+    if !plain {
+        return false;
+    }
+    let Some(at_once) = opdef(sqe.opcode).at_once else {
+        return false;
+    };
+    match (at_once.attempt)(state, sqe) {
+        Attempt::Done(res) => state.complete_at_once(sqe.user_data, res),
+        Attempt::Tried(result) => state.begin_tried(*sqe, result),
+        Attempt::Unsuitable => return false,
+    }
+    true
+}
+
+/// Checks a request and starts it; false if the submission stops here.
+#[inline(never)]
+fn accept(state: &mut State, sqe: &io_uring_sqe) -> bool {
+    let mut request = state.request(*sqe);
     let in_chain = state.chain.is_some() || request.is_linked();
     let checked = admit(state, &mut request, in_chain);
     if in_chain || checked.is_err() {
