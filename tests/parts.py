@@ -135,7 +135,7 @@ def lint(settings: Settings) -> List[Step]:
         else:
             steps.append(Step(skip=f"cargo {tool} is not installed (rustup component add {package})"))
     return [*steps, Step([cargo, "xtask", "codegen", "--check"]), Step([cargo, "xtask", "layers"]),
-            python("tests/unsafe.py")]
+            python("tests/unsafe.py"), python("benches/rust/compare.py", "--check")]
 
 
 def rust(settings: Settings) -> List[Step]:
@@ -266,7 +266,7 @@ PARTS = [
          ("libraries",), touched_by=(*C_PROGRAMS, "tests/engine/", "tests/binaries/", "c-examples/")),
     Part("conformance", "C programs on the real kernel", conformance, ("libraries",), touched_by=C_PROGRAMS),
     Part("lint", "formatting, clippy, and that generated files are up to date", lint, lock="cargo",
-         touched_by=(*RUST, "include/", "docs/", "python/", "tests/abi/facts/", "tests/python/")),
+         touched_by=(*RUST, "include/", "docs/", "python/", "tests/abi/facts/", "tests/python/", "benches/")),
     Part("sanitize", "the same with address and undefined-behaviour sanitizers", sanitize, ("libraries",),
          touched_by=C_PROGRAMS),
     Part("abi", "symbols, constants, layouts, headers, prep vectors, installation", abi, ("libraries",),

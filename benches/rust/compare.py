@@ -2,12 +2,16 @@
 """Compares the Rust crate with the io-uring crate: instructions in user space of the pieces
 of a loop, by callgrind, each the difference of two counts of rounds.
 
---record FILE writes the figures there. Ends with 77 where there is no valgrind.
+--record FILE writes the figures there, with what they were counted on. --check counts nothing:
+it compares the table in docs/from-io-uring.md with the last record, and wants no piece to cost
+more than the peer's. Ends with 77 where there is no valgrind.
 """
 
 import argparse
+import datetime
 import json
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -39,11 +43,39 @@ def count(program: str, side: str, piece: str, rounds: int, folder: str) -> int:
     return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
 
 
+def version(name: str) -> str:
+    """Of a package of Cargo.lock."""
+    lock = (PROJECT / "Cargo.lock").read_text()
+    return re.search(rf'name = "{name}"\nversion = "([^"]+)"', lock)[1]
+
+
+def check() -> int:
+    """Compares the documentation with the last record."""
+    record = max((PROJECT / "benches/record").glob("rust-*.json"))
+    faults = []
+    docs = (PROJECT / "docs/from-io-uring.md").read_text()
+    rows = json.loads(record.read_text())["rows"]
+    if [row["what"] for row in rows] != [what for what, _, _ in PIECES]:
+        faults.append(f"{record.name} has other pieces than are counted")
+    for row in rows:
+        if row["ours"] > row["peer"]:
+            faults.append(f"{record.name}: '{row['what']}' costs more than the peer's")
+        line = f"| {row['what']} | {row['ours']:.1f} | {row['peer']:.1f} |"
+        if line not in docs:
+            faults.append(f"docs/from-io-uring.md lacks the line '{line}' of {record.name}")
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cargo", default="cargo")
     parser.add_argument("--record", type=pathlib.Path)
+    parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
+    if arguments.check:
+        return check()
     if not shutil.which("valgrind"):
         print("skipped: the instructions of the Rust crate are counted by valgrind, which is not installed")
         return 77
@@ -63,7 +95,11 @@ def main() -> int:
             rows.append({"what": what, "ours": figures[0], "peer": figures[1]})
             print(f"{what:60}{figures[0]:9.2f}{figures[1]:9.2f}", flush=True)
     if arguments.record:
-        arguments.record.write_text(json.dumps({"unit": "instructions", "rows": rows}, indent=1) + "\n")
+        rustc = subprocess.run(["rustc", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        record = {"date": datetime.date.today().isoformat(), "system": " ".join(
+            (platform.system(), platform.release().split("-")[0], platform.machine())), "compiler": rustc.strip(),
+            "peer": "io-uring " + version("io-uring"), "unit": "instructions", "rows": rows}
+        arguments.record.write_text(json.dumps(record, indent=1) + "\n")
     return 0
 
 

@@ -4,15 +4,15 @@ use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_int;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use anyring_abi as abi;
 use anyring_abi::{
     __kernel_timespec, IORING_CQE_F_SKIP, IORING_FEAT_EXT_ARG, IORING_SETUP_CQE_MIXED,
     IORING_SETUP_CQE32, IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_R_DISABLED,
-    IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SQE_MIXED, IORING_SETUP_SQE128,
-    IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, LIBURING_UDATA_TIMEOUT, io_uring_cqe,
-    io_uring_params, io_uring_reg_wait, io_uring_sqe,
+    IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SQ_REWIND, IORING_SETUP_SQE_MIXED,
+    IORING_SETUP_SQE128, IORING_SETUP_SQPOLL, IORING_SETUP_TASKRUN_FLAG, LIBURING_UDATA_TIMEOUT,
+    io_uring_cqe, io_uring_params, io_uring_reg_wait, io_uring_sqe,
 };
 
 use crate::errno::{Errno, PushError, check};
@@ -20,7 +20,7 @@ use crate::flags::{CqeFlags, FeatureFlags, SetupFlags};
 use crate::kernel::{Kernel, Linux};
 use crate::ring::setup::{empty, params, queue_exit, queue_init_params};
 use crate::ring::word::Word as _;
-use crate::ring::{RingRef, cq, get, protocol};
+use crate::ring::{RingRef, cq, get, protocol, put};
 use crate::submit::Waited;
 
 mod disabled;
@@ -192,7 +192,9 @@ impl<T: Threads> Builder<T> {
         Ok(Ring {
             plain: raw.flags & (IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32) == 0
                 && raw.features & IORING_FEAT_EXT_ARG != 0,
-            small: raw.flags & (IORING_SETUP_SQPOLL | IORING_SETUP_SQE128) == 0,
+            still: raw.flags & (IORING_SETUP_SQPOLL | IORING_SETUP_SQ_REWIND) == 0,
+            large: raw.flags & IORING_SETUP_SQE128 != 0,
+            limit: Cell::new(raw.sq.sqe_tail),
             raw: UnsafeCell::new(raw),
             kernel,
             walked: Cell::new(false),
@@ -283,8 +285,14 @@ pub enum ThisThread {}
 pub struct Ring<K: Kernel = Linux, T = AnyThread> {
     raw: UnsafeCell<abi::io_uring>,
     kernel: K,
-    /// Whether entries have 64 bytes, and are taken by enters only.
-    small: bool,
+    /// Up to here the slots are free and of 64 bytes: the next entry needs no look at
+    /// how far the kernel is. Never beyond the slots that are free.
+    limit: Cell<u32>,
+    /// Whether free slots can be counted ahead: no kernel thread looks for the tail, and
+    /// positions go on and on.
+    still: bool,
+    /// Whether a slot has room for 128 bytes.
+    large: bool,
     /// Whether each slot of the completion queue is an entry of 16 bytes for the program.
     plain: bool,
     /// An iterator over completions is alive, or was forgotten.
@@ -378,10 +386,20 @@ impl<K: Kernel, T> Ring<K, T> {
     ///   [`submit`](Self::submit).
     /// - Entries are given back (`cq_advance`) only after they were read.
     /// - A ring whose descriptor is registered through it stays in its thread.
+    /// - The ring is resized by [`resize`](Self::resize) only, and of 2^31 entries in a
+    ///   row at least one is taken through this value.
     #[inline]
     pub unsafe fn as_ring_ref(&mut self) -> RingRef<K> {
         self.end_walk();
         self.inner()
+    }
+
+    /// The next entry looks at how far the kernel is. To be called where the queue
+    /// changes, and where entries are taken by other means than
+    /// [`free_slot`](Self::free_slot): 2^31 of them would bring the limit before the tail.
+    #[inline(always)]
+    fn count_anew(&self) {
+        self.limit.set(get!(self.inner(), sq.sqe_tail));
     }
 
     /// The ring, for use within one borrow of `self`.
@@ -497,34 +515,56 @@ impl<K: Kernel, T> Ring<K, T> {
     #[must_use]
     #[expect(clippy::mut_from_ref, reason = "each call lends another slot")]
     pub fn next_sqe(&self) -> Option<&mut io_uring_sqe> {
-        let large = !self.small && self.is_large();
         let sqe = self.free_slot()?;
         // SAFETY: a free slot, lent once: the next call gives another, and a
-        // slot is free again only after a submit, which ends all borrows. On
-        // SQE128 rings a slot has the size of two entries.
+        // slot is free again only after a submit, which ends all borrows.
         unsafe {
             sqe.write(io_uring_sqe::default());
-            if large {
-                sqe.add(1).write(io_uring_sqe::default());
-            }
-            Some(&mut *sqe)
+            Some(&mut *sqe.as_ptr())
         }
     }
 
-    /// The next free slot, handed out with what it held.
+    /// The next free slot, handed out with what it held; of 128 bytes the second half is
+    /// zeroes.
     #[inline(always)]
-    fn free_slot(&self) -> Option<*mut io_uring_sqe> {
-        let slot = if self.small {
-            self.inner().get_plain_slot()
+    fn free_slot(&self) -> Option<NonNull<io_uring_sqe>> {
+        let ring = self.inner();
+        let tail = get!(ring, sq.sqe_tail);
+        if (tail.wrapping_sub(self.limit.get()) as i32) < 0 {
+            put!(ring, tail.wrapping_add(1) => sq.sqe_tail);
+            let slot = tail & get!(ring, sq.ring_mask);
+            let sqe = get!(ring, sq.sqes).wrapping_add(slot as usize);
+            // SAFETY: a slot of a valid ring, not NULL.
+            Some(unsafe { NonNull::new_unchecked(sqe) })
         } else {
-            self.inner().get_slot()
-        };
-        slot.map(|slot| slot.as_ptr())
+            #[expect(
+                clippy::manual_map,
+                reason = "each has a way of its own in the caller: an instruction less"
+            )]
+            match self.free_slot_beyond() {
+                Some(slot) => Some(slot),
+                None => None,
+            }
+        }
     }
 
-    #[inline(always)]
-    fn is_large(&self) -> bool {
-        get!(self.inner(), flags) & IORING_SETUP_SQE128 != 0
+    /// The same where the kernel's head has to be looked at: once a round of the queue,
+    /// and for each entry of rings whose free slots cannot be counted ahead.
+    #[inline(never)]
+    fn free_slot_beyond(&self) -> Option<NonNull<io_uring_sqe>> {
+        let slot = self.inner().get_slot();
+        if self.large
+            && let Some(slot) = slot
+        {
+            // SAFETY: a free slot of the size of two entries.
+            unsafe { slot.add(1).write(io_uring_sqe::default()) };
+        }
+        self.count_anew();
+        if self.still && !self.large {
+            let limit = self.limit.get().wrapping_add(self.sq_space_left());
+            self.limit.set(limit);
+        }
+        slot
     }
 
     /// The next free 128-byte entry of a ring with `IORING_SETUP_SQE128` or
@@ -539,6 +579,7 @@ impl<K: Kernel, T> Ring<K, T> {
             return None;
         }
         let sqe = ring.get_sqe128()?.as_ptr().cast::<[io_uring_sqe; 2]>();
+        self.count_anew();
         // SAFETY: as in `next_sqe`; such a slot has the size of two entries.
         unsafe {
             sqe.write([io_uring_sqe::default(); 2]);
@@ -555,14 +596,8 @@ impl<K: Kernel, T> Ring<K, T> {
     pub fn push<E: Queueable>(&self, entry: E) -> Result<(), PushError<E>> {
         match self.free_slot() {
             Some(slot) => {
-                // SAFETY: a free slot, lent to nothing else, of the size of two entries
-                // on SQE128 rings.
-                unsafe {
-                    slot.write(entry.sqe());
-                    if !self.small && self.is_large() {
-                        slot.add(1).write(io_uring_sqe::default());
-                    }
-                }
+                // SAFETY: a free slot, lent to nothing else.
+                unsafe { slot.write(entry.sqe()) };
                 Ok(())
             }
             None => Err(PushError(entry)),
@@ -645,6 +680,10 @@ impl<K: Kernel, T> Ring<K, T> {
         timeout: &__kernel_timespec,
     ) -> Result<u32, Errno> {
         self.end_walk();
+        if !self.inner().has_ext_arg() {
+            // The timeout will be an entry.
+            self.count_anew();
+        }
         // SAFETY: the timeout is valid for the call: kernels without EXT_ARG
         // get a copy in the ring. The entries are the caller's promise.
         done(unsafe {
@@ -698,9 +737,13 @@ impl<K: Kernel, T> Ring<K, T> {
     fn wait_shared(&self, wait_nr: u32, timeout: Option<&__kernel_timespec>) -> Result<(), Errno> {
         let ring = self.inner();
         let queued = get!(ring, sq.sqe_tail) != get!(ring, sq.sqe_head);
-        if timeout.is_some() && !ring.has_ext_arg() && queued {
-            // Nobody has vouched yet for what those entries point to.
-            return Err(Errno(libc::EBUSY));
+        if timeout.is_some() && !ring.has_ext_arg() {
+            if queued {
+                // What those entries point to was not vouched for yet.
+                return Err(Errno(libc::EBUSY));
+            }
+            // The timeout will be an entry.
+            self.count_anew();
         }
         let timeout = timeout.map_or(ptr::null(), ptr::from_ref);
         // SAFETY: the timeout is valid for the call; kernels without EXT_ARG

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyring::abi::*;
 use anyring::flags::{CqeFlags, FeatureFlags, SetupFlags, SqeFlags};
-use anyring::kernel::scripted::{Features, Machine};
+use anyring::kernel::scripted::{Enter, Features, Machine};
 use anyring::{
     Builder, CancelSync, ClockId, Errno, Kernel, Linux, Napi, Op, PushError, RecvMsgOut,
     Restriction, Ring, WaitArgs, prep,
@@ -530,5 +530,81 @@ proptest! {
             prop_assert_eq!(truncated.0, u32::from(lengths[0] % 90) > name);
             let _ = (truncated, message.is_payload_truncated(), message.flags());
         }
+    }
+}
+
+/// What a ring says of its room is what it gives, and no slot is given twice, however
+/// submits, waits that take an entry, other ways to its queue and new sizes alternate.
+fn room_is_counted(machine: &'static Machine, flags: u32, steps: &[(u8, u8)]) {
+    let Ok(mut ring) = Builder::new(4).flags(flags).build_on(machine) else {
+        return;
+    };
+    let pause = __kernel_timespec {
+        tv_sec: 0,
+        tv_nsec: 1,
+    };
+    let mut queued = ring.sq_ready();
+    for (step, count) in steps {
+        let count = u32::from(count % 6);
+        let room = ring.sq_space_left();
+        assert_eq!(room + ring.sq_ready(), ring.sq_entries());
+        match step % 7 {
+            0 | 1 => {
+                for at in 0..count {
+                    let entry = io_uring_sqe::default();
+                    let taken = if step % 7 == 0 {
+                        ring.push(entry).is_ok()
+                    } else {
+                        ring.next_sqe().is_some()
+                    };
+                    assert_eq!(taken, at < room, "{at} of {room}");
+                    queued += u32::from(taken);
+                }
+            }
+            2 => {
+                machine.script_enter(&[Enter::Takes(count)]);
+                // SAFETY: nops have no memory of ours.
+                let taken = unsafe { ring.submit() }.unwrap_or(0);
+                queued -= taken.min(queued);
+            }
+            3 => {
+                // SAFETY: as above.
+                let _ = unsafe { ring.submit_and_wait_timeout(1, &pause) };
+                queued = ring.sq_ready();
+            }
+            4 => {
+                // SAFETY: not used beyond this line; the entry is a nop.
+                let taken = unsafe { ring.as_ring_ref() }.get_sqe().is_some();
+                assert_eq!(taken, room > 0);
+                queued += u32::from(taken);
+            }
+            5 => {
+                if let Some([first, _]) = ring.next_sqe128() {
+                    first.user_data = 1;
+                }
+                queued = ring.sq_ready();
+            }
+            _ => {
+                let _ = ring.resize(1 << (count % 4), 16);
+            }
+        }
+        assert_eq!(ring.sq_ready(), queued);
+        let _ = ring.completions().count();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_room_of_a_queue(
+        old in any::<bool>(),
+        flags in prop::sample::select(vec![0, IORING_SETUP_SQE128, IORING_SETUP_SQE_MIXED]),
+        steps in prop::collection::vec(any::<(u8, u8)>(), 0..60),
+    ) {
+        let mut features = if old { Features::first() } else { Features::new() };
+        features.refused &= !IORING_SETUP_SQE_MIXED;
+        let machine: &'static Machine = Box::leak(Box::new(Machine::new(features)));
+        room_is_counted(machine, flags, &steps);
     }
 }

@@ -260,18 +260,66 @@ impl RingMemory {
         } else {
             slot
         };
+        // SAFETY: the slot is masked.
+        unsafe { self.sqe_at(slot).cast::<io_uring_sqe>().read() }
+    }
+
+    /// The place of an SQE.
+    fn sqe_at(&self, slot: u32) -> *mut u8 {
         let size = if self.flags & IORING_SETUP_SQE128 == 0 {
             64
         } else {
             128
         };
-        // SAFETY: the slot is masked.
-        unsafe {
-            self.sqes
-                .add(slot as usize * size)
-                .cast::<io_uring_sqe>()
-                .read()
+        self.sqes.wrapping_add(slot as usize * size)
+    }
+
+    /// The place of a CQE at a position of the completion queue.
+    fn cqe_at(&self, index: u32) -> *mut io_uring_cqe {
+        let slot = (index & self.word(CQ_MASK)) as usize;
+        let large = self.flags & IORING_SETUP_CQE32 != 0;
+        let place = CQES + (slot << (4 + usize::from(large)));
+        self.cq.wrapping_add(place).cast()
+    }
+
+    /// Goes on where another ring was, with what that had queued and posted.
+    fn take_over(&mut self, old: RingMemory) {
+        for word in [
+            SQ_HEAD,
+            SQ_TAIL,
+            SQ_FLAGS,
+            SQ_DROPPED,
+            CQ_HEAD,
+            CQ_TAIL,
+            CQ_OVERFLOW,
+        ] {
+            self.set(word, old.word(word));
         }
+        let bytes = if self.flags & IORING_SETUP_SQE128 == 0 {
+            64
+        } else {
+            128
+        };
+        for at in 0..old.pending() {
+            let index = old.word(SQ_HEAD).wrapping_add(at);
+            let (from, to) = (index & old.word(SQ_MASK), index & self.word(SQ_MASK));
+            // SAFETY: masked slots of two rings with entries of one size.
+            unsafe { ptr::copy_nonoverlapping(old.sqe_at(from), self.sqe_at(to), bytes) };
+        }
+        let bytes = if self.flags & IORING_SETUP_CQE32 == 0 {
+            16
+        } else {
+            32
+        };
+        for at in 0..old.word(CQ_ENTRIES) - old.room() {
+            let index = old.word(CQ_HEAD).wrapping_add(at);
+            let (from, to) = (old.cqe_at(index), self.cqe_at(index));
+            // SAFETY: as above.
+            unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), bytes) };
+        }
+        self.backlog = old.backlog;
+        self.held = old.held;
+        self.timers = old.timers;
     }
 
     fn room(&self) -> u32 {
@@ -280,7 +328,6 @@ impl RingMemory {
     }
 
     fn post(&mut self, features: u32, cqe: (u64, i32, u32)) {
-        let large = self.flags & IORING_SETUP_CQE32 != 0;
         let slots = if cqe.2 & IORING_CQE_F_32 != 0 { 2 } else { 1 };
         if self.room() < slots || !self.backlog.is_empty() {
             if features & IORING_FEAT_NODROP != 0 {
@@ -292,7 +339,6 @@ impl RingMemory {
             return;
         }
         let tail = self.word(CQ_TAIL);
-        let slot = (tail & self.word(CQ_MASK)) as usize;
         let entry = io_uring_cqe {
             user_data: cqe.0,
             res: cqe.1,
@@ -300,12 +346,7 @@ impl RingMemory {
             big_cqe: [],
         };
         // SAFETY: the slot is masked.
-        unsafe {
-            self.cq
-                .add(CQES + (slot << (4 + usize::from(large))))
-                .cast::<io_uring_cqe>()
-                .write(entry);
-        }
+        unsafe { self.cqe_at(tail).write(entry) };
         self.set(CQ_TAIL, tail.wrapping_add(slots));
     }
 
@@ -608,14 +649,24 @@ unsafe impl Kernel for &Machine {
             IORING_REGISTER_RESIZE_RINGS if result.is_none() => {
                 // SAFETY: the params of the caller.
                 let p = unsafe { &mut *arg.cast_mut().cast::<io_uring_params>() };
-                let old = state.rings.get(&fd).map_or(0, |ring| ring.flags);
+                let Some(ring) = state.rings.get(&fd) else {
+                    return -libc::EBADF;
+                };
+                let (old, ready) = (ring.flags, ring.word(CQ_ENTRIES) - ring.room());
+                let room = |entries: u32| entries.checked_next_power_of_two().unwrap_or(0);
+                if ring.pending() > room(p.sq_entries) || ready > room(p.cq_entries) {
+                    return -libc::EOVERFLOW;
+                }
                 let mut fresh = *p;
                 fresh.flags |= old;
                 let count = state.rings.len() as c_int;
                 let made = state.setup(p.sq_entries, &mut fresh);
                 if made >= 0 {
                     // The new memory takes the place of the old behind the fd.
-                    if let Some(memory) = state.rings.remove(&(100 + count)) {
+                    if let Some(mut memory) = state.rings.remove(&(100 + count)) {
+                        if let Some(old) = state.rings.remove(&fd) {
+                            memory.take_over(old);
+                        }
                         state.rings.insert(fd, memory);
                     }
                     state.open.retain(|open| *open != 100 + count);

@@ -432,7 +432,9 @@ impl<K: Kernel, T> Ring<K, T> {
         (p.sq_entries, p.cq_entries) = (sq_entries, cq_entries);
         // SAFETY: the struct is valid; no entry is lent and no other thread has
         // the ring, since it is borrowed alone.
-        check(unsafe { self.inner().resize(&raw mut p) }).map(|_| ())
+        let resized = unsafe { self.inner().resize(&raw mut p) };
+        self.count_anew();
+        check(resized).map(|_| ())
     }
 
     /// Whether waits count as iowait. Linux 6.15.

@@ -55,22 +55,6 @@ impl<K: Kernel> RingRef<K> {
         self.get_slot().map(|sqe| initialized(sqe.as_ptr()))
     }
 
-    /// [`get_slot`](Self::get_slot) of a ring with entries of 64 bytes that no kernel
-    /// thread takes: what the flags say need not be asked.
-    #[inline(always)]
-    pub(crate) fn get_plain_slot(self) -> Option<NonNull<io_uring_sqe>> {
-        let tail = get!(self, sq.sqe_tail);
-        let head = protocol::sq_head(self.word(get!(self, sq.khead)), false);
-        if tail.wrapping_sub(head) >= get!(self, sq.ring_entries) {
-            return None;
-        }
-        put!(self, tail.wrapping_add(1) => sq.sqe_tail);
-        let slot = tail & get!(self, sq.ring_mask);
-        let sqe = get!(self, sq.sqes).wrapping_add(slot as usize);
-        // SAFETY: a slot of a valid ring, not NULL.
-        Some(unsafe { NonNull::new_unchecked(sqe) })
-    }
-
     /// The next free slot with what it held before; `None` when the queue is full.
     #[inline(always)]
     #[must_use]
