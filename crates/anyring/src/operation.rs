@@ -8,7 +8,7 @@
 //! or as a [`Future`]; there is no runtime: [`Owner::turn`] takes completions and wakes
 //! their wakers, and is to be called by whatever drives the futures. Multishot requests
 //! are iterators ([`Multishot`]), links, timeouts and batches a builder ([`Batch`]),
-//! provided buffers a [`Pool`].
+//! provided buffers a [`Pool`], messages with addresses and descriptors a [`Message`].
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,22 +29,21 @@
 //! takes a buffer of a group that the ring holds. Memory on the heap stays where it is
 //! when what owns it is moved.
 //!
-//! A file has to stay open until its entry was taken. That is so when a request was
-//! started, unless an enter failed or took less; then until the next turn that succeeds.
+//! A file has to stay open until its entry was taken, which is so when a request was
+//! started. Where an enter failed or took less, duplicates of the files stand in the
+//! entries that wait, and the table keeps them.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::ffi::CString;
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::mem;
-use core::ops::Deref;
 use core::pin::Pin;
-use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -56,11 +55,19 @@ use crate::errno::{Errno, check};
 use crate::flags::SqeFlags;
 use crate::inflight::{InFlight, Token};
 use crate::kernel::{Kernel, Linux};
-use crate::owned::{Builder, Completion, Group, Ring};
+use crate::owned::{Builder, Completion, Ring};
 use crate::prep;
 
+mod message;
+mod pinned;
+mod pool;
 mod request;
 
+pub use message::{Message, Messages};
+use pinned::{Path, Pinned};
+use pool::PoolState;
+pub use pool::{Buffer, Bundle, Datagram, Datagrams, Pool, PoolBuffer, SendPool};
+use request::FutexWait;
 pub use request::Request;
 
 /// How often the end of an owner waits for the kernel before it gives up and leaks
@@ -76,11 +83,20 @@ enum Memory {
     None,
     Bytes(Vec<u8>),
     #[allow(dead_code, reason = "kept for the kernel")]
-    Paths(Vec<CString>),
+    Paths(Vec<Path>),
     #[allow(dead_code, reason = "kept for the kernel")]
-    Span(Box<__kernel_timespec>),
+    Span(Pinned<__kernel_timespec>),
     #[allow(dead_code, reason = "kept for the kernel")]
-    Address(Box<libc::sockaddr_storage>),
+    Address(Pinned<libc::sockaddr_storage>),
+    Message(Pinned<message::Parts>),
+    #[allow(dead_code, reason = "kept for the kernel")]
+    Header(Pinned<libc::msghdr>),
+    Status(
+        #[allow(dead_code, reason = "kept for the kernel")] Path,
+        Pinned<libc::statx>,
+    ),
+    #[allow(dead_code, reason = "kept for the kernel")]
+    Words(Vec<Arc<AtomicU32>>, Vec<FutexWait>),
 }
 
 /// What results of a request are, besides a number.
@@ -89,8 +105,11 @@ enum Gives {
     Number,
     /// A descriptor that is the program's.
     Descriptor,
-    /// A buffer of a pool.
-    Buffer(usize),
+    /// A buffer of a pool, or several.
+    Buffers {
+        place: usize,
+        several: bool,
+    },
 }
 
 /// What an outcome is made of, besides the completion.
@@ -112,6 +131,8 @@ struct InTable {
     waker: Option<Waker>,
     /// The operation was dropped: what is kept goes when the kernel has let go.
     abandoned: bool,
+    /// Duplicates of the files of an entry that had to wait.
+    files: Vec<OwnedFd>,
 }
 
 impl InTable {
@@ -124,6 +145,7 @@ impl InTable {
             ended: false,
             waker: None,
             abandoned: false,
+            files: Vec::new(),
         }
     }
 
@@ -138,13 +160,6 @@ impl InTable {
     fn next(&mut self) -> Option<Completion> {
         self.first.take().or_else(|| self.rest.pop_front())
     }
-}
-
-/// A group of buffers of the ring, and what uses it: the pool, requests, buffers.
-#[derive(Debug)]
-struct PoolState<K: Kernel> {
-    group: Group<K>,
-    users: usize,
 }
 
 #[derive(Debug)]
@@ -174,6 +189,12 @@ impl<K: Kernel> State<K> {
         self.ring.sq_space_left() as usize
     }
 
+    /// Whether the kernel has bundles.
+    fn bundles(&self) -> bool {
+        let bundle = crate::flags::FeatureFlags::RECVSEND_BUNDLE;
+        self.ring.features().contains(bundle)
+    }
+
     fn submit(&mut self) -> Result<u32, Errno> {
         // SAFETY: all entries are of this module, which says why.
         unsafe { self.ring.submit() }
@@ -194,6 +215,14 @@ impl<K: Kernel> State<K> {
             request.ended = !done.more();
             wakers.extend(request.waker.take());
             if !done.is_notification() {
+                if let Memory::Message(parts) = &mut request.memory {
+                    parts.get_mut().completed(done.res);
+                }
+                if let Gives::Buffers { place, several } = request.gives {
+                    if let Some(Some(pool)) = self.pools.get_mut(place) {
+                        pool.took(&done, several);
+                    }
+                }
                 if request.abandoned {
                     unwanted.push((request.gives, done));
                 } else {
@@ -220,9 +249,11 @@ impl<K: Kernel> State<K> {
                 // SAFETY: a result that is a descriptor is nobody's but the request's.
                 drop(unsafe { OwnedFd::from_raw_fd(done.res) });
             }
-            Gives::Buffer(pool) => {
-                if let (Some(id), Some(Some(pool))) = (done.buffer_id(), self.pools.get_mut(pool)) {
-                    pool.group.give_back(id);
+            Gives::Buffers { place, .. } => {
+                if let Some(Some(pool)) = self.pools.get_mut(place) {
+                    for (id, _) in pool.buffers_of(&done) {
+                        pool.give_back(id);
+                    }
                 }
             }
             _ => {}
@@ -235,6 +266,63 @@ impl<K: Kernel> State<K> {
             if let Some(pool) = place.take_if(|pool| pool.users == 0) {
                 self.ring.unregister_group(&pool.group);
             }
+        }
+    }
+
+    /// Queues and submits entries that there is room for. What is not taken now goes with
+    /// the next turn, with files of its own: those of the program may be closed by then.
+    fn send(&mut self, entries: Vec<io_uring_sqe>, files: &[[RawFd; 2]]) {
+        let mut slots = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if let Some(slot) = self.ring.next_sqe() {
+                *slot = entry;
+                slots.push(core::ptr::from_mut(slot));
+            }
+        }
+        // An entry that is refused ends an enter: those behind it go with another.
+        while let Ok(1..) = self.submit() {
+            if self.ring.sq_ready() == 0 {
+                return;
+            }
+        }
+        let waiting = (self.ring.sq_ready() as usize).min(slots.len());
+        let taken = slots.len() - waiting;
+        for (slot, files) in slots.into_iter().zip(files).skip(taken) {
+            // SAFETY: a slot of this ring that was handed out above and that the kernel
+            // has not taken; it reads it in an enter only, and nothing else writes it.
+            let entry = unsafe { &mut *slot };
+            self.hold_files(entry, *files);
+        }
+    }
+
+    /// Has an entry that waits name duplicates of its files, or none where there can be
+    /// none: it fails with EBADF then.
+    fn hold_files(&mut self, entry: &mut io_uring_sqe, files: [RawFd; 2]) {
+        let mut duplicate = |file: RawFd| {
+            if file < 0 {
+                return file;
+            }
+            // SAFETY: the file is borrowed by whoever is starting the request.
+            let file = unsafe { BorrowedFd::borrow_raw(file) };
+            let copy = file.try_clone_to_owned().ok();
+            let request = self
+                .requests
+                .get_mut(Token::from_user_data(entry.user_data));
+            match (copy, request) {
+                (Some(copy), Some(request)) => {
+                    let number = copy.as_raw_fd();
+                    request.files.push(copy);
+                    number
+                }
+                _ => -1,
+            }
+        };
+        let [first, second] = files;
+        if first >= 0 {
+            entry.fd = duplicate(first);
+        }
+        if second >= 0 {
+            entry.file_index = duplicate(second) as u32;
         }
     }
 
@@ -267,7 +355,7 @@ impl<K: Kernel> State<K> {
 
     fn remove(&mut self, token: Token) -> Option<InTable> {
         let request = self.requests.remove(token)?;
-        if let Gives::Buffer(pool) = request.gives {
+        if let Gives::Buffers { place: pool, .. } = request.gives {
             release_user(&mut self.pools, pool);
             self.sweep();
         }
@@ -358,14 +446,16 @@ impl<K: Kernel> Owner<K> {
         Batch {
             owner: self.clone(),
             entries: Vec::new(),
-            files: PhantomData,
+            files: Vec::new(),
+            borrowed: PhantomData,
         }
     }
 
     /// Starts a request.
     ///
     /// # Errors
-    /// EBUSY while the queue stays full; ENOMEM. Its memory is dropped then.
+    /// EBUSY while the queue stays full; ENOMEM; EINVAL for flags that would have the
+    /// kernel use other memory. What the request owns is dropped then.
     pub fn start<T: Output>(&self, request: Request<'_, T>) -> Result<Operation<K, T>, Errno> {
         let mut batch = self.batch();
         let mut operation = batch.push(request)?;
@@ -385,28 +475,6 @@ impl<K: Kernel> Owner<K> {
         request: Request<'_, T>,
     ) -> Result<Multishot<K, T>, Errno> {
         self.start(request).map(|operation| Multishot { operation })
-    }
-
-    /// A pool of `buffers` (a power of two up to 32768) of `size` bytes that the kernel
-    /// takes from by itself. Linux 5.19.
-    ///
-    /// # Errors
-    /// EINVAL for these numbers and before Linux 5.19, ENOMEM.
-    pub fn pool(&self, buffers: u16, size: u32) -> Result<Pool<K>, Errno> {
-        let state = &mut *self.0.borrow_mut();
-        let free = state.pools.iter().position(Option::is_none);
-        let place = free.unwrap_or(state.pools.len());
-        let number = u16::try_from(place).map_err(|_| Errno::EMFILE)?;
-        let group = state.ring.register_group(number, buffers, size)?;
-        let pool = Some(PoolState { group, users: 1 });
-        match state.pools.get_mut(place) {
-            Some(empty) => *empty = pool,
-            None => state.pools.push(pool),
-        }
-        Ok(Pool {
-            owner: self.clone(),
-            place,
-        })
     }
 
     /// Submits what waits, waits for `wait_nr` completions (0: not at all) or until
@@ -468,15 +536,17 @@ impl<K: Kernel> AsRawFd for Owner<K> {
 pub struct Batch<'f, K: Kernel = Linux> {
     owner: Owner<K>,
     entries: Vec<io_uring_sqe>,
-    files: PhantomData<BorrowedFd<'f>>,
+    /// The files that each entry names, -1 for none.
+    files: Vec<[RawFd; 2]>,
+    borrowed: PhantomData<BorrowedFd<'f>>,
 }
 
 impl<'f, K: Kernel> Batch<'f, K> {
     /// Adds a request.
     ///
     /// # Errors
-    /// ENOMEM; EINVAL for a pool of another ring. The memory of the request is dropped
-    /// then.
+    /// ENOMEM; EINVAL for a pool of another ring, and for flags that would have the
+    /// kernel use other memory. What the request owns is dropped then.
     pub fn push<T: Output>(&mut self, request: Request<'f, T>) -> Result<Operation<K, T>, Errno> {
         let Request {
             mut entry,
@@ -484,17 +554,21 @@ impl<'f, K: Kernel> Batch<'f, K> {
             gives,
             timeout,
             pool,
+            files,
+            refused,
             ..
         } = request;
+        if let Some(error) = refused {
+            return Err(error);
+        }
         let state = &mut *self.owner.0.borrow_mut();
-        if let Some((ring, place)) = pool {
-            let Some(Some(pool)) = state
-                .pools
-                .get_mut(place)
-                .filter(|_| ring == state.ring.fd())
-            else {
+        if let Some((place, number)) = pool {
+            let Some(Some(pool)) = state.pools.get_mut(place) else {
                 return Err(Errno::EINVAL);
             };
+            if pool.number != number {
+                return Err(Errno::EINVAL);
+            }
             pool.users += 1;
             pool.group.select(&mut entry);
         }
@@ -506,17 +580,20 @@ impl<'f, K: Kernel> Batch<'f, K> {
             let linked = entry.flags & SqeFlags::IO_LINK.bits();
             entry.flags |= SqeFlags::IO_LINK.bits();
             self.entries.push(entry);
-            let mut span = Box::new(timespec(after));
+            self.files.push(files);
+            let span = Pinned::new(timespec(after));
             let mut entry = io_uring_sqe::default();
-            prep::link_timeout(&mut entry, &raw mut *span, 0);
+            prep::link_timeout(&mut entry, span.as_ptr(), 0);
             entry.flags |= linked;
             let mut kept = InTable::new(Memory::Span(span), Gives::Number);
             kept.abandoned = true;
             let limit = state.requests.insert(kept).ok_or(Errno::ENOMEM)?;
             entry.user_data = limit.user_data();
             self.entries.push(entry);
+            self.files.push([-1; 2]);
         } else {
             self.entries.push(entry);
+            self.files.push(files);
         }
         Ok(Operation {
             owner: self.owner.clone(),
@@ -537,15 +614,14 @@ impl<'f, K: Kernel> Batch<'f, K> {
 
     fn send(&mut self) -> Result<(), Errno> {
         let entries = mem::take(&mut self.entries);
+        let files = mem::take(&mut self.files);
         let state = &mut *self.owner.0.borrow_mut();
         if entries.is_empty() {
             return Ok(());
         }
         let room = state.make_room(entries.len());
         if room.is_ok() {
-            let _ = state.ring.push_all(&entries);
-            // What is not taken now goes with the next turn.
-            let _ = state.submit();
+            state.send(entries, &files);
             return Ok(());
         }
         for entry in entries {
@@ -582,58 +658,6 @@ fn timespec(span: Duration) -> __kernel_timespec {
     }
 }
 
-/// Buffers that the kernel takes from by itself ([`Owner::pool`]). They live until the
-/// pool, its requests and its buffers are gone.
-#[derive(Debug)]
-pub struct Pool<K: Kernel = Linux> {
-    owner: Owner<K>,
-    place: usize,
-}
-
-impl<K: Kernel> Drop for Pool<K> {
-    fn drop(&mut self) {
-        let state = &mut *self.owner.0.borrow_mut();
-        release_user(&mut state.pools, self.place);
-        state.sweep();
-    }
-}
-
-/// Bytes in a buffer of a [`Pool`]; dropped, the kernel has the buffer again.
-pub struct PoolBuffer<K: Kernel = Linux> {
-    owner: Owner<K>,
-    place: usize,
-    id: u16,
-    start: NonNull<u8>,
-    length: usize,
-}
-
-impl<K: Kernel> fmt::Debug for PoolBuffer<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PoolBuffer").field(&&**self).finish()
-    }
-}
-
-impl<K: Kernel> Deref for PoolBuffer<K> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        // SAFETY: inside a buffer of a group that is kept while this is one of its users,
-        // and that the kernel does not have before this is dropped.
-        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.length) }
-    }
-}
-
-impl<K: Kernel> Drop for PoolBuffer<K> {
-    fn drop(&mut self) {
-        let state = &mut *self.owner.0.borrow_mut();
-        if let Some(Some(pool)) = state.pools.get_mut(self.place) {
-            pool.group.give_back(self.id);
-        }
-        release_user(&mut state.pools, self.place);
-        state.sweep();
-    }
-}
-
 mod sealed {
     use super::{Completion, Errno, Kept, Kernel, Owner};
 
@@ -649,7 +673,8 @@ mod sealed {
     }
 }
 
-/// What an operation results in: [`Bytes`], [`Number`], [`Descriptor`] or [`Buffer`].
+/// What an operation results in: [`Bytes`], [`Number`], [`Descriptor`], [`Status`],
+/// [`Messages`], or of pools [`Buffer`], [`Bundle`], [`Datagrams`].
 pub trait Output: sealed::Output {}
 
 /// A number of bytes and the buffer: `(Result<u32, Errno>, Vec<u8>)`.
@@ -664,10 +689,6 @@ pub enum Number {}
 /// closed.
 #[derive(Debug)]
 pub enum Descriptor {}
-
-/// A buffer of a pool, empty at the end: `Result<PoolBuffer, Errno>`.
-#[derive(Debug)]
-pub enum Buffer {}
 
 impl sealed::Output for Bytes {
     type Value<K: Kernel> = (Result<u32, Errno>, Vec<u8>);
@@ -717,43 +738,27 @@ impl sealed::Output for Descriptor {
 }
 impl Output for Descriptor {}
 
-impl sealed::Output for Buffer {
-    type Value<K: Kernel> = Result<PoolBuffer<K>, Errno>;
+/// What statx(2) says: `Result<libc::statx, Errno>`.
+#[derive(Debug)]
+pub enum Status {}
+
+impl sealed::Output for Status {
+    type Value<K: Kernel> = Result<libc::statx, Errno>;
 
     #[allow(private_interfaces, reason = "sealed")]
-    fn value<K: Kernel>(owner: &Owner<K>, done: Completion, kept: Kept) -> Self::Value<K> {
-        let length = done.result()? as usize;
-        let Gives::Buffer(place) = kept.gives else {
-            return Err(Errno::ENOBUFS);
-        };
-        let state = &mut *owner.0.borrow_mut();
-        let Some(Some(pool)) = state.pools.get_mut(place) else {
-            return Err(Errno::ENOBUFS);
-        };
-        let (id, start, length) = match done.buffer_id() {
-            Some(id) => {
-                let start = pool.group.place(id).and_then(NonNull::new);
-                let start = start.ok_or(Errno::ENOBUFS)?;
-                (id, start, length.min(pool.group.size() as usize))
-            }
-            // The end of what is read takes no buffer; this number is that of none.
-            None => (u16::MAX, NonNull::dangling(), 0),
-        };
-        pool.users += 1;
-        Ok(PoolBuffer {
-            owner: owner.clone(),
-            place,
-            id,
-            start,
-            length,
-        })
+    fn value<K: Kernel>(_: &Owner<K>, done: Completion, kept: Kept) -> Self::Value<K> {
+        check(done.res)?;
+        match kept.memory {
+            Memory::Status(_, status) => Ok(status.into_inner()),
+            _ => Err(Errno::ENODATA),
+        }
     }
 
     fn failed<K: Kernel>(error: Errno) -> Self::Value<K> {
         Err(error)
     }
 }
-impl Output for Buffer {}
+impl Output for Status {}
 
 /// What a read or write results in, and its buffer.
 pub type Outcome = (Result<u32, Errno>, Vec<u8>);
@@ -807,12 +812,19 @@ impl<K: Kernel, T: Output> Operation<K, T> {
         let Some(token) = self.token else {
             return Some(None);
         };
-        let (done, gives) = {
+        let (done, kept) = {
             let state = &mut *self.owner.0.borrow_mut();
             let request = state.requests.get_mut(token)?;
-            let gives = request.gives;
             match request.next() {
-                Some(done) => (done, gives),
+                Some(done) => {
+                    let memory = if request.ended {
+                        mem::replace(&mut request.memory, Memory::None)
+                    } else {
+                        Memory::None
+                    };
+                    let gives = request.gives;
+                    (done, Kept { gives, memory })
+                }
                 None if request.ended => {
                     state.remove(token);
                     self.token = None;
@@ -820,10 +832,6 @@ impl<K: Kernel, T: Output> Operation<K, T> {
                 }
                 None => return None,
             }
-        };
-        let kept = Kept {
-            gives,
-            memory: Memory::None,
         };
         Some(Some(T::value(&self.owner, done, kept)))
     }

@@ -553,9 +553,7 @@ impl<K: Kernel, T> Ring<K, T> {
     #[inline(never)]
     fn free_slot_beyond(&self) -> Option<NonNull<io_uring_sqe>> {
         let slot = self.inner().get_slot();
-        if self.large
-            && let Some(slot) = slot
-        {
+        if let Some(slot) = slot.filter(|_| self.large) {
             // SAFETY: a free slot of the size of two entries.
             unsafe { slot.add(1).write(io_uring_sqe::default()) };
         }
@@ -636,7 +634,8 @@ impl<K: Kernel, T> Ring<K, T> {
     /// The kernel may do what the queued entries say: what they point to, and
     /// what they name of registered and provided buffers, is valid for that and
     /// otherwise unused until their completions, beyond the life of this ring
-    /// if it is dropped before.
+    /// if it is dropped before. None posts completions (`MSG_RING`) to a ring whose
+    /// owner frees memory by them, as that of `operation::Owner` does.
     pub unsafe fn submit(&mut self) -> Result<u32, Errno> {
         check(self.inner().submit())
     }
@@ -905,15 +904,17 @@ impl<K: Kernel, T> Ring<K, T> {
         (SubmissionSide { ring: self }, CompletionSide { ring: self })
     }
 
-    /// A group of provided buffers for a caller that unregisters it before this ring ends.
+    /// A group of provided buffers, of which the kernel has none if it is `empty`, for a
+    /// caller that unregisters it before this ring ends.
     #[cfg(feature = "owned")]
     pub(crate) fn register_group(
         &mut self,
         number: u16,
         entries: u16,
         size: u32,
+        empty: bool,
     ) -> Result<Group<K>, Errno> {
-        Group::new(self.inner(), number, entries, size)
+        Group::new(self.inner(), number, entries, size, empty)
     }
 
     #[cfg(feature = "owned")]

@@ -278,21 +278,28 @@ impl<'a> RecvMsgOut<'a> {
     /// The control messages: level, type and bytes of each. Ends at one that does not
     /// fit.
     pub fn messages(&self) -> impl Iterator<Item = (c_int, c_int, &'a [u8])> + use<'a> {
-        let mut rest = self.control;
-        core::iter::from_fn(move || {
-            let number = |at: usize| {
-                let bytes = rest.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-                bytes.map(c_int::from_ne_bytes)
-            };
-            let length = rest
-                .get(..CMSG_ALIGN)
-                .and_then(|bytes| bytes.try_into().ok());
-            let length = usize::from_ne_bytes(length?);
-            let (level, kind) = (number(CMSG_ALIGN)?, number(CMSG_ALIGN + 4)?);
-            let bytes = rest.get(CMSG_HEADER..length)?;
-            let next = length.checked_next_multiple_of(CMSG_ALIGN)?;
-            rest = rest.get(next..).unwrap_or(&[]);
-            Some((level, kind, bytes))
-        })
+        control_messages(self.control)
     }
+}
+
+/// Level, type and bytes of each control message. Ends at one that does not fit.
+pub(crate) fn control_messages(
+    control: &[u8],
+) -> impl Iterator<Item = (c_int, c_int, &[u8])> + use<'_> {
+    let mut rest = control;
+    core::iter::from_fn(move || {
+        let number = |at: usize| {
+            let bytes = rest.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map(c_int::from_ne_bytes)
+        };
+        let length = rest
+            .get(..CMSG_ALIGN)
+            .and_then(|bytes| bytes.try_into().ok());
+        let length = usize::from_ne_bytes(length?);
+        let (level, kind) = (number(CMSG_ALIGN)?, number(CMSG_ALIGN + 4)?);
+        let bytes = rest.get(CMSG_HEADER..length)?;
+        let next = length.checked_next_multiple_of(CMSG_ALIGN)?;
+        rest = rest.get(next..).unwrap_or(&[]);
+        Some((level, kind, bytes))
+    })
 }

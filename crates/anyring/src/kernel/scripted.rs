@@ -179,7 +179,7 @@ impl Machine {
         self.0.borrow_mut().results.extend(results);
     }
 
-    /// Bytes for the next reads and receives to find, in their order: each gets as many as
+    /// Bytes for the next reads and receives (messages too) to find, in their order: each gets as many as
     /// it has room for, as its scripted result says, and as are left.
     pub fn script_bytes(&self, bytes: &[u8]) {
         self.0.borrow_mut().bytes.extend(bytes);
@@ -359,19 +359,49 @@ impl RingMemory {
     }
 }
 
+/// Puts bytes of the script where a read has room for them, at most `most`; how many.
+///
+/// # Safety
+/// The vectors are valid for writes.
+unsafe fn scatter(bytes: &mut VecDeque<u8>, vectors: &[libc::iovec], most: u32) -> i32 {
+    let mut count = 0;
+    for vector in vectors {
+        let room = vector.iov_len.min(most as usize - count).min(bytes.len());
+        for (at, byte) in bytes.drain(..room).enumerate() {
+            // SAFETY: inside the vector, the caller says.
+            unsafe { vector.iov_base.cast::<u8>().add(at).write(byte) };
+        }
+        count += room;
+    }
+    count as i32
+}
+
 /// What becomes of an entry, given what the script has for it.
 fn result(bytes: &mut VecDeque<u8>, sqe: &io_uring_sqe, scripted: Option<i32>) -> i32 {
-    let reads = matches!(u32::from(sqe.opcode), IORING_OP_READ | IORING_OP_RECV)
-        && u32::from(sqe.flags) & IOSQE_BUFFER_SELECT == 0;
-    if reads && !bytes.is_empty() && scripted.is_none_or(|res| res >= 0) {
-        let room = scripted.map_or(sqe.len, |res| sqe.len.min(res as u32));
-        let count = (room as usize).min(bytes.len());
-        for (at, byte) in bytes.drain(..count).enumerate() {
-            // SAFETY: below the length of the entry, whose memory is valid: its submitter
-            // said so.
-            unsafe { (sqe.addr as *mut u8).add(at).write(byte) };
+    let selects = u32::from(sqe.flags) & IOSQE_BUFFER_SELECT != 0;
+    if !selects && !bytes.is_empty() && scripted.is_none_or(|res| res >= 0) {
+        let most = scripted.map_or(i32::MAX as u32, |res| res as u32);
+        // SAFETY: the memory of an entry is valid for what it says: its submitter said so.
+        unsafe {
+            match u32::from(sqe.opcode) {
+                IORING_OP_READ | IORING_OP_RECV => {
+                    let vector = libc::iovec {
+                        iov_base: ptr::with_exposed_provenance_mut(sqe.addr as usize),
+                        iov_len: sqe.len as usize,
+                    };
+                    return scatter(bytes, &[vector], most);
+                }
+                IORING_OP_RECVMSG => {
+                    let header = ptr::with_exposed_provenance::<libc::msghdr>(sqe.addr as usize);
+                    let count = (*header).msg_iovlen as usize;
+                    if count != 0 {
+                        let vectors = core::slice::from_raw_parts((*header).msg_iov, count);
+                        return scatter(bytes, vectors, most);
+                    }
+                }
+                _ => {}
+            }
         }
-        return count as i32;
     }
     let opens = matches!(
         u32::from(sqe.opcode),

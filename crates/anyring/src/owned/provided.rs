@@ -97,12 +97,13 @@ pub(crate) struct Group<K: Kernel> {
 }
 
 impl<K: Kernel> Group<K> {
-    /// Maps and registers a group, all of whose buffers are the kernel's.
+    /// Maps and registers a group, all of whose buffers are the kernel's, or none.
     pub(crate) fn new(
         ring: RingRef<K>,
         number: u16,
         entries: u16,
         size: u32,
+        empty: bool,
     ) -> Result<Self, Errno> {
         if !entries.is_power_of_two() || size == 0 {
             return Err(Errno(libc::EINVAL));
@@ -122,10 +123,12 @@ impl<K: Kernel> Group<K> {
             entries,
             size,
         };
-        for id in 0..entries {
-            made.add(id, id.into());
+        if !empty {
+            for id in 0..entries {
+                made.add(id, size, id.into());
+            }
+            made.advance(entries);
         }
-        made.advance(entries);
         Ok(made)
     }
 
@@ -144,11 +147,11 @@ impl<K: Kernel> Group<K> {
         (id < self.entries).then(|| self.memory.at(head + usize::from(id) * self.size as usize))
     }
 
-    fn add(&mut self, id: u16, offset: c_int) {
+    fn add(&mut self, id: u16, length: u32, offset: c_int) {
         let Some(place) = self.place(id) else { return };
         let mask = buffers::mask(self.entries.into());
         // SAFETY: the mapped buffer ring of this value, and its mask.
-        unsafe { buffers::add(self.raw(), place.cast(), self.size, id, mask, offset) };
+        unsafe { buffers::add(self.raw(), place.cast(), length, id, mask, offset) };
     }
 
     fn advance(&mut self, count: u16) {
@@ -160,10 +163,22 @@ impl<K: Kernel> Group<K> {
     pub(crate) fn give_back(&mut self, id: u16) -> bool {
         let there = id < self.entries;
         if there {
-            self.add(id, 0);
+            self.add(id, self.size, 0);
             self.advance(1);
         }
         there
+    }
+
+    /// Gives the kernel the first bytes of a buffer.
+    #[cfg(feature = "owned")]
+    pub(crate) fn give(&mut self, id: u16, length: u32) {
+        self.add(id, length.min(self.size), 0);
+        self.advance(1);
+    }
+
+    #[cfg(feature = "owned")]
+    pub(crate) fn entries(&self) -> u16 {
+        self.entries
     }
 
     #[cfg(feature = "owned")]
@@ -187,7 +202,7 @@ impl<'a, K: Kernel, T> BufRing<'a, K, T> {
     ) -> Result<Self, Errno> {
         Ok(BufRing {
             ring,
-            group: Group::new(ring.inner(), group, entries, size)?,
+            group: Group::new(ring.inner(), group, entries, size, false)?,
         })
     }
 
