@@ -59,8 +59,8 @@ pub use op::Op;
 pub use owned::sqe_from_entry;
 pub use owned::{
     AnyThread, BufRing, Builder, CancelSync, ClockId, Completion, CompletionSide, Completions,
-    Disabled, Napi, Queueable, RegisteredBuffers, Restriction, Ring, SubmissionSide, ThisThread,
-    Threads, WaitArgs,
+    Disabled, Napi, NapiTracking, Queueable, RegisteredBuffers, Restriction, Ring, SubmissionSide,
+    ThisThread, Threads, WaitArgs,
 };
 pub use probe::Probe;
 pub use recvmsg::RecvMsgOut;

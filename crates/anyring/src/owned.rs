@@ -36,7 +36,7 @@ pub use entry::sqe_from_entry;
 #[cfg(feature = "owned")]
 pub(crate) use provided::Group;
 pub use provided::{BufRing, RegisteredBuffers};
-pub use registered::{CancelSync, ClockId, Napi, Restriction};
+pub use registered::{CancelSync, ClockId, Napi, NapiTracking, Restriction};
 pub use waits::WaitArgs;
 
 use waits::Waits;
@@ -352,6 +352,20 @@ impl Completion {
     #[must_use]
     pub const fn is_notification(self) -> bool {
         self.flags & abi::IORING_CQE_F_NOTIF != 0
+    }
+
+    /// Whether more of its provided buffer follows (`IORING_CQE_F_BUF_MORE`).
+    #[inline]
+    #[must_use]
+    pub const fn buffer_more(self) -> bool {
+        self.flags & abi::IORING_CQE_F_BUF_MORE != 0
+    }
+
+    /// Whether the socket has more to receive (`IORING_CQE_F_SOCK_NONEMPTY`).
+    #[inline]
+    #[must_use]
+    pub const fn sock_nonempty(self) -> bool {
+        self.flags & abi::IORING_CQE_F_SOCK_NONEMPTY != 0
     }
 
     /// Which provided buffer the kernel took (`IORING_CQE_F_BUFFER`).

@@ -10,8 +10,8 @@ use anyring::abi::*;
 use anyring::flags::{CqeFlags, FeatureFlags, SetupFlags, SqeFlags};
 use anyring::kernel::scripted::{Enter, Features, Machine};
 use anyring::{
-    Builder, CancelSync, ClockId, Errno, Kernel, Linux, Napi, Op, PushError, RecvMsgOut,
-    Restriction, Ring, WaitArgs, prep,
+    Builder, CancelSync, ClockId, Errno, Kernel, Linux, Napi, NapiTracking, Op, PushError,
+    RecvMsgOut, Restriction, Ring, WaitArgs, prep,
 };
 use anyring_engine::{BuiltIn, Choice, KernelOrEngine, choose};
 use proptest::prelude::*;
@@ -279,17 +279,50 @@ fn registrations_of_linux() {
     if let Err(error) = ring.register_clock(ClockId::Boottime) {
         old("a clock", error);
     }
-    match ring.register_napi(Napi {
-        busy_poll_usec: 50,
-        prefer_busy_poll: true,
-    }) {
+    match ring.register_napi(Napi::new(50).prefer_busy_poll()) {
         Ok(before) => {
-            assert_eq!(before, Napi::default());
+            assert_eq!((before.busy_poll_usec, before.prefer_busy_poll), (0, false));
+            // Without static tracking there are no queues to add.
+            assert_eq!(ring.register_napi_add_id(12345), Err(Errno::EINVAL));
             let was = ring.unregister_napi().expect("it is registered");
             assert_eq!((was.busy_poll_usec, was.prefer_busy_poll), (50, true));
+            match ring.register_napi(Napi::new(7).tracking(NapiTracking::Static)) {
+                Ok(before) => {
+                    assert_eq!(before.tracking, NapiTracking::Inactive);
+                    assert_eq!(ring.register_napi_add_id(12345), Ok(()));
+                    assert_eq!(ring.register_napi_add_id(12345), Err(Errno::EEXIST));
+                    assert_eq!(ring.register_napi_del_id(12345), Ok(()));
+                    assert_eq!(ring.register_napi_del_id(12345), Err(Errno::ENOENT));
+                }
+                Err(error) => old("static tracking", error),
+            }
         }
         Err(error) => old("busy polling", error),
     }
+    let mut queue = io_uring_zcrx_ifq_reg {
+        if_idx: u32::MAX,
+        if_rxq: 0,
+        rq_entries: 0,
+        flags: 0,
+        area_ptr: 0,
+        region_ptr: 0,
+        offsets: io_uring_zcrx_offsets {
+            head: 0,
+            tail: 0,
+            rqes: 0,
+            __resv2: 0,
+            __resv: [0; 2],
+        },
+        zcrx_id: 0,
+        rx_buf_len: 0,
+        __resv: [0; 3],
+    };
+    // SAFETY: it names no memory.
+    let refused = unsafe { ring.register_ifq(&mut queue) };
+    assert!(
+        matches!(refused, Err(Errno::EINVAL | Errno::EPERM)),
+        "{refused:?}"
+    );
     match ring.register_iowq_affinity(&[1]) {
         Ok(()) => assert_eq!(ring.unregister_iowq_affinity(), Ok(())),
         Err(error) => old("the affinity of workers", error),
@@ -337,8 +370,14 @@ fn cancelled_at_once() {
         prep::read(sqe, reader.as_raw_fd(), (&raw mut byte).cast(), 1, 0);
         sqe.user_data = tag;
     }
+    let sqe = ring.next_sqe().expect("room");
+    prep::poll_add(sqe, reader.as_raw_fd(), libc::POLLIN as u32);
     // SAFETY: the byte outlives the requests, whose end is seen below.
-    assert_eq!(unsafe { ring.submit() }, Ok(3));
+    assert_eq!(unsafe { ring.submit() }, Ok(4));
+    match ring.cancel_sync(CancelSync::Op(Op::PollAdd), None) {
+        Err(Errno::EINVAL) => println!("skipped: Linux 6.6 cancels by operation"),
+        done => assert_eq!(done, Ok(1)),
+    }
     match ring.cancel_sync(CancelSync::AllOfUserData(5), None) {
         Err(Errno::EINVAL) => println!("skipped: Linux 6.0 cancels at once"),
         done => assert_eq!(done, Ok(2)),
@@ -349,9 +388,9 @@ fn cancelled_at_once() {
         matches!(left, Ok(0) | Err(Errno::ENOENT | Errno::EINVAL)),
         "{left:?}"
     );
-    ring.wait(3, None).expect("all three end");
+    ring.wait(4, None).expect("all of them end");
     let ends: Vec<i32> = ring.completions().map(|done| done.res).collect();
-    assert_eq!(ends, [-libc::ECANCELED; 3]);
+    assert_eq!(ends, [-libc::ECANCELED; 4]);
 }
 
 fn provided<K: Kernel>(kernel: K) {

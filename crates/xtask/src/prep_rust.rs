@@ -266,7 +266,7 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
     for family in families.keys() {
         let _ = writeln!(index, "mod {family};");
     }
-    index.push('\n');
+    index.push_str("mod zero_copy;\n\n");
     index.push_str(
         "// The names of the C interface, for the crates that are generated from the same\n\
          // table, and for programs that come from C.\n",
@@ -282,6 +282,7 @@ pub(crate) fn generate() -> Result<Vec<Output>, String> {
             .collect();
         let _ = writeln!(index, "pub use {family}::{{{}}};", names.join(", "));
     }
+    index.push_str("pub use zero_copy::recv_zc;\n");
     index.push_str(
         "\n/// The stored form of a file slot: one more, or \"choose a free one\".\n\
          #[inline(always)]\n\

@@ -330,28 +330,97 @@ impl<K: Kernel, T> Ring<K, T> {
     }
 
     fn napi(&mut self, opcode: u32, napi: Napi) -> Result<Napi, Errno> {
+        let tracking = napi.tracking as u64;
+        let arg = self.napi_call(opcode, NAPI_SET, tracking, napi)?;
+        Ok(Napi {
+            busy_poll_usec: arg.busy_poll_to,
+            prefer_busy_poll: arg.prefer_busy_poll != 0,
+            tracking: match arg.resv as u32 {
+                NAPI_STATIC => NapiTracking::Static,
+                NAPI_INACTIVE => NapiTracking::Inactive,
+                _ => NapiTracking::Dynamic,
+            },
+        })
+    }
+
+    /// Has waits poll the device queue with this number too (`SO_INCOMING_NAPI_ID` of a
+    /// socket), where [`NapiTracking::Static`] was registered. Linux 6.13.
+    ///
+    /// # Errors
+    /// EEXIST if it is there, EINVAL for a number of none, without that tracking, and
+    /// before Linux 6.13.
+    pub fn register_napi_add_id(&mut self, id: u32) -> Result<(), Errno> {
+        let opcode = abi::IORING_REGISTER_NAPI;
+        self.napi_call(opcode, NAPI_ADD_ID, id.into(), Napi::default())
+            .map(|_| ())
+    }
+
+    /// Has waits poll it no more.
+    ///
+    /// # Errors
+    /// ENOENT if it is not there, otherwise as
+    /// [`register_napi_add_id`](Self::register_napi_add_id).
+    pub fn register_napi_del_id(&mut self, id: u32) -> Result<(), Errno> {
+        let opcode = abi::IORING_REGISTER_NAPI;
+        self.napi_call(opcode, NAPI_DEL_ID, id.into(), Napi::default())
+            .map(|_| ())
+    }
+
+    /// What is to be done with `parameter` stands where kernels before Linux 6.13 want
+    /// zeroes.
+    fn napi_call(
+        &mut self,
+        opcode: u32,
+        what: u8,
+        parameter: u64,
+        napi: Napi,
+    ) -> Result<abi::io_uring_napi, Errno> {
         let mut arg = abi::io_uring_napi {
             busy_poll_to: napi.busy_poll_usec,
             prefer_busy_poll: u8::from(napi.prefer_busy_poll),
-            pad: [0; 3],
-            resv: 0,
+            pad: [what, 0, 0],
+            resv: parameter,
         };
         // SAFETY: the kernel reads and writes one struct during the call.
         check(unsafe {
             self.inner()
                 .register(opcode, (&raw mut arg).cast_const().cast::<c_void>(), 1)
         })?;
-        Ok(Napi {
-            busy_poll_usec: arg.busy_poll_to,
-            prefer_busy_poll: arg.prefer_busy_poll != 0,
+        Ok(arg)
+    }
+
+    /// Registers a queue of a network device for zero-copy receives
+    /// ([`prep::recv_zc`](crate::prep::recv_zc)), of a ring with
+    /// `IORING_SETUP_DEFER_TASKRUN` and 32-byte completions; the struct says where the
+    /// refill queue is then. Linux 6.15, and CAP_NET_ADMIN.
+    ///
+    /// # Errors
+    /// EINVAL, EPERM, ENODEV, EOPNOTSUPP of a device that cannot.
+    ///
+    /// # Safety
+    /// The area and the region that the struct names are memory of the program's, of the
+    /// sizes that it says, which nothing else uses until this ring is closed.
+    pub unsafe fn register_ifq(
+        &mut self,
+        queue: &mut abi::io_uring_zcrx_ifq_reg,
+    ) -> Result<(), Errno> {
+        // SAFETY: the kernel reads and writes one struct during the call; what it names is
+        // the caller's promise.
+        check(unsafe {
+            self.inner().register(
+                abi::IORING_REGISTER_ZCRX_IFQ,
+                core::ptr::from_mut(queue).cast_const().cast::<c_void>(),
+                1,
+            )
         })
+        .map(|_| ())
     }
 
     /// Cancels requests and waits until they are cancelled, at most `timeout` if given;
     /// how many there were. Linux 6.0.
     ///
     /// # Errors
-    /// ENOENT for none, ETIME, EINVAL before Linux 6.0.
+    /// ENOENT for none, ETIME, EINVAL before Linux 6.0, of an operation before 6.6.
     pub fn cancel_sync(
         &mut self,
         which: CancelSync,
@@ -359,7 +428,11 @@ impl<K: Kernel, T> Ring<K, T> {
     ) -> Result<u32, Errno> {
         use abi::{
             IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_ASYNC_CANCEL_FD,
-            IORING_ASYNC_CANCEL_FD_FIXED,
+            IORING_ASYNC_CANCEL_FD_FIXED, IORING_ASYNC_CANCEL_OP,
+        };
+        let opcode = match which {
+            CancelSync::Op(op) => op.0,
+            _ => 0,
         };
         let (addr, fd, flags) = match which {
             CancelSync::UserData(user_data) => (user_data, -1, 0),
@@ -370,6 +443,7 @@ impl<K: Kernel, T> Ring<K, T> {
                 slot as c_int,
                 IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_ALL,
             ),
+            CancelSync::Op(_) => (0, -1, IORING_ASYNC_CANCEL_OP | IORING_ASYNC_CANCEL_ALL),
             CancelSync::All => (0, -1, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL),
         };
         let forever = abi::__kernel_timespec {
@@ -381,7 +455,7 @@ impl<K: Kernel, T> Ring<K, T> {
             fd,
             flags,
             timeout: timeout.unwrap_or(forever),
-            opcode: 0,
+            opcode,
             pad: [0; 7],
             pad2: [0; 3],
         };
@@ -517,13 +591,64 @@ pub enum ClockId {
     Boottime = libc::CLOCK_BOOTTIME as u32,
 }
 
+/// What `io_uring_napi.opcode` may be: sets how waits poll, adds and removes a queue.
+const NAPI_SET: u8 = 0;
+const NAPI_ADD_ID: u8 = 1;
+const NAPI_DEL_ID: u8 = 2;
+/// What its parameter is then, but for [`NapiTracking::Dynamic`].
+const NAPI_STATIC: u32 = NapiTracking::Static as u32;
+const NAPI_INACTIVE: u32 = NapiTracking::Inactive as u32;
+
 /// How waits poll network devices ([`Ring::register_napi`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Napi {
     /// How long, in microseconds.
     pub busy_poll_usec: u32,
     /// Whether rather than by interrupts.
     pub prefer_busy_poll: bool,
+    /// Which queues of devices.
+    pub tracking: NapiTracking,
+}
+
+impl Napi {
+    /// Polls for so many microseconds.
+    #[must_use]
+    pub const fn new(busy_poll_usec: u32) -> Self {
+        Napi {
+            busy_poll_usec,
+            prefer_busy_poll: false,
+            tracking: NapiTracking::Dynamic,
+        }
+    }
+
+    /// Rather than by interrupts.
+    #[must_use]
+    pub const fn prefer_busy_poll(mut self) -> Self {
+        self.prefer_busy_poll = true;
+        self
+    }
+
+    /// Which queues of devices.
+    #[must_use]
+    pub const fn tracking(mut self, tracking: NapiTracking) -> Self {
+        self.tracking = tracking;
+        self
+    }
+}
+
+/// Which queues of network devices waits poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum NapiTracking {
+    /// Those of the sockets of requests.
+    #[default]
+    Dynamic = 0,
+    /// Those of [`Ring::register_napi_add_id`]. Linux 6.13.
+    Static = 1,
+    /// None: what kernels answer where nothing is registered. Linux 6.13.
+    Inactive = 255,
 }
 
 /// Which requests [`Ring::cancel_sync`] cancels.
@@ -538,6 +663,8 @@ pub enum CancelSync {
     Fd(c_int),
     /// All of a registered file.
     FixedFile(u32),
+    /// All of an operation. Linux 6.6.
+    Op(Op),
     /// All.
     All,
 }

@@ -16,6 +16,7 @@ mod ring;
 mod rw;
 mod sqe;
 mod wait;
+mod zero_copy;
 
 // The names of the C interface, for the crates that are generated from the same
 // table, and for programs that come from C.
@@ -89,6 +90,7 @@ pub use wait::{
     prep_timeout_remove as timeout_remove, prep_timeout_update as timeout_update,
     prep_waitid as waitid,
 };
+pub use zero_copy::recv_zc;
 
 /// The stored form of a file slot: one more, or "choose a free one".
 #[inline(always)]
