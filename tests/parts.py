@@ -134,6 +134,9 @@ def lint(settings: Settings) -> List[Step]:
             steps.append(Step([cargo, *words]))
         else:
             steps.append(Step(skip=f"cargo {tool} is not installed (rustup component add {package})"))
+    for features in ("", "std", "alloc", "owned", "scripted", "io-uring", "scripted,owned,io-uring"):
+        steps.append(Step([cargo, "doc", "--locked", "--quiet", "--package", "anyring", "--no-deps", "--features",
+                           features], {"RUSTDOCFLAGS": "-D warnings"}))
     return [*steps, Step([cargo, "xtask", "codegen", "--check"]), Step([cargo, "xtask", "layers"]),
             python("tests/unsafe.py"), python("benches/rust/compare.py", "--check")]
 

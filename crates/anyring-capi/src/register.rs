@@ -533,15 +533,7 @@ pub unsafe extern "C" fn __io_uring_clone_buffers_offset(
 ) -> c_int {
     // SAFETY: the contract of the crate.
     unsafe {
-        ring_ref(dst).clone_buffers(
-            ring_ref(src),
-            CloneRange {
-                src_off,
-                dst_off,
-                nr,
-            },
-            flags,
-        )
+        ring_ref(dst).clone_buffers(ring_ref(src), CloneRange::new(src_off, dst_off, nr), flags)
     }
 }
 

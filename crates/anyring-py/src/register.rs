@@ -171,11 +171,7 @@ fn _clone_buffers(
     let (dst, src) = (native(dst_ring)?, native(src_ring)?);
     let mut state = dst.get().lock(py)?;
     let target = state.queue()?.ring();
-    let range = CloneRange {
-        dst_off: dst_off.0,
-        src_off: src_off.0,
-        nr: nr.0,
-    };
+    let range = CloneRange::new(src_off.0, dst_off.0, nr.0);
     let flags = flags.0 | abi::IORING_REGISTER_SRC_REGISTERED;
     if dst.is(&src) {
         return checked(target.clone_buffers(target, range, flags));

@@ -309,10 +309,7 @@ unsafe impl<K: Kernel + Send> Send for Ring<K, AnyThread> {}
 
 /// A completion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_structs,
-    reason = "an entry of the kernel's has these fields and no others"
-)]
+#[non_exhaustive]
 pub struct Completion {
     /// What the SQE was tagged with.
     pub user_data: u64,
@@ -323,6 +320,17 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// One of a program's own, for tests of what handles completions.
+    #[inline]
+    #[must_use]
+    pub const fn new(user_data: u64, res: i32, flags: u32) -> Self {
+        Completion {
+            user_data,
+            res,
+            flags,
+        }
+    }
+
     /// What the operation results in.
     ///
     /// # Errors

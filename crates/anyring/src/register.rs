@@ -55,8 +55,9 @@ pub enum Signals {
     Async = abi::IORING_REGISTER_EVENTFD_ASYNC,
 }
 
-/// The source of cloned buffers.
-#[derive(Clone, Copy, Debug)]
+/// Which buffers are cloned to where; by default all.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct CloneRange {
     /// First slot in the source.
     pub src_off: c_uint,
@@ -64,6 +65,18 @@ pub struct CloneRange {
     pub dst_off: c_uint,
     /// Number of slots; 0 is all.
     pub nr: c_uint,
+}
+
+impl CloneRange {
+    /// `nr` slots (0: all) from `src_off` on, to those from `dst_off` on.
+    #[must_use]
+    pub const fn new(src_off: c_uint, dst_off: c_uint, nr: c_uint) -> Self {
+        CloneRange {
+            src_off,
+            dst_off,
+            nr,
+        }
+    }
 }
 
 impl<K: Kernel> RingRef<K> {

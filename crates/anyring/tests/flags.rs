@@ -54,11 +54,7 @@ fn bits_without_a_name_stay() {
 
 #[test]
 fn what_a_completion_says() {
-    let done = Completion {
-        user_data: 1,
-        res: -libc::EPIPE,
-        flags: 7 << 16 | 3,
-    };
+    let done = Completion::new(1, -libc::EPIPE, 7 << 16 | 3);
     assert_eq!(done.cqe_flags(), CqeFlags::BUFFER | CqeFlags::MORE);
     assert_eq!(done.buffer_id(), Some(7));
     assert!(done.more() && !done.is_notification());

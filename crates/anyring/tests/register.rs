@@ -116,11 +116,7 @@ fn files_raise_the_soft_limit_once() {
 fn clone_chooses_the_source_by_what_it_is() {
     let mut from = Served::new(Features::new(), 4, 0);
     let mut to = Served::new(Features::new(), 4, 0);
-    let range = CloneRange {
-        src_off: 1,
-        dst_off: 2,
-        nr: 3,
-    };
+    let range = CloneRange::new(1, 2, 3);
     let field = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let source = from.ring();
     to.ring()

@@ -431,17 +431,9 @@ fn provided<K: Kernel>(kernel: K) {
         // A completion without a buffer, and one of another group's number.
         let none = anyring::Completion::default();
         assert!(buffers.take(&none).is_none() && !buffers.give_back(&none));
-        let beyond = anyring::Completion {
-            flags: 2 << 16 | 1,
-            res: i32::MAX,
-            ..none
-        };
+        let beyond = anyring::Completion::new(0, i32::MAX, 2 << 16 | 1);
         assert!(buffers.take(&beyond).is_none() && !buffers.give_back(&beyond));
-        let all = anyring::Completion {
-            flags: 1 << 16 | 1,
-            res: i32::MAX,
-            ..none
-        };
+        let all = anyring::Completion::new(0, i32::MAX, 1 << 16 | 1);
         assert_eq!(buffers.take(&all).map(|bytes| bytes.len()), Some(4));
         assert_eq!(
             (buffers.group(), buffers.entries(), buffers.size()),

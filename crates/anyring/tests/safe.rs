@@ -182,11 +182,7 @@ fn take(ring: &mut Scripted, machine: &'static Machine, step: &Step) {
             let Ok(mut other) = Builder::new(2).build_on(machine) else {
                 return;
             };
-            let range = CloneRange {
-                src_off: *src_off,
-                dst_off: *dst_off,
-                nr: *nr,
-            };
+            let range = CloneRange::new(*src_off, *dst_off, *nr);
             let _ = other.clone_buffers(ring, range, *nr);
         }
         Step::Enable => {

@@ -36,10 +36,7 @@ fn no_index_array_is_tried_first() {
     assert!(new.raw.sq.array.is_null());
     new.exit();
 
-    let machine = machine(Features {
-        refused: IORING_SETUP_NO_SQARRAY,
-        ..Features::new()
-    });
+    let machine = machine(Features::new().with_refused(IORING_SETUP_NO_SQARRAY));
     let (mut raw, mut p) = (empty(), params(IORING_SETUP_CLAMP));
     // SAFETY: both structs are valid.
     let result = unsafe { queue_init_params(machine, 8, &raw mut raw, &raw mut p) };

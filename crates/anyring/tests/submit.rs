@@ -160,10 +160,7 @@ fn sqpoll_is_entered_to_wake_it() {
 
 #[test]
 fn rewind_starts_at_slot_zero() {
-    let features = Features {
-        refused: 0,
-        ..Features::new()
-    };
+    let features = Features::new().with_refused(0);
     let mut served = Served::new(features, 4, IORING_SETUP_SQ_REWIND);
     for _ in 0..3 {
         served.nop(1);

@@ -22,11 +22,7 @@ impl Engine {
     /// Ends an entry that the kernel never saw.
     pub(super) fn abandon(&mut self, py: Python<'_>, token: u64) {
         let mut over = Vec::new();
-        let cancelled = Completion {
-            user_data: token,
-            res: -libc::ECANCELED,
-            flags: 0,
-        };
+        let cancelled = Completion::new(token, -libc::ECANCELED, 0);
         deliver(py, &mut self.requests, &mut self.news, &mut over, cancelled);
     }
 

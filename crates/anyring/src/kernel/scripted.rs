@@ -56,8 +56,10 @@ pub enum Enter {
     Reverses,
 }
 
-/// What the machine can do.
+/// What the machine can do: [`new`](Features::new) or [`first`](Features::first), and
+/// changes to that.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Features {
     /// `IORING_FEAT_*` it reports.
     pub bits: u32,
@@ -86,6 +88,22 @@ impl Features {
             refused: !0x7,
             cq_flags: false,
         }
+    }
+}
+
+impl Features {
+    /// The same, reporting these `IORING_FEAT_*`.
+    #[must_use]
+    pub const fn with_bits(mut self, bits: u32) -> Self {
+        self.bits = bits;
+        self
+    }
+
+    /// The same, refusing these `IORING_SETUP_*`.
+    #[must_use]
+    pub const fn with_refused(mut self, refused: u32) -> Self {
+        self.refused = refused;
+        self
     }
 }
 
