@@ -6,6 +6,7 @@ C examples on our library. Every step is bounded in time, and ends what it start
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -178,6 +179,169 @@ class Tests:
             for event in events:
                 if event["event"] == "completed" and event["op"]:
                     assert event["res"] == 1 + event["user_data"] % 64, event
+
+    def attached(self, *words: str, check=None, pause: int = 0) -> tuple:
+        """A raw program that is attached to once it is ready: its output, the events.
+
+        Whatever was seen is what was submitted, and nothing between is missing but what is counted."""
+        environment = {**os.environ, **({"RAW_PAUSE": str(pause)} if pause else {})}
+        with subprocess.Popen([self.raw, *words], stdout=subprocess.PIPE, text=True, env=environment) as program:
+            try:
+                ready = program.stdout.readline()
+                if ready != "ready\n":
+                    raise Skip(f"{' '.join(words)}: this kernel has no such ring")
+                done = subprocess.run([self.uring, "trace", "--format", "ndjson", "-p", str(program.pid)],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+                stdout = program.stdout.read()
+                assert program.wait(20) == 3, program.returncode
+            finally:
+                program.kill()
+        if "may not be looked at" in done.stderr:
+            raise Skip(done.stderr.strip())
+        assert done.returncode == 0, done.stderr
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        last, lost = None, 0
+        for event in events:
+            if event["event"] == "lost":
+                lost += event["submissions"]
+                assert event["taken"] <= event["submissions"], event
+            elif event["event"] == "submitted":
+                data = event["user_data"]
+                assert check is None or check(data, event), event
+                assert last is None or data == last + 1 + lost, (last, lost, event)
+                last, lost = data, 0
+            elif event["event"] == "completed" and check:
+                assert event["res"] == 1 + event["user_data"] % 64, event
+        return stdout, events
+
+    def test_attached_refilled(self) -> None:
+        """Slots that are filled anew at once: no entry is shown that was not submitted."""
+        def is_right(data: int, event: dict) -> bool:
+            return event["op"] == "read" and event["text"].endswith(f", {1 + data % 64}, {data})")
+        for batch, flags, entries in (("0", "0", "8"), ("8", "0", "8"), ("1", "0", "8"), ("3", "0", "64"), ("1", "0", "1"),
+                                      ("0", "0x10000", "8"), ("0", "0x2", "8"), ("0", "0x10002", "16")):
+            _, events = self.attached("unique", "60000", batch, flags, entries, check=is_right)
+            if batch != "1":
+                assert sum(event["submissions"] for event in events if event["event"] == "lost") > 0
+
+    def test_attached_sizes(self) -> None:
+        """Rings below a page, whose sizes have to be found out: by what is in them."""
+        sizes = {"SQE128": "128-byte SQEs", "CQE32": "32-byte CQEs"}
+        kinds = ((["SQE128"], "0x400"), (["CQE32"], "0x800"), (["SQE128", "CQE32"], "0xc00"), ([], "0"))
+        for (has, flags), pause in itertools.product(kinds, (0, 300)):
+            _, events = self.attached("unique", "150000", "3", flags, "8", pause=pause, check=lambda data, event:
+                                      event["op"] == "read" and event["text"].endswith(f", {1 + data % 64}, {data})"))
+            notes = [event["text"] for event in events if event["event"] == "note"]
+            ring = next(event for event in events if event["event"] == "ring")
+            for name, note in sizes.items():
+                found = name in ring["flags"] or any(note in text for text in notes)
+                assert found == (name in has), (flags, notes, ring)
+
+    def test_sizes(self) -> None:
+        """Every kind of ring in a program that is started: each entry in order."""
+        ran = 0
+        for flags in ("0x400", "0x800", "0xc00", "0x10000", "0x4000", "0x14000", "0x40", "0x40000", "0x80"):
+            try:
+                _, events = self.trace(self.raw, "unique", "300", "0", flags)
+            except AssertionError:
+                if subprocess.run([self.raw, "unique", "1", "0", flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=20, check=False).returncode != 77:
+                    raise
+                print(f"skipped  a ring of {flags}: this kernel has none", flush=True)
+                continue
+            ran += 1
+            assert [event["user_data"] for event in events if event["event"] == "submitted"] == list(range(300)), flags
+            done = [event for event in events if event["event"] == "completed"]
+            assert len(done) == 300 and not [event for event in events if event["event"] == "lost"], flags
+            assert all(event["res"] == (0 if flags == "0x40000" else 1 + event["user_data"] % 64) for event in done)
+            if flags == "0x40000":
+                assert [event["big_cqe"] is not None for event in done] == [event["user_data"] % 3 != 0 for event in done]
+        assert ran
+
+    def test_attached_mixed(self) -> None:
+        """Completions of mixed sizes show themselves."""
+        if subprocess.run([self.raw, "unique", "1", "0", "0x40000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=20, check=False).returncode == 77:
+            raise Skip("this kernel has no IORING_SETUP_CQE_MIXED")
+        _, events = self.attached("unique", "200000", "3", "0x40000", "1024", pause=300)
+        assert any("CQE_MIXED" in event["text"] for event in events if event["event"] == "note"), events[:3]
+        done = [event for event in events if event["event"] == "completed"]
+        for event in done:
+            assert event["res"] == 0 and (event["big_cqe"] is not None) == (event["user_data"] % 3 != 0), event
+        data = [event["user_data"] for event in done]
+        assert done and data == sorted(set(data)), next((pair for pair in zip(data, data[1:]) if pair[0] >= pair[1]), data)
+
+    def test_attached_no_mmap(self) -> None:
+        """Memory of the program's own is refused, with the reason."""
+        _, events = self.attached("unique", "1000", "0", "0x4000", pause=300)
+        assert any("IORING_SETUP_NO_MMAP" in event["text"] for event in events if event["event"] == "note"), events[:3]
+
+    def test_resize(self) -> None:
+        """A ring that is resized goes on, seen from both sides."""
+        if subprocess.run([self.raw, "resize", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=20, check=False).returncode == 77:
+            raise Skip("this kernel resizes no ring")
+        _, events = self.trace(self.raw, "resize", "50")
+        assert [event["user_data"] for event in events if event["event"] == "submitted"] == list(range(200))
+        assert sum(event["event"] == "completed" for event in events) == 200
+        with subprocess.Popen([self.raw, "resize", "20000"], stdout=subprocess.PIPE, text=True) as program:
+            assert program.stdout.readline() == "ready\n"
+            done = subprocess.run([self.uring, "trace", "--format", "ndjson", "-p", str(program.pid)],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            assert program.wait(20) == 3
+        if "may not be looked at" in done.stderr:
+            raise Skip(done.stderr.strip())
+        for event in map(json.loads, done.stdout.splitlines()):
+            if event["event"] == "submitted":
+                assert event["text"].endswith(f", {1 + event['user_data'] % 64}, {event['user_data']})"), event
+            elif event["event"] == "completed":
+                assert event["res"] == 1 + event["user_data"] % 64, event
+
+    def test_rings(self) -> None:
+        """500 rings in one process, started and attached."""
+        _, events = self.trace(self.raw, "rings", "500")
+        assert sum(event["event"] == "ring" for event in events) == 500
+        done = [event["ring"] for event in events if event["event"] == "completed"]
+        assert len(done) == len(set(done)) == 500
+        _, events = self.attached_rings()
+        rings = {event["ring"] for event in events if event["event"] == "ring"}
+        assert len(rings) == 500, len(rings)
+
+    def attached_rings(self) -> tuple:
+        with subprocess.Popen([self.raw, "rings", "500", "4000"], stdout=subprocess.PIPE, text=True) as program:
+            try:
+                assert program.stdout.readline() == "ready\n"
+                done = subprocess.run([self.uring, "trace", "--format", "ndjson", "--duration", "1", "-p", str(program.pid)],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            finally:
+                program.kill()
+        if "may not be looked at" in done.stderr:
+            raise Skip(done.stderr.strip())
+        assert done.returncode == 0, done.stderr
+        return done.stdout, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_attach_detach(self) -> None:
+        """Attached and left again in a loop: the program's results stay right. ATTACH_SECONDS makes it longer."""
+        seconds = float(os.environ.get("ATTACH_SECONDS", "3"))
+        end, times = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            with subprocess.Popen([self.raw, "unique", "300000", "0", "0"], stdout=subprocess.PIPE, text=True) as program:
+                try:
+                    assert program.stdout.readline() == "ready\n"
+                    while program.poll() is None and time.monotonic() < end + 20:
+                        how = ([], ["-c"], ["-y"])[times % 3]
+                        done = subprocess.run([self.uring, "trace", *how, "--duration", "0.02", "-p", str(program.pid)],
+                                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+                        if "may not be looked at" in done.stderr:
+                            raise Skip(done.stderr.strip())
+                        assert done.returncode == 0 or "no process" in done.stderr, done
+                        times += 1
+                    assert program.wait(30) == 3
+                    # raw checks each result itself, and would end with another status.
+                    assert program.stdout.read().split()[0] == "300000"
+                finally:
+                    program.kill()
+        assert times > 2, times
 
     def test_unprivileged(self) -> None:
         """A user without rights traces a program of its own, and is refused others'."""

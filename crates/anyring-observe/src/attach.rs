@@ -45,7 +45,7 @@ pub fn map(pid: i32, pidfd: &OwnedFd, fd: i32) -> Result<(Mapped, Layout, Vec<St
     })?;
     let page = |bytes| {
         Mapping::new(&ring, abi::IORING_OFF_SQ_RING, bytes).map_err(|error| match error.raw_os_error() {
-            Some(libc::EINVAL) => "the ring's memory is the program's own (IORING_SETUP_NO_MMAP): it can be followed only in a program that `uring trace` starts".to_string(),
+            Some(libc::EINVAL | libc::ENOMEM) => "the ring's memory is the program's own (IORING_SETUP_NO_MMAP): it can be followed only in a program that `uring trace` starts".to_string(),
             _ => format!("mmap of the ring: {error}"),
         })
     };
@@ -78,6 +78,14 @@ pub fn map(pid: i32, pidfd: &OwnedFd, fd: i32) -> Result<(Mapped, Layout, Vec<St
         notes.retain(|note| !note.contains("CQEs"));
     } else if queues.usable() < largest.ring_bytes() {
         notes.retain(|note| !note.contains("CQEs"));
+    }
+    for (size, name) in [
+        (abi::IORING_SETUP_SQE128, "SQEs"),
+        (abi::IORING_SETUP_CQE32, "CQEs"),
+    ] {
+        if notes.iter().any(|note| note.contains(name)) {
+            layout.undecided |= size;
+        }
     }
     let mapped = Mapped { queues, entries };
     layout.array = array(&mapped, &layout);
@@ -199,6 +207,7 @@ impl Watched {
                     let mut queues = Queues::new(layout);
                     if let Some(words) = queues.words(&memory, &mut Vec::new()) {
                         queues.begin(&words);
+                        queues.remember(&words, &memory);
                     }
                     self.rings.push(One {
                         number,
@@ -227,6 +236,7 @@ impl Watched {
         for one in &mut self.rings {
             if let Some(words) = one.queues.words(&one.memory, &mut found) {
                 one.queues.published(&words, &one.memory, &mut found);
+                one.queues.remember(&words, &one.memory);
                 one.queues.taken(&words, &mut found);
                 one.queues.completed(&words, &one.memory, &mut found);
             }

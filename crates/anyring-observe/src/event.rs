@@ -81,6 +81,9 @@ pub enum Happening {
         submissions: u64,
         /// Completions.
         completions: u64,
+        /// Those of the submissions that were taken before they were read: their slots
+        /// may hold other entries by now.
+        taken: u64,
     },
     /// Something about the observation, in words.
     Note(String),

@@ -24,6 +24,11 @@ pub struct Layout {
     pub cqes: u32,
     /// Offset of the index array, if there is one.
     pub array: Option<u32>,
+    /// Whether the flags are what setup was given, or inferred.
+    pub exact: bool,
+    /// Those of `IORING_SETUP_SQE128` and `IORING_SETUP_CQE32` that are not decided yet;
+    /// what is in the ring will show it.
+    pub undecided: u32,
 }
 
 impl Layout {
@@ -45,6 +50,8 @@ impl Layout {
             cq: [p.cq_off.head, p.cq_off.tail, p.cq_off.overflow],
             cqes: p.cq_off.cqes,
             array: (p.flags & abi::IORING_SETUP_NO_SQARRAY == 0).then_some(p.sq_off.array),
+            exact: true,
+            undecided: 0,
         };
         layout.check()
     }
@@ -76,13 +83,15 @@ impl Layout {
         match big(&mut info.pending.iter().copied()) {
             Some(true) => flags |= abi::IORING_SETUP_SQE128,
             Some(false) => {}
-            None => notes.push("64-byte SQEs assumed: fdinfo shows no pending entry".to_string()),
+            None => {
+                notes.push("64-byte SQEs assumed until the entries show their size".to_string())
+            }
         }
         match big(&mut info.unread.iter().map(|cqe| cqe.big)) {
             Some(true) => flags |= abi::IORING_SETUP_CQE32,
             Some(false) => {}
             None => {
-                notes.push("16-byte CQEs assumed: fdinfo shows no unread completion".to_string())
+                notes.push("16-byte CQEs assumed until the completions show their size".to_string())
             }
         }
         if info.sq_thread.is_some_and(|thread| thread > 0) {
@@ -96,6 +105,8 @@ impl Layout {
             cq: [8, 12, 44],
             cqes: 64,
             array: None,
+            exact: false,
+            undecided: 0,
         };
         Ok((layout.check()?, notes))
     }
@@ -157,7 +168,9 @@ impl Layout {
     /// Where the index array of a ring begins that has one.
     #[must_use]
     pub fn array_place(&self) -> usize {
-        (self.cqes as usize + self.cq_entries as usize * self.cqe_size()).next_multiple_of(64)
+        // With 32-byte completions the kernel doubles what comes before, too.
+        let times = self.cqe_size() / 16;
+        ((self.cqes as usize + self.cq_entries as usize * 16) * times).next_multiple_of(64)
     }
 
     /// Bytes of the queues.

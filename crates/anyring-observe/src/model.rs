@@ -180,7 +180,12 @@ impl Model {
             Happening::Lost {
                 submissions,
                 completions,
+                ..
             } => {
+                if *submissions > 0 {
+                    // What the next one is linked behind was not seen.
+                    ring.link = None;
+                }
                 ring.lost_submissions += submissions;
                 ring.lost_completions += completions;
             }

@@ -587,6 +587,9 @@ impl Started {
         let mut found = Vec::new();
         if let Some(words) = ring.queues.words(&memory, &mut found) {
             ring.queues.published(&words, &memory, &mut found);
+            if ring.queues.layout.flags & abi::IORING_SETUP_SQPOLL != 0 {
+                ring.queues.remember(&words, &memory);
+            }
             ring.queues.taken(&words, &mut found);
             ring.queues.completed(&words, &memory, &mut found);
         }

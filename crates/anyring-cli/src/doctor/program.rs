@@ -53,6 +53,7 @@ impl Seen {
             Happening::Lost {
                 submissions,
                 completions,
+                ..
             } => self.lost += submissions + completions,
             Happening::RingGone => {
                 let open = self

@@ -55,8 +55,10 @@ fn object(seen: &Seen<'_>) -> Value {
         Happening::Lost {
             submissions,
             completions,
+            taken,
         } => json!({
-            "event": "lost", "submissions": submissions, "completions": completions }),
+            "event": "lost", "submissions": submissions, "completions": completions,
+            "taken": taken }),
         Happening::Note(note) => json!({ "event": "note", "text": note }),
         Happening::Ended(status) => json!({ "event": "ended", "status": status }),
     };

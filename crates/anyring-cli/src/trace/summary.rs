@@ -23,7 +23,7 @@ pub(super) struct Counts {
     pub(super) batches: Histogram<u64>,
     pub(super) calls: u64,
     pub(super) call_errors: u64,
-    pub(super) lost: [u64; 2],
+    pub(super) lost: [u64; 3],
     pub(super) overflow: u64,
     pub(super) rings: u64,
     pub(super) unknown: u64,
@@ -42,7 +42,7 @@ impl Counts {
             batches: histogram(),
             calls: 0,
             call_errors: 0,
-            lost: [0; 2],
+            lost: [0; 3],
             overflow: 0,
             rings: 0,
             unknown: 0,
@@ -64,7 +64,9 @@ impl Counts {
             Happening::Lost {
                 submissions,
                 completions,
+                taken,
             } => {
+                self.lost[2] += taken;
                 self.lost[0] += submissions;
                 self.lost[1] += completions;
             }
@@ -151,8 +153,8 @@ impl Counts {
         }
         writeln!(
             to,
-            "not seen: {} submissions, {} completions",
-            self.lost[0], self.lost[1]
+            "not seen: {} submissions ({} were taken before they were read), {} completions",
+            self.lost[0], self.lost[2], self.lost[1]
         )
     }
 }

@@ -143,7 +143,15 @@ impl<W: Write> Printer for Text<W> {
             Happening::Lost {
                 submissions,
                 completions,
+                taken: 0,
             } => format!("not seen: {submissions} submissions, {completions} completions"),
+            Happening::Lost {
+                submissions,
+                completions,
+                taken,
+            } => format!(
+                "not seen: {submissions} submissions ({taken} were taken before they were read), {completions} completions"
+            ),
             Happening::Note(note) => format!("note: {note}"),
             Happening::Ended(status) if status & 0x7f == 0 => {
                 format!("+++ {} exited with {} +++", event.pid, (status >> 8) & 0xff)
