@@ -302,6 +302,15 @@ soak-engine: all ## random operations on the engine for two minutes (SOAK_SECOND
 	ANYRING_ENGINE=userspace SOAK_SECONDS=$(SOAK_SECONDS) $(TARGET)/engine-tests/soak
 	ANYRING_ENGINE=kernel SOAK_SECONDS=$$(($(SOAK_SECONDS) / 10)) $(TARGET)/engine-tests/soak || [ $$? = 77 ]
 
+# How long random programs run, in seconds, and how many of them may differ until the search ends.
+RANDOM_SECONDS ?= 600
+RANDOM_FAILURES ?= 5
+
+.PHONY: random-programs
+random-programs: all ## random programs with signals, threads, forks beside them for RANDOM_SECONDS, on kernel and engine
+	$(PYTHON) tests/random/run.py --include $(INCLUDE) --libdir $(LIBDIR) --build-dir $(TARGET)/random \
+		--seconds $(RANDOM_SECONDS) --failures $(RANDOM_FAILURES)
+
 .PHONY: test-engine-tsan
 test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain has it
 	@runtime=$$(find "$$(rustc --print sysroot)" -name '*rustc*tsan.a' | head -1); \

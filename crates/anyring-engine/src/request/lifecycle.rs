@@ -236,6 +236,8 @@ impl State {
     ) {
         if let Some(mut watch) = request.watch.take() {
             if request.selected.is_some() {
+                // Its length goes with the buffer.
+                request.failed |= ops::link::fell_short(&request, res);
                 // While the file can still be asked.
                 flags |= self.settle_buffer(&mut request, res);
             }

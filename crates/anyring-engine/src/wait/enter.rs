@@ -455,7 +455,7 @@ fn wait(
     let me = ring.waiter();
     let (mut target, mut clock) = (0, libc::CLOCK_MONOTONIC);
     let mut already = false;
-    let mut signals = false;
+    let (mut signals, mut nothing) = (false, false);
     ring.with(true, |state| -> Result<(), c_int> {
         target = state.target(min_complete);
         // A timeout that was over before is not one that ends this wait.
@@ -468,6 +468,7 @@ fn wait(
             return Ok(());
         }
         signals = state.signal_watches != 0;
+        nothing = state.cq_ready() == 0;
         state.waiters.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
         state.waiters.push(Waiter {
             id: me,
@@ -488,7 +489,7 @@ fn wait(
         start
     };
     let deadline = limits.timeout.map(|span| after(origin, nanos(span)));
-    let result = Sleep {
+    let mut sleep = Sleep {
         ring,
         me,
         minimum: (limits.min_wait_usec != 0)
@@ -501,8 +502,10 @@ fn wait(
         clock,
         deadline,
         signals,
-    }
-    .run();
+        nothing,
+    };
+    let result = sleep.run();
+    let was_empty = sleep.nothing;
     let left = ring.with(true, |state| {
         state.waiters.retain(|waiter| waiter.id != me);
         if state.look_soon && state.waiting_events != 0 {
@@ -518,6 +521,8 @@ fn wait(
         state.cq_ready()
     });
     match result {
+        // On the kernel the handler runs after the wait: what it completes is not there yet.
+        Err(e) if e == -libc::EINTR && was_empty => Err(e),
         Err(e) if (e == -libc::EINTR || e == -libc::ETIME) && left != 0 => Ok(()),
         other => other,
     }
@@ -535,10 +540,12 @@ struct Sleep<'a> {
     deadline: Option<u64>,
     /// A signalfd is among what is waited for.
     signals: bool,
+    /// There was no completion when the thread went to sleep.
+    nothing: bool,
 }
 
 impl Sleep<'_> {
-    fn run(mut self) -> Result<(), c_int> {
+    fn run(&mut self) -> Result<(), c_int> {
         loop {
             let until = self.minimum.or(self.deadline);
             let mut left = until.map(|until| until.saturating_sub(sys::now(self.clock)));
@@ -572,6 +579,10 @@ impl Sleep<'_> {
                 }
                 (state.gone || state.may_go(self.me), nothing)
             });
+            if count == Err(-libc::EINTR) && self.nothing {
+                return Err(-libc::EINTR);
+            }
+            self.nothing = nothing;
             if done {
                 return Ok(());
             }
