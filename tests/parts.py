@@ -194,7 +194,7 @@ def engine(settings: Settings) -> List[Step]:
         programs(settings, "shared", "--engine", "userspace", "--ledger",
                  str(PROJECT / "tests/conformance/without-v2-ledger.txt"), before=[others, "--v2"]),
         python("tests/engine/choice.py", *settings.where),
-        python("tests/random/run.py", *settings.where, "--build-dir", settings.target / "random"),
+        python("tests/random/run.py", *settings.where, "--build-dir", settings.target / "random", "--ends"),
         python(*examples, before=settings.denied("EPERM"), **auto),
         python(*examples, **userspace),
         python(*binaries, before=settings.denied("EPERM"), **auto),

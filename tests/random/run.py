@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Random programs with signals, threads, forks and others beside them, on kernel and engine.
 
-    run.py --include DIR --libdir DIR --build-dir DIR [--seconds N] [--first SEED] [--seed SEED] [--failures N]
+    run.py --include DIR --libdir DIR --build-dir DIR [--seconds N] [--first SEED] [--seed SEED] [--failures N] [--ends]
 
 program.c makes a program from a seed and says what it sees. It runs on the kernel and on
 the engine, each in a process and a folder of its own. Where they differ, the kernel runs it
 several times more, with more and more patience: each line that the engine says must be one that the kernel
 itself says under that key. What still differs fails; the seed, and the program that is
 left when all parts are removed that do not matter, are printed.
+With `--ends` it fails only where a program crashes or does not end on the engine, each time
+that it is run; other differences are printed. The kernel goes on with a request as soon as the
+thread that submitted it returns from any system call, the engine when it looks, so that
+programs whose results hang on that moment differ without a fault.
 `--seed` runs one program; `--print-runs` shows what both said.
 """
 
@@ -162,6 +166,15 @@ def difference(program, seed, kept=None, patience=PATIENCE):
     return key, (sorted(kernel.by_key.get(key, {"nothing"})), "\n".join(engine.get(key, ())))
 
 
+def does_not_end(program, seed):
+    """Whether a program never comes to its end on the engine, and does on the kernel."""
+    ended = "exit"
+    for quiet in PATIENCE[:3]:
+        if run(program, "userspace", seed, None, quiet)[0].get(ended) is None:
+            return False
+    return run(program, "kernel", seed, None, PATIENCE[0])[0].get(ended) is None
+
+
 def parts_of(program, seed):
     """The numbers of the parts of a program, by turn."""
     text = subprocess.run([str(program), str(seed), "--print"], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -228,6 +241,7 @@ def main():
     parser.add_argument("--first", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--failures", type=int, default=1)
+    parser.add_argument("--ends", action="store_true", help="fail only if a program crashes or does not end")
     parser.add_argument("--shrink", type=float, default=60, help="seconds for making a program smaller")
     parser.add_argument("--print-runs", action="store_true")
     options = parser.parse_args()
@@ -263,7 +277,7 @@ def main():
     first = options.first if options.first is not None else random.SystemRandom().randrange(1 << 40)
     print(f"random programs from seed {first} on, for {options.seconds:.0f} s (--first {first})", flush=True)
     end, seeds = time.monotonic() + options.seconds, iter(range(first, first + (1 << 30)))
-    done = skipped = broken = failed = 0
+    done = skipped = broken = failed = differs = 0
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         running = {}
         while running or (time.monotonic() < end and failed < options.failures):
@@ -282,10 +296,14 @@ def main():
                 done += 1
                 if found and found[0] == "skip":
                     skipped += 1
+                elif found and options.ends and not does_not_end(program, seed):
+                    differs += 1
+                    print(f"seed {seed} ended, and said something else in turn {found[0]}", flush=True)
                 elif found:
                     failed += 1
                     print(report(program, seed, found, options.shrink), flush=True)
-    print(f"{done} programs, {skipped} not for this kernel, {broken} could not run, {failed} differ")
+    print(f"{done} programs, {skipped} not for this kernel, {broken} could not run, "
+          f"{failed} {'do not end' if options.ends else 'differ'}" + (f", {differs} said something else" if differs else ""))
     return 1 if failed or broken > done / 10 + 2 else 0
 
 
