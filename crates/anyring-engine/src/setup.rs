@@ -12,7 +12,7 @@ use crate::pool;
 use crate::ring::mappable::Mappable;
 use crate::ring::memory::Memory;
 use crate::ring::state::State;
-use crate::ring::{KICK, Ring, ring_registry};
+use crate::ring::{KICK, Ring, ring_registry, ring_wakes};
 use crate::wait::{driver, sqpoll, sqpoll_idle};
 
 /// Setup flags that the engine serves.
@@ -250,5 +250,6 @@ unsafe fn begin_child() {
         pool::begin_child();
         driver::begin_child();
         ring_registry::begin_child();
+        ring_wakes::begin_child();
     }
 }

@@ -30,7 +30,7 @@ pub(crate) mod msg_ring;
 pub(crate) mod net;
 mod nop;
 pub(crate) mod opdef;
-mod poll;
+pub(crate) mod poll;
 mod provide;
 pub(crate) mod rw;
 mod socket;

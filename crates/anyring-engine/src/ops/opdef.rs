@@ -116,8 +116,8 @@ pub(crate) struct OpDef {
     pub(super) message: bool,
     /// A notification follows its completion.
     pub(super) zero_copy: bool,
-    /// It may wait for a signalfd.
-    pub(crate) reads_signals: bool,
+    /// It may wait for what is no file, pipe or socket, and what it is matters then.
+    pub(crate) kind_matters: bool,
     /// When it is a multishot request that waits for a file and is no poll.
     pub(super) multishot: Multishot,
     /// What a cancellation answers.
@@ -204,7 +204,7 @@ const NONE: OpDef = OpDef {
     receives: false,
     message: false,
     zero_copy: false,
-    reads_signals: false,
+    kind_matters: false,
     multishot: Multishot::Never,
     cancel: Cancel::Waiting,
     at_once: None,
@@ -225,7 +225,7 @@ const READ: OpDef = OpDef {
     ioprio: true,
     iopoll: true,
     rw: true,
-    reads_signals: true,
+    kind_matters: true,
     check: Some(rw::check),
     issue: Some(rw::issue),
     offload: Some(rw::offload),
@@ -237,7 +237,7 @@ const READ: OpDef = OpDef {
 const WRITE: OpDef = OpDef {
     poll: OUT,
     writes: true,
-    reads_signals: false,
+    kind_matters: false,
     ..READ
 };
 
@@ -379,7 +379,7 @@ const ROWS: &[(u32, OpDef)] = &[
         OpDef {
             unused: BUF | OFF | ADDR,
             needs_file: true,
-            reads_signals: true,
+            kind_matters: true,
             check: Some(poll::check),
             issue: Some(poll::add),
             offload: Some(poll::always_ready),
@@ -759,7 +759,7 @@ const ROWS: &[(u32, OpDef)] = &[
             poll: IN,
             needs_file: true,
             buffer_select: true,
-            reads_signals: true,
+            kind_matters: true,
             multishot: Multishot::Always,
             check: Some(rw::check_multishot),
             issue: Some(rw::multishot),
@@ -842,6 +842,7 @@ const ROWS: &[(u32, OpDef)] = &[
             unused: OFF | FLAGS | BUF | INDEX,
             poll: IN,
             needs_file: true,
+            kind_matters: true,
             issue: Some(poll::epoll_wait),
             ..NONE
         },

@@ -88,7 +88,7 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
 
 /// What a ring of ours polls, by its queues; its descriptor shows completions later,
 /// and its room never.
-fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
+pub(crate) fn ring_events(state: &mut State, fd: c_int) -> Option<u32> {
     let ring_registry::Found::Ring(ring) = ring_registry::find(fd) else {
         return None;
     };
@@ -129,9 +129,7 @@ fn wakes_itself(state: &mut State, request: &Request) -> bool {
     if !sys::is_anonymous(fd) {
         return false;
     }
-    let signalled = core::mem::take(&mut state.notified);
-    let notifies = |notify: &crate::ring::state::Notify| sys::is_same_file(notify.fd.get(), fd);
-    signalled && state.notify.as_ref().is_some_and(notifies) || ring_registry::holds_ring(fd)
+    state.has_notified(fd) || ring_registry::any_has_notified(fd) || ring_registry::holds_ring(fd)
 }
 
 /// A file that is always ready.

@@ -70,6 +70,15 @@ impl<T> Cells<T> {
         self.all().find_map(|cell| cell.get(key))
     }
 
+    /// Calls a function with each value that is there.
+    pub(crate) fn each(&self, mut call: impl FnMut(Arc<T>)) {
+        for cell in self.all() {
+            if let Some(value) = cell.get(cell.key.load(Ordering::Relaxed)) {
+                call(value);
+            }
+        }
+    }
+
     /// Makes a value found; -ENOMEM. The caller is the only writer.
     pub(crate) fn publish(&self, key: u32, value: Arc<T>) -> Result<(), c_int> {
         let free = |cell: &&Cell<T>| cell.key.load(Ordering::Relaxed) == FREE;

@@ -12,9 +12,10 @@ use crate::ops;
 use crate::os::sys;
 use crate::request::Request;
 use crate::ring::cq::{Completion, News};
+use crate::ring::ring_wakes;
 use crate::ring::shared;
 use crate::ring::shared::Shared;
-use crate::ring::state::{State, Waiter};
+use crate::ring::state::{Notify, State, Waiter};
 
 impl State {
     /// CQEs that the program has not taken yet.
@@ -122,6 +123,7 @@ impl State {
         if !self.cq.news.posted || self.gone {
             return;
         }
+        ring_wakes::note_posted();
         let News {
             from_outside,
             was_empty,
@@ -183,6 +185,14 @@ impl State {
             sys::eventfd_add(notify.fd.get());
             self.notified = true;
         }
+    }
+
+    /// Whether this is the registered eventfd, and was signalled since a poll last asked.
+    pub(crate) fn has_notified(&mut self, fd: c_int) -> bool {
+        let notifies = |notify: &Notify| sys::is_same_file(notify.fd.get(), fd);
+        let notified = self.notified && self.notify.as_ref().is_some_and(notifies);
+        self.notified &= !notified;
+        notified
     }
 
     /// Whether a waiter other than this one could go.

@@ -111,6 +111,10 @@ pub(crate) struct Watch {
     pub(crate) kept: bool,
     /// Of a signalfd, which has something for the threads that it is for only.
     pub(crate) signals: bool,
+    /// Of a ring's descriptor or what may be made ready by a ring's completions.
+    pub(crate) by_rings: bool,
+    /// It has no entry in the epoll, which would be part of itself: each enter asks it.
+    pub(crate) asked: bool,
 }
 
 /// A timer's state.

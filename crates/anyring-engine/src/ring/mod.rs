@@ -16,6 +16,7 @@ pub(crate) mod poll_notes;
 pub(crate) mod resources;
 pub(crate) mod restrictions;
 pub(crate) mod ring_registry;
+pub(crate) mod ring_wakes;
 pub(crate) mod shared;
 pub(crate) mod shuffle;
 pub(crate) mod sq;
@@ -27,7 +28,7 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::ops::futex;
-use crate::os::lock::Mutex;
+use crate::os::lock::{Guard, Mutex};
 use crate::os::sync::{self, Futex, NoSignals};
 use crate::os::sys::{self, Fd};
 use crate::ring::memory::Memory;
@@ -46,6 +47,9 @@ pub(crate) const CLOCKS: [c_int; 3] = [
     libc::CLOCK_BOOTTIME,
     libc::CLOCK_REALTIME,
 ];
+
+/// How often another ring's lock is tried.
+const LOOKS: u32 = 200;
 
 /// A ring.
 #[derive(Debug)]
@@ -114,7 +118,30 @@ impl Ring {
         me: u64,
         work: impl FnOnce(&mut State) -> R,
     ) -> R {
-        let mut state = self.state.lock();
+        self.work_with(self.state.lock(), inside, me, work)
+    }
+
+    /// [`Ring::with`] from the call of another ring, unless its lock stays taken: the
+    /// thread that has it may be the one that this one, in a signal handler, interrupted.
+    /// The caller has blocked signals.
+    pub(crate) fn try_with<R>(self: &Arc<Self>, work: impl FnOnce(&mut State) -> R) -> Option<R> {
+        let state = (0..LOOKS).find_map(|_| {
+            self.state.try_lock().or_else(|| {
+                let _ = sys::plain(libc::SYS_sched_yield, &[]);
+                None
+            })
+        })?;
+        Some(self.work_with(state, false, 0, work))
+    }
+
+    #[inline]
+    fn work_with<'a, R>(
+        self: &'a Arc<Self>,
+        mut state: Guard<'a, State>,
+        inside: bool,
+        me: u64,
+        work: impl FnOnce(&mut State) -> R,
+    ) -> R {
         state.inside = inside;
         state.by_worker = false;
         let result = work(&mut state);

@@ -7,11 +7,14 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::os::cells::Cells;
 use crate::os::lock::Mutex;
+use crate::os::sys::{self, Anonymous};
 use crate::ring::Ring;
 
 /// Registered indices of the engine start here: those of the kernel are below
 /// 16, so that both kinds can be told apart.
 pub(crate) const INDEX_BASE: c_int = 0x4000_0000;
+/// How deep epolls can be in one another, as in the kernel.
+const EPOLL_LEVELS: u32 = 5;
 /// Registered rings at a time, as many as the kernel has for a thread.
 pub(crate) const INDICES: usize = 16;
 
@@ -235,16 +238,30 @@ pub(crate) fn by_any(fd: c_int) -> Option<Arc<Ring>> {
         .cloned()
 }
 
-/// Whether a descriptor is a ring, or an epoll that watches one.
+/// Whether a descriptor is an eventfd that a ring has signalled since a poll last asked.
+/// A ring that is being worked on is left out: it may be the caller's own.
+pub(crate) fn any_has_notified(fd: c_int) -> bool {
+    let table = TABLE.lock_without_signals();
+    let has = |entry: &Entry| entry.ring.try_peek(|state| state.has_notified(fd));
+    table.rings.iter().any(|entry| has(entry) == Some(true))
+}
+
+/// Whether a descriptor is a ring, or an epoll that watches one, or such an epoll.
 pub(crate) fn holds_ring(fd: c_int) -> bool {
     let table = TABLE.lock_without_signals();
-    table.rings.iter().any(|entry| entry.ring.is_at(fd))
-        || crate::os::sys::watched_by(fd, |watched| {
-            table
-                .rings
-                .binary_search_by_key(&watched, |entry| entry.fd)
-                .is_ok()
+    table.rings.iter().any(|entry| entry.ring.is_at(fd)) || table.is_above_ring(fd, EPOLL_LEVELS)
+}
+
+impl Table {
+    fn is_above_ring(&self, epoll: c_int, levels: u32) -> bool {
+        sys::watched_by(epoll, |watched| {
+            let found = self.rings.binary_search_by_key(&watched, |entry| entry.fd);
+            found.is_ok()
+                || levels > 1
+                    && sys::anonymous(watched) == Some(Anonymous::Epoll)
+                    && self.is_above_ring(watched, levels - 1)
         })
+    }
 }
 
 /// Rings whose descriptor was closed without the engine: they are removed

@@ -90,6 +90,10 @@ pub(crate) struct State {
     pub(crate) waiting_events: u32,
     /// Of these, those that wait for a signalfd.
     pub(crate) signal_watches: u32,
+    /// Those that rings' completions may make ready.
+    pub(crate) ring_watches: u32,
+    /// And those that the epoll cannot report.
+    pub(crate) asked_watches: u32,
     /// The chain being put together: its first and last slot.
     pub(crate) chain: Option<(u32, u32)>,
     pub(crate) chain_failed: bool,
@@ -202,6 +206,8 @@ impl State {
             order: 0,
             waiting_events: 0,
             signal_watches: 0,
+            ring_watches: 0,
+            asked_watches: 0,
             chain: None,
             chain_failed: false,
             skips: false,

@@ -11,9 +11,10 @@ use crate::os::sync::NoSignals;
 use crate::os::sys::{self, EVENTS};
 use crate::os::user_memory;
 use crate::request::Request;
-use crate::ring::Ring;
 use crate::ring::state::{State, Waiter};
 use crate::ring::timers::{after, nanos};
+use crate::ring::{Ring, ring_wakes};
+use crate::wait::events::wake_rings;
 
 /// Flags of enter that the engine serves.
 pub(crate) const ENTER_FLAGS: u32 = abi::IORING_ENTER_GETEVENTS
@@ -27,8 +28,8 @@ pub(crate) const ENTER_FLAGS: u32 = abi::IORING_ENTER_GETEVENTS
 
 const ALL_SQE_FLAGS: u32 = (1 << 7) - 1;
 
-/// The longest sleep between two looks at a signalfd.
-const SIGNALS_NANOS: u64 = 20_000_000;
+/// The longest sleep between two looks at files that the epoll may not report.
+const LOOK_NANOS: u64 = 20_000_000;
 
 /// What a wait is limited by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +88,7 @@ pub(crate) fn enter(
             && !state.reached(state.target(min_complete));
         let looks = !leaves && (looks || waits || min_complete == 0 || state.first_look);
         if !leaves {
-            state.look_at_signals();
+            state.ask_unreported();
         }
         if state.waiting_events != 0 && looks && !sleeps {
             state.poll_events(ring.kick.get());
@@ -116,10 +117,16 @@ pub(crate) fn enter(
         Err(error) => return error,
     };
     if !waits || (submitted as u32) < to_submit {
+        if ring_wakes::any() {
+            wake_rings(ring, waits);
+        }
         return submitted;
     }
     let waited = limits(ring, flags, arg, size)
         .and_then(|limits| wait(ring, min_complete, flags, limits, no_signals));
+    if ring_wakes::any() {
+        wake_rings(ring, true);
+    }
     match waited {
         _ if submitted > 0 => submitted,
         Ok(()) => 0,
@@ -455,19 +462,19 @@ fn wait(
     let me = ring.waiter();
     let (mut target, mut clock) = (0, libc::CLOCK_MONOTONIC);
     let mut already = false;
-    let (mut signals, mut nothing) = (false, false);
+    let (mut unreported, mut nothing) = (false, false);
     ring.with(true, |state| -> Result<(), c_int> {
         target = state.target(min_complete);
         // A timeout that was over before is not one that ends this wait.
         crate::ops::timeout::expire_due(state);
         clock = state.clock;
         publish_cqes(state, ring);
-        state.look_at_signals();
+        state.ask_unreported();
         already = state.reached(target);
         if already {
             return Ok(());
         }
-        signals = state.signal_watches != 0;
+        unreported = state.has_unreported();
         nothing = state.cq_ready() == 0;
         state.waiters.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
         state.waiters.push(Waiter {
@@ -501,7 +508,8 @@ fn wait(
         },
         clock,
         deadline,
-        signals,
+        unreported,
+        posted: true,
         nothing,
     };
     let result = sleep.run();
@@ -538,8 +546,10 @@ struct Sleep<'a> {
     mask: (usize, usize),
     clock: c_int,
     deadline: Option<u64>,
-    /// A signalfd is among what is waited for.
-    signals: bool,
+    /// The epoll may not report all that is waited for.
+    unreported: bool,
+    /// Something was posted since the last look.
+    posted: bool,
     /// There was no completion when the thread went to sleep.
     nothing: bool,
 }
@@ -549,9 +559,11 @@ impl Sleep<'_> {
         loop {
             let until = self.minimum.or(self.deadline);
             let mut left = until.map(|until| until.saturating_sub(sys::now(self.clock)));
-            if self.signals {
-                // Another thread's look may hide a signal of this one's.
-                left = Some(left.map_or(SIGNALS_NANOS, |left| left.min(SIGNALS_NANOS)));
+            if self.unreported {
+                // Another thread's look may hide a signal of this one's. What this ring
+                // posted just now may be what a poll of it waits for.
+                let most = if self.posted { 0 } else { LOOK_NANOS };
+                left = Some(left.map_or(most, |left| left.min(most)));
             }
             let timeout = left.map(sys::timespec);
             let mut events = [sys::NO_EVENT; EVENTS];
@@ -562,13 +574,15 @@ impl Sleep<'_> {
                 self.minimum = None;
             }
             let (done, nothing) = self.ring.with_as(true, self.me, |state| {
+                let before = state.cq.tail();
                 if let Ok(count) = count {
                     state.handle(&mut events[..count], self.ring.kick.get());
                     state.advance();
                 }
-                state.look_at_signals();
-                self.signals = state.signal_watches != 0;
+                state.ask_unreported();
+                self.unreported = state.has_unreported();
                 state.flush();
+                self.posted = state.cq.tail() != before;
                 let nothing = state.cq_ready() == 0;
                 if minimum_over {
                     // Whatever came is enough then, or the next that comes.

@@ -15,10 +15,11 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 
 use crate::ops;
-use crate::os::sys::{self, MIN_PRIVATE_FD, Sys};
+use crate::os::sys::{self, Anonymous, MIN_PRIVATE_FD, Sys};
 use crate::os::user_memory;
 use crate::request::{File, Id, Request, Stage, Watch};
 use crate::ring::poll_notes::LIMIT;
+use crate::ring::ring_wakes;
 use crate::ring::state::State;
 
 /// Whether a request's entry may stay in the epoll: a receive that waits once, after
@@ -46,8 +47,10 @@ impl State {
             if watch.events != wanted || !watch.armed {
                 watch.events = wanted;
                 watch.armed = true;
-                let _ =
-                    sys::epoll_ctl(epoll, libc::EPOLL_CTL_MOD, watch.number, wanted, id.token());
+                if !watch.asked {
+                    let op = libc::EPOLL_CTL_MOD;
+                    let _ = sys::epoll_ctl(epoll, op, watch.number, wanted, id.token());
+                }
             }
             return;
         }
@@ -62,16 +65,24 @@ impl State {
             File::Borrowed(fd) => (*fd, false),
             File::Held(fd) => (fd.get(), true),
         };
+        let looks_what = request.def.kind_matters;
         let made = if held && once && !self.notes.get(fd).busy {
             self.watch_itself(fd, wanted, id)
         } else {
             self.watch_duplicate(fd, once && !held, wanted, id)
         };
+        let made = made.map(|mut watch| {
+            if looks_what {
+                let kind = sys::anonymous(watch.number);
+                watch.signals = kind == Some(Anonymous::Signalfd);
+                watch.by_rings = matches!(kind, Some(Anonymous::Eventfd | Anonymous::Epoll))
+                    && self.waits_for_rings();
+            }
+            watch
+        });
         match (made, self.get_mut(id)) {
-            (Ok(mut watch), Some(request)) => {
-                watch.signals = request.def.reads_signals
-                    && sys::record_size(watch.number) == Some(size_of::<libc::signalfd_siginfo>());
-                let signals = watch.signals;
+            (Ok(watch), Some(request)) => {
+                let (signals, asked) = (watch.signals, watch.asked);
                 // The watch's descriptor serves for the file as well.
                 let file = if second {
                     &mut request.second
@@ -85,6 +96,7 @@ impl State {
                 let untried = request.guessed;
                 self.waiting_events += 1;
                 self.signal_watches += u32::from(signals);
+                self.asked_watches += u32::from(asked);
                 if untried {
                     self.is_untried(id, fd);
                 }
@@ -117,6 +129,8 @@ impl State {
             armed: true,
             kept,
             signals: false,
+            by_rings: false,
+            asked: false,
         })
     }
 
@@ -135,7 +149,14 @@ impl State {
             let other = self.notes.get(usual);
             kept = !(other.busy && other.original == fd);
         }
-        self.enter_epoll(number, wanted, id)?;
+        let asked = match self.enter_epoll(number, wanted, id) {
+            // The ring's own descriptor, or an epoll that holds it.
+            Err(e) if e == -libc::ELOOP && !keep => true,
+            entered => {
+                entered?;
+                false
+            }
+        };
         // What can be polled is no regular file.
         own.has_no_locks();
         if kept {
@@ -155,6 +176,8 @@ impl State {
             armed: true,
             kept,
             signals: false,
+            by_rings: false,
+            asked,
         })
     }
 
@@ -212,7 +235,7 @@ impl State {
     /// something, since the program has others of the same file.
     pub(crate) fn unwatch(&mut self, watch: &Watch) {
         let stays = watch.kept && !watch.armed;
-        if !stays {
+        if !stays && !watch.asked {
             let _ = sys::epoll_ctl(self.epoll, libc::EPOLL_CTL_DEL, watch.number, 0, 0);
         }
         self.notes.change(watch.number, |note| {
@@ -221,6 +244,29 @@ impl State {
         });
         self.waiting_events -= 1;
         self.signal_watches -= u32::from(watch.signals);
+        self.asked_watches -= u32::from(watch.asked);
+        if watch.by_rings {
+            self.ring_watches -= 1;
+            if self.ring_watches == 0 {
+                if let Some(ring) = self.me.upgrade() {
+                    ring_wakes::remove(&ring);
+                }
+            }
+        }
+    }
+
+    /// One more request waits for what rings' completions may make ready; false without
+    /// memory: the request goes on in a later look then.
+    #[cold]
+    fn waits_for_rings(&mut self) -> bool {
+        if self.ring_watches == 0 {
+            let added = self.me.upgrade().map(ring_wakes::add);
+            if !matches!(added, Some(Ok(()))) {
+                return false;
+            }
+        }
+        self.ring_watches += 1;
+        true
     }
 
     // ---- receives that wait without a first try

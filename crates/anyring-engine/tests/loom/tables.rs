@@ -45,8 +45,14 @@ pub(crate) fn found_or_gone() {
         assert_eq!(found.name, 1);
         assert!(!gone.load(Ordering::SeqCst));
     }
+    cells.each(|found| {
+        assert!(found.name == 2 || !gone.load(Ordering::SeqCst));
+    });
     writer.join().unwrap();
     assert!(cells.find(1).is_none());
+    let mut seen = Vec::new();
+    cells.each(|found| seen.push(found.name));
+    assert_eq!(seen, [2]);
     assert_eq!(cells.find(2).unwrap().name, 2);
     assert!(gone.load(Ordering::SeqCst));
     cells.withdraw(2);

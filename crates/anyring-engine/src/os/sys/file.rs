@@ -49,20 +49,39 @@ pub(crate) fn knows(number: i64, fd: c_int) -> bool {
     plain(number, &[fd as usize, 0, 0, usize::MAX, 0, 0]) != Err(-libc::EINVAL)
 }
 
-/// Bytes of the records that a read takes out of an eventfd, a timerfd or a
-/// signalfd whole; none for other files, or if nothing says what the file is.
-pub(crate) fn record_size(fd: c_int) -> Option<usize> {
-    if kind_of(fd).ok()?.0 != 0 {
+/// Files without a name, as far as the engine treats them differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anonymous {
+    Eventfd,
+    Timerfd,
+    Signalfd,
+    Epoll,
+}
+
+/// Which of them a descriptor is; none for other files, or if nothing says what the
+/// file is.
+pub(crate) fn anonymous(fd: c_int) -> Option<Anonymous> {
+    if !is_anonymous(fd) {
         return None;
     }
     let name = link_of(fd)?;
-    let is = |kind: &[u8]| name.starts_with(kind);
-    if is(b"anon_inode:[eventfd]") || is(b"anon_inode:[timerfd]") {
-        Some(8)
-    } else if is(b"anon_inode:[signalfd]") {
-        Some(size_of::<libc::signalfd_siginfo>())
-    } else {
-        None
+    let kinds: [(&[u8], Anonymous); 4] = [
+        (b"anon_inode:[eventfd]", Anonymous::Eventfd),
+        (b"anon_inode:[timerfd]", Anonymous::Timerfd),
+        (b"anon_inode:[signalfd]", Anonymous::Signalfd),
+        (b"anon_inode:[eventpoll]", Anonymous::Epoll),
+    ];
+    let found = kinds.iter().find(|(start, _)| name.starts_with(start))?;
+    Some(found.1)
+}
+
+/// Bytes of the records that a read takes out of an eventfd, a timerfd or a
+/// signalfd whole; none for other files, or if nothing says what the file is.
+pub(crate) fn record_size(fd: c_int) -> Option<usize> {
+    match anonymous(fd)? {
+        Anonymous::Eventfd | Anonymous::Timerfd => Some(8),
+        Anonymous::Signalfd => Some(size_of::<libc::signalfd_siginfo>()),
+        Anonymous::Epoll => None,
     }
 }
 

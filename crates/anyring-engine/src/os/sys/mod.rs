@@ -26,8 +26,8 @@ pub(crate) use self::fd::{
     is_open, put_over, second, set_status_flags, status_flags,
 };
 pub(crate) use self::file::{
-    file_system_of, identity, is_anonymous, is_named_fifo, is_same_file, is_seekable, kind_of,
-    knows, record_size, socket_option, takes_nowait,
+    Anonymous, anonymous, file_system_of, identity, is_anonymous, is_named_fifo, is_same_file,
+    is_seekable, kind_of, knows, record_size, socket_option, takes_nowait,
 };
 pub(crate) use self::mapping::{free_shared, map, map_shared, memfd, unmap};
 pub(crate) use self::process::{
