@@ -133,13 +133,12 @@ fn status<'py>(py: Python<'py>, held: &Status) -> PyResult<Bound<'py, PyAny>> {
         // Four centuries around the epoch fit 64 bits; the rest is rare.
         match i64::try_from(nanoseconds) {
             Ok(nanoseconds) => make::integer(py, nanoseconds),
-            Err(_) => Ok(nanoseconds.into_pyobject(py)?.into_any()),
+            Err(_) => make::integer(py, t.tv_sec)?
+                .mul(make::integer(py, 1_000_000_000)?)?
+                .add(make::integer(py, t.tv_nsec.into())?),
         }
     };
-    let count = |number: u64| match i64::try_from(number) {
-        Ok(number) => make::integer(py, number),
-        Err(_) => Ok(number.into_pyobject(py)?.into_any()),
-    };
+    let count = |number: u64| make::unsigned(py, number);
     let groups = [
         make::tuple(
             py,
