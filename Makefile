@@ -225,7 +225,7 @@ install-strip: install ## install, without symbols and information for debuggers
 	if [ -x "$(DESTDIR)$(bindir)/uring" ]; then $(STRIP_PROGRAM) "$(DESTDIR)$(bindir)/uring"; fi
 
 # What `uring manuals` writes below the prefix.
-MANUALS := $(foreach page,uring uring-bench uring-doctor uring-top uring-trace,share/man/man1/$(page).1) \
+MANUALS := $(foreach page,uring uring-bench uring-chaos uring-doctor uring-top uring-trace,share/man/man1/$(page).1) \
 	share/bash-completion/completions/uring share/zsh/site-functions/_uring \
 	share/fish/vendor_completions.d/uring.fish
 
@@ -275,7 +275,7 @@ test: ## run all tests; some with PARTS="lint rust", those that a change touches
 	@$(RUN_TESTS) $(PARTS) $(CHANGED:%=--changed=%)
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-observe test-engine-rust test-bench test-python test-asyncio test-python-engine
+	test-binaries test-observe test-chaos test-engine-rust test-bench test-python test-asyncio test-python-engine
 
 .PHONY: $(TESTS)
 $(TESTS):
@@ -310,6 +310,14 @@ RANDOM_FAILURES ?= 5
 random-programs: all ## random programs with signals, threads, forks beside them for RANDOM_SECONDS, on kernel and engine
 	$(PYTHON) tests/random/run.py --include $(INCLUDE) --libdir $(LIBDIR) --build-dir $(TARGET)/random \
 		--seconds $(RANDOM_SECONDS) --failures $(RANDOM_FAILURES)
+
+# How many seeds make chaos tries.
+CHAOS_SEEDS ?= 100
+
+.PHONY: chaos
+chaos: all uring ## right programs and the C examples under uring chaos with CHAOS_SEEDS seeds
+	$(PYTHON) tests/chaos/run.py --include $(INCLUDE) --libdir $(LIBDIR) --build-dir $(TARGET)/chaos \
+		--uring $(URING) --seeds $(CHAOS_SEEDS)
 
 .PHONY: test-engine-tsan
 test-engine-tsan: ## the engine under the thread sanitizer, if this toolchain has it

@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 		if (!active)
 			break;
 		ret = io_uring_submit_and_wait(&ring, 1);
-		if (ret < 0 && ret != -EINTR)
+		if (ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
 			die("io_uring_submit_and_wait", -ret);
 		while (io_uring_peek_cqe(&ring, &cqe) == 0) {
 			__u64 data = io_uring_cqe_get_data64(cqe);

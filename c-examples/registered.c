@@ -23,11 +23,16 @@ static void die(const char *what, int error)
 static int complete(struct io_uring *ring)
 {
 	struct io_uring_cqe *cqe;
-	int ret = io_uring_submit_and_wait(ring, 1);
+	int ret;
 
+	do
+		ret = io_uring_submit_and_wait(ring, 1);
+	while (ret == -EINTR || ret == -EAGAIN);
 	if (ret < 0)
 		die("io_uring_submit_and_wait", -ret);
-	ret = io_uring_wait_cqe(ring, &cqe);
+	do
+		ret = io_uring_wait_cqe(ring, &cqe);
+	while (ret == -EINTR);
 	if (ret < 0)
 		die("io_uring_wait_cqe", -ret);
 	ret = cqe->res;

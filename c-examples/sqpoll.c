@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 			usleep(10 * IDLE_MS * 1000);
 		while (!(sqe = io_uring_get_sqe(&ring))) {
 			ret = io_uring_sqring_wait(&ring);
-			if (ret < 0)
+			if (ret < 0 && ret != -EINTR)
 				die("io_uring_sqring_wait", -ret);
 		}
 		io_uring_prep_read(sqe, fd, buffer, sizeof(buffer), 0);

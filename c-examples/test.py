@@ -266,6 +266,7 @@ def main() -> int:
     parser.add_argument("--include", type=pathlib.Path, required=True)
     parser.add_argument("--libdir", type=pathlib.Path, required=True)
     parser.add_argument("--build-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--only", action="append", help="a test by its name (several times for several)")
     arguments = parser.parse_args()
     arguments.libdir = arguments.libdir.resolve()
     suite = Suite(arguments)
@@ -286,6 +287,9 @@ def main() -> int:
     servers = [("udp-echo", udp, []), ("http-server", web, [])]
     for name in ("echo-server", "echo-server-multishot"):
         servers += [(name, echo, [name]), (f"{name} arguments", echo_arguments, [name])]
+    if arguments.only:
+        tests = [test for test in tests if test.__name__ in arguments.only]
+        servers = [server for server in servers if server[0] in arguments.only]
     with tempfile.TemporaryDirectory(prefix="examples-") as folder:
         suite.folder = pathlib.Path(folder)
         available = subprocess.run([str(suite.programs["features"])], stdout=subprocess.PIPE,

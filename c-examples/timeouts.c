@@ -29,16 +29,22 @@ static struct io_uring_sqe *tagged(struct io_uring_sqe *sqe, enum tag tag)
 /* Submits and takes that many completions; results by tag. */
 static void run(int count, int *results)
 {
-	int ret = io_uring_submit_and_wait(&ring, (unsigned int) count);
+	int ret;
 
-	if (ret < 0)
-		die("io_uring_submit_and_wait", -ret);
 	while (count--) {
 		struct io_uring_cqe *cqe;
 
-		ret = io_uring_wait_cqe(&ring, &cqe);
+		/* Submits what is left, too; a signal may end the wait. */
+		do
+			ret = io_uring_submit_and_wait(&ring, 1);
+		while (ret == -EINTR || ret == -EAGAIN || (ret >= 0 && io_uring_sq_ready(&ring)));
 		if (ret < 0)
-			die("io_uring_wait_cqe", -ret);
+			die("io_uring_submit_and_wait", -ret);
+		ret = io_uring_peek_cqe(&ring, &cqe);
+		if (ret == -EAGAIN) {
+			count++;
+			continue;
+		}
 		results[io_uring_cqe_get_data64(cqe)] = cqe->res;
 		io_uring_cqe_seen(&ring, cqe);
 	}
@@ -122,7 +128,9 @@ int main(int argc, char **argv)
 	expect("cancelling what is not there", results[CANCEL], -ENOENT);
 
 	/* A wait with a timeout needs no request at all. */
-	ret = io_uring_wait_cqe_timeout(&ring, &cqe, &soon);
+	do
+		ret = io_uring_wait_cqe_timeout(&ring, &cqe, &soon);
+	while (ret == -EINTR);
 	expect("waiting 20 ms for nothing", ret, -ETIME);
 
 	io_uring_queue_exit(&ring);

@@ -1,7 +1,8 @@
 /*
  * Two threads on one ring, one submitting and one reaping: the two queues are
- * independent, so they need no lock. At the end the submitter wakes the reaper
- * with a message from a ring of its own.
+ * independent, so they need no lock. At the end the submitter tells the reaper how
+ * many there were, with a message from a ring of its own; it may come before the last
+ * of them, since nothing orders completions.
  *
  * Usage: two-threads [COUNT]        Linux 5.18 (msg_ring)
  */
@@ -23,12 +24,14 @@ static void die(const char *what, int error)
 	exit(1);
 }
 
-/* Takes completions until the message comes; returns their sum. */
+/* Takes as many completions as the message says; returns their sum. */
 static void *reap(void *argument)
 {
 	unsigned long long *sum = (unsigned long long *) argument;
+	unsigned int taken = 0, all = 0;
+	int told = 0;
 
-	for (;;) {
+	while (!told || taken != all) {
 		struct io_uring_cqe *cqe;
 		__u64 tag;
 		int ret = io_uring_wait_cqe(&ring, &cqe);
@@ -38,13 +41,18 @@ static void *reap(void *argument)
 		if (ret < 0)
 			die("io_uring_wait_cqe", -ret);
 		tag = io_uring_cqe_get_data64(cqe);
-		if (cqe->res < 0)
+		if (cqe->res < 0 && tag != DONE)
 			die("a request", -cqe->res);
+		if (tag == DONE) {
+			told = 1;
+			all = (unsigned int) cqe->res;
+		} else {
+			taken++;
+			*sum += tag;
+		}
 		io_uring_cqe_seen(&ring, cqe);
-		if (tag == DONE)
-			return NULL;
-		*sum += tag;
 	}
+	return NULL;
 }
 
 int main(int argc, char **argv)
@@ -90,11 +98,15 @@ int main(int argc, char **argv)
 
 	/* Wakes the reaper, which waits in the kernel by now, or will. */
 	sqe = io_uring_get_sqe(&sender);
-	io_uring_prep_msg_ring(sqe, ring.ring_fd, 0, DONE, 0);
-	ret = io_uring_submit_and_wait(&sender, 1);
-	if (ret < 0)
-		die("io_uring_submit_and_wait", -ret);
-	ret = io_uring_wait_cqe(&sender, &cqe);
+	io_uring_prep_msg_ring(sqe, ring.ring_fd, (unsigned int) count, DONE, 0);
+	while (io_uring_sq_ready(&sender)) {
+		ret = io_uring_submit(&sender);
+		if (ret < 0 && ret != -EAGAIN && ret != -EINTR)
+			die("io_uring_submit", -ret);
+	}
+	do
+		ret = io_uring_wait_cqe(&sender, &cqe);
+	while (ret == -EINTR);
 	if (ret < 0 || cqe->res < 0)
 		die("msg_ring", ret < 0 ? -ret : -cqe->res);
 	io_uring_cqe_seen(&sender, cqe);

@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 	struct signalfd_siginfo signal_info;
 	struct io_uring_sqe *sqe;
 	int fd, stop, ret, running = 1, receiving = 1;
-	unsigned int i;
+	unsigned int i, sending = 0;
 
 	if (argc > 2 || (argc == 2 && !strcmp(argv[1], "--help"))) {
 		fprintf(stderr, "usage: udp-echo [PORT]\n");
@@ -95,7 +95,8 @@ int main(int argc, char **argv)
 	sqe = next_sqe(&ring);
 	io_uring_prep_read(sqe, stop, &signal_info, sizeof(signal_info), 0);
 	io_uring_sqe_set_data64(sqe, STOP);
-	while (running) {
+	/* The replies that are on their way are waited for. */
+	while (running || sending) {
 		struct io_uring_cqe *cqe;
 		unsigned int head, seen = 0;
 
@@ -114,7 +115,9 @@ int main(int argc, char **argv)
 				if (cqe->res >= 0) {
 					unsigned int id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
-					if (!reply(fd, id, cqe->res)) {
+					if (reply(fd, id, cqe->res)) {
+						sending++;
+					} else {
 						dropped++;
 						recycle(id);
 					}
@@ -122,6 +125,7 @@ int main(int argc, char **argv)
 					die("recvmsg", -cqe->res);
 				}
 			} else {
+				sending--;
 				if (cqe->res >= 0) {
 					datagrams++;
 					bytes += (unsigned long) cqe->res;

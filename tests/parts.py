@@ -223,6 +223,12 @@ def observe(settings: Settings) -> List[Step]:
                    "--deny", settings.denied("")[0])]
 
 
+def chaos(settings: Settings) -> List[Step]:
+    return [Step([settings.cargo, "build", "--locked", "-p", "anyring-cli"], must=True),
+            python("tests/chaos/run.py", *settings.where, "--uring", settings.target / "debug/uring",
+                   "--build-dir", settings.target / "chaos")]
+
+
 def bench(settings: Settings) -> List[Step]:
     return [python(f"benches/{folder}/compare.py", *settings.where, "--check") for folder in ("c", "engine")]
 
@@ -286,6 +292,9 @@ PARTS = [
          ("libraries",), lock="cargo", touched_by=("crates/anyring-observe/", "crates/anyring-cli/",
                                    "crates/anyring-abi/", "crates/anyring-spec/", "Cargo.", "tests/observe/",
                                    "tests/hostile/", "c-examples/")),
+    Part("chaos", "uring chaos: programs that rely on luck fail, right ones and the C examples do not", chaos,
+         ("libraries",), lock="cargo", touched_by=(*LIBRARY, "crates/anyring-cli/", "crates/anyring-observe/",
+                                   "tests/chaos/", "c-examples/")),
     Part("bench", "that the benchmark programs do what they say", with_rings(bench), ("libraries",),
          touched_by=(*LIBRARY, "benches/c/", "benches/engine/")),
     Part("denied", "that the C programs skip with the reason where io_uring is denied", denied, ("libraries",),

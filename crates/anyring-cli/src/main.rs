@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod bench;
+mod chaos;
 mod doctor;
 mod manuals;
 mod top;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Measure the figures io_uring is known for.
     Bench(bench::Options),
+    /// Make legal but unwelcome things happen to a program.
+    Chaos(chaos::Options),
     /// Find out why io_uring does not work here, or not well.
     Doctor(doctor::Options),
     /// Show the rings of all processes.
@@ -41,6 +44,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Bench(options) => bench::main(&options).map(|()| ExitCode::SUCCESS),
+        Command::Chaos(options) => chaos::main(&options),
         Command::Doctor(options) => doctor::main(&options).map_err(|error| error.to_string()),
         Command::Top(options) => top::main(&options).map_err(|error| error.to_string()),
         Command::Trace(options) => trace::main(&options).map_err(|error| error.to_string()),

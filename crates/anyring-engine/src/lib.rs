@@ -34,6 +34,7 @@
 extern crate alloc;
 
 mod api;
+mod chaos;
 mod ops;
 mod os;
 mod pool;

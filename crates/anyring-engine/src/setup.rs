@@ -6,6 +6,7 @@ use core::ffi::c_int;
 use anyring_abi as abi;
 use anyring_abi::io_uring_params;
 
+use crate::chaos::{self, CALL, Kind};
 use crate::os::sys::{self, Fd, Sys};
 use crate::os::{file_cache, fork, user_memory};
 use crate::pool;
@@ -58,7 +59,7 @@ pub(crate) const FEATURES: u32 = abi::IORING_FEAT_SINGLE_MMAP
 /// Flags that exclude one another, or need one another.
 fn check_flags(flags: u32) -> Result<(), c_int> {
     let has = |flag| flags & flag != 0;
-    let wrong = flags & !SETUP_FLAGS != 0
+    let wrong = flags & !(SETUP_FLAGS & chaos::mask().setup) != 0
         || has(abi::IORING_SETUP_HYBRID_IOPOLL) && !has(abi::IORING_SETUP_IOPOLL)
         || has(abi::IORING_SETUP_SQPOLL)
             && has(abi::IORING_SETUP_COOP_TASKRUN
@@ -147,12 +148,17 @@ impl Ring {
         if p.flags & abi::IORING_SETUP_SINGLE_ISSUER != 0 && !state.disabled {
             state.issuer = sys::gettid();
         }
+        let chaos = state.chaos;
+        let sleeps = p.flags & abi::IORING_SETUP_SQPOLL != 0
+            && chaos.may(Kind::Sleep)
+            && chaos.strikes(Kind::Sleep, 0, &CALL).is_some();
         let ring = user_memory::shared(Ring::new(
             signal,
             epoll,
             kick,
             state,
             match p.sq_thread_idle {
+                _ if sleeps => 1,
                 0 => 1000,
                 millis => millis,
             },
@@ -162,7 +168,7 @@ impl Ring {
             state.me = Arc::downgrade(&ring);
             ring.note_memory(&state.memory);
         });
-        p.features = FEATURES;
+        p.features = FEATURES & chaos::mask().features;
         if p.flags & abi::IORING_SETUP_SQPOLL != 0 {
             if p.flags & abi::IORING_SETUP_SQ_AFF != 0 && p.sq_thread_cpu as usize >= driver::cpus()
             {
@@ -221,6 +227,8 @@ impl Ring {
             state.buffers.clear();
             state.groups.clear();
             state.timers.clear();
+            state.waiting_events -= state.delayed.len() as u32;
+            state.delayed.clear();
             state.notify = None;
             state.shown = false;
             state.mappable.clear();

@@ -9,6 +9,7 @@
 
 pub mod flags;
 pub mod functions;
+pub mod kernels;
 pub mod prep;
 pub mod register;
 

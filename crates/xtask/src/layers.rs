@@ -12,6 +12,7 @@ use std::path::Path;
 /// that it belongs to depend on each other, which is inherent; nothing else does.
 const ENGINE: &[&[&str]] = &[
     &["os"],
+    &["chaos"],
     &["ring", "request", "ops"],
     &["wait"],
     &["pool"],

@@ -35,6 +35,7 @@ mod provide;
 pub(crate) mod rw;
 mod socket;
 mod splice;
+pub(crate) mod struck;
 pub(crate) mod timeout;
 mod waitid;
 

@@ -12,7 +12,7 @@ use anyring_abi::io_uring_sqe;
 
 use super::{
     cancel, checks, command, descriptor, file, files_update, futex, link, msg_ring, net, nop, poll,
-    provide, rw, socket, splice, timeout, waitid,
+    provide, rw, socket, splice, struck, timeout, waitid,
 };
 use crate::os::sys::Sys;
 use crate::request::{Outcome, PickedBuffer, Request};
@@ -179,6 +179,12 @@ pub(crate) fn opdef(opcode: u8) -> &'static OpDef {
 
 /// An operation that the engine does not serve: no ordinary system call can stand in.
 static ABSENT: OpDef = NONE;
+
+/// What becomes of a request that chaos fails.
+pub(super) static DOOMED: OpDef = OpDef {
+    issue: Some(struck::fail),
+    ..NONE
+};
 
 const IN: u32 = libc::EPOLLIN as u32;
 const OUT: u32 = libc::EPOLLOUT as u32;

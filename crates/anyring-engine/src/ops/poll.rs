@@ -76,7 +76,7 @@ pub(crate) fn add(state: &mut State, request: &mut Request, events: Option<u32>)
             Outcome::Poll(wanted(request))
         }
         Some(events) if events & asked == 0 => Outcome::Poll(wanted(request)),
-        Some(events) if state.is_full() || wakes_itself(state, request) => {
+        Some(events) if state.ends_early(request) || wakes_itself(state, request) => {
             Outcome::Done((events & asked) as i32)
         }
         Some(events) => {

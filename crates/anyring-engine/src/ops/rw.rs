@@ -840,7 +840,7 @@ pub(crate) fn multishot(state: &mut State, request: &mut Request, events: Option
             Ok(count) if count > 0 => {
                 request.selected = None;
                 let flags = state.groups.used(selected, count as u32, 1);
-                if state.is_full() {
+                if state.ends_early(request) {
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);

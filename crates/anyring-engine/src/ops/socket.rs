@@ -120,7 +120,7 @@ pub(crate) fn accept(state: &mut State, request: &mut Request, events: Option<u3
         } else {
             0
         };
-        if !is_multishot(request) || state.is_full() {
+        if !is_multishot(request) || state.ends_early(request) {
             return Outcome::DoneWith(res, flags);
         }
         state.post_more(request, res, flags);

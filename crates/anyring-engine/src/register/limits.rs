@@ -39,6 +39,7 @@ pub(super) fn restrict(state: &mut State, arg: u64, nr: c_uint) -> Result<c_int,
         }
     }
     state.restrictions = Some(restrictions);
+    state.hindered = true;
     Ok(0)
 }
 

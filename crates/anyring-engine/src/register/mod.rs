@@ -31,13 +31,11 @@ pub(crate) fn is_known(opcode: u32) -> bool {
 
 /// A call on a ring of the engine; its result or -errno.
 pub(crate) fn register(ring: &Arc<Ring>, opcode: c_uint, arg: u64, nr: c_uint) -> c_int {
-    call(
-        ring,
-        opcode & !abi::IORING_REGISTER_USE_REGISTERED_RING,
-        arg,
-        nr,
-    )
-    .unwrap_or_else(|error| error)
+    let opcode = opcode & !abi::IORING_REGISTER_USE_REGISTERED_RING;
+    if !crate::chaos::mask().has_register(opcode) {
+        return -libc::EINVAL;
+    }
+    call(ring, opcode, arg, nr).unwrap_or_else(|error| error)
 }
 
 /// A call without a ring.

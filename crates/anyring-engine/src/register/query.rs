@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_uint};
 
 use anyring_abi as abi;
 
+use crate::chaos;
 use crate::ops::opdef::{LAST, opdef};
 use crate::os::user_memory;
 use crate::setup::{FEATURES, SETUP_FLAGS};
@@ -21,14 +22,15 @@ pub(super) fn probe(arg: u64, nr: c_uint) -> Result<c_int, c_int> {
     }
     let count = nr.min(LAST);
     let mut probe: abi::io_uring_probe = user_memory::read(arg)?;
-    probe.last_op = (LAST - 1) as u8;
+    let last = (0..LAST).rev().find(|op| chaos::mask().has_op(*op as u8));
+    probe.last_op = last.unwrap_or(0) as u8;
     probe.ops_len = count as u8;
     user_memory::write(arg, &probe)?;
     for op in 0..count {
         let entry = abi::io_uring_probe_op {
             op: op as u8,
             resv: 0,
-            flags: if opdef(op as u8).is_supported() {
+            flags: if opdef(op as u8).is_supported() && chaos::mask().has_op(op as u8) {
                 abi::IO_URING_OP_SUPPORTED as u16
             } else {
                 0
@@ -100,10 +102,10 @@ fn opcodes() -> abi::io_uring_query_opcode {
             .rev()
             .find(|call| super::is_known(*call))
             .map_or(0, |last| last + 1),
-        feature_flags: u64::from(FEATURES),
-        ring_setup_flags: u64::from(SETUP_FLAGS),
-        enter_flags: u64::from(ENTER_FLAGS),
-        sqe_flags: (1 << 7) - 1,
+        feature_flags: u64::from(FEATURES & chaos::mask().features),
+        ring_setup_flags: u64::from(SETUP_FLAGS & chaos::mask().setup),
+        enter_flags: u64::from(ENTER_FLAGS & chaos::mask().enter),
+        sqe_flags: u64::from(((1 << 7) - 1) & chaos::mask().sqe),
         nr_query_opcodes: abi::__IO_URING_QUERY_MAX,
         __pad: 0,
     }

@@ -40,7 +40,7 @@ impl State {
             };
             if request.owes {
                 self.post_with_notification(&mut request, c);
-            } else {
+            } else if !(self.hindered && self.delays(&request, &c, !counts)) {
                 self.post_last(c, !counts);
             }
         }
@@ -134,12 +134,15 @@ impl State {
     /// Posts the notification that a request owes.
     pub(crate) fn notify(&mut self, request: &mut Request) {
         if core::mem::take(&mut request.owes) {
-            self.post(Completion {
+            let c = Completion {
                 user_data: request.sqe.user_data,
                 res: ops::net::send::usage(request),
                 flags: IORING_CQE_F_NOTIF,
                 extra: None,
-            });
+            };
+            if !(self.hindered && self.delays_notification(request, &c)) {
+                self.post(c);
+            }
         }
     }
 

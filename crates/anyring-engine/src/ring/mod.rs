@@ -8,6 +8,7 @@
 
 pub(crate) mod buffer_groups;
 pub(crate) mod cq;
+pub(crate) mod delayed;
 pub(crate) mod driver_policy;
 pub(crate) mod mappable;
 pub(crate) mod memory;

@@ -18,6 +18,11 @@ impl Shuffle {
         Shuffle(seed())
     }
 
+    /// From a seed that is not 0.
+    pub(crate) fn new(seed: u64) -> Shuffle {
+        Shuffle(seed)
+    }
+
     /// Whether it is on.
     pub(crate) fn is_on(self) -> bool {
         self.0 != 0

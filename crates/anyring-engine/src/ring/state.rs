@@ -5,6 +5,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::ffi::c_int;
 
+use crate::chaos::Chaos;
 use crate::ops::futex;
 use crate::os::close_batch::CloseBatch;
 use crate::os::sys::Fd;
@@ -13,6 +14,7 @@ use crate::request::{Data, File, Id, Request};
 use crate::ring::Ring;
 use crate::ring::buffer_groups::Groups;
 use crate::ring::cq::{Completion, CompletionQueue};
+use crate::ring::delayed::Delayed;
 use crate::ring::driver_policy::{DriverPolicy, Situation};
 use crate::ring::mappable::{Mappable, Mapping};
 use crate::ring::memory::Memory;
@@ -148,6 +150,16 @@ pub(crate) struct State {
     pub(crate) serial: u64,
     /// The ring itself, for work that outlives this call.
     pub(crate) me: Weak<Ring>,
+    /// Chaos was asked for, or another order.
+    pub(crate) disturbed: bool,
+    /// An entry needs a closer look before it is taken: the ring is disturbed, or has
+    /// restrictions.
+    pub(crate) hindered: bool,
+    /// What chaos may strike and is no request, so far.
+    pub(crate) calls: u64,
+    pub(crate) chaos: Chaos,
+    /// Completions that chaos holds back.
+    pub(crate) delayed: Delayed,
     /// Mixes up the order of completions, if asked for.
     pub(crate) shuffle: shuffle::Shuffle,
     /// What is being submitted has no place in an order: its completions are
@@ -182,6 +194,11 @@ impl State {
         let free = room(64)?;
         // Waiting must not fail for want of memory.
         let waiters = room(16)?;
+        let chaos = Chaos::new();
+        let shuffle = match chaos.order() {
+            0 => shuffle::Shuffle::from_environment(),
+            seed => shuffle::Shuffle::new(seed),
+        };
         Ok(State {
             memory,
             flags,
@@ -243,7 +260,12 @@ impl State {
             workers: [0; 2],
             epoll,
             serial,
-            shuffle: shuffle::Shuffle::from_environment(),
+            disturbed: chaos.is_on() || shuffle.is_on(),
+            hindered: chaos.is_on() || shuffle.is_on(),
+            calls: 0,
+            chaos,
+            delayed: Delayed::default(),
+            shuffle,
             holds: false,
             held: Vec::new(),
         })

@@ -60,11 +60,16 @@ pub(crate) fn enter(
     let mut sqpoll = false;
     let problem = ring.with(true, |state| {
         sqpoll = state.flags & abi::IORING_SETUP_SQPOLL != 0;
-        if state.gone | state.disabled | state.shown {
+        if state.gone | state.disabled | state.shown | state.hindered {
             if state.gone || state.disabled {
                 return Some(-libc::EBADFD);
             }
-            ring.put_back(state);
+            if flags & !state.chaos.mask().enter != 0 {
+                return Some(-libc::EINVAL);
+            }
+            if state.shown {
+                ring.put_back(state);
+            }
         }
         if let Err(error) = check_issuer(state, to_submit, flags) {
             return Some(error);
@@ -184,6 +189,9 @@ pub(crate) fn submit(state: &mut State, to_submit: u32) -> Result<c_int, c_int> 
             break;
         }
         unhindered = runs_at_once(state);
+        if !unhindered && state.hindered && crate::ops::struck::stops(state) {
+            break;
+        }
     }
     // A chain ends with the submission.
     close_chain(state);
@@ -200,9 +208,8 @@ fn runs_at_once(state: &State) -> bool {
     state.chain.is_none()
         && state.drain.is_empty()
         && state.draining.is_none()
-        && state.restrictions.is_none()
+        && !state.hindered
         && state.flags & abi::IORING_SETUP_IOPOLL == 0
-        && !state.shuffle.is_on()
         && !state.has_untried()
 }
 
@@ -255,7 +262,22 @@ fn admit(state: &mut State, request: &mut Request, in_chain: bool) -> Result<(),
     if in_chain {
         crate::ops::prepare(request)?;
     }
+    if state.hindered {
+        strike(state, request);
+    }
     Ok(())
+}
+
+/// Lets chaos have its way with a request.
+#[cold]
+fn strike(state: &mut State, request: &mut Request) {
+    if state.chaos.is_on() {
+        if request.has(abi::IOSQE_IO_DRAIN) && state.delayed.len() != 0 {
+            // What came before has its completions before.
+            state.show_delayed(true);
+        }
+        crate::ops::struck::strike(state, request);
+    }
 }
 
 /// What becomes of a request of a chain, or one that may not start. Out of line:
@@ -289,8 +311,8 @@ fn check(state: &State, request: &Request) -> Result<(), c_int> {
     if u32::from(sqe.flags) & !ALL_SQE_FLAGS != 0 {
         return Err(-libc::EINVAL);
     }
-    if let Some(restrictions) = &state.restrictions {
-        restrictions.check(sqe)?;
+    if state.hindered {
+        check_hindered(state, sqe)?;
     }
     // A drain counts completions, which are not all there any more.
     if request.has(abi::IOSQE_IO_DRAIN) && state.skips {
@@ -303,6 +325,15 @@ fn check(state: &State, request: &Request) -> Result<(), c_int> {
         check_personality(state, sqe.personality, sqe.opcode)?;
     }
     Ok(())
+}
+
+/// What the program, or the kernel that chaos imitates, lets a ring take.
+#[cold]
+fn check_hindered(state: &State, sqe: &io_uring_sqe) -> Result<(), c_int> {
+    if let Some(restrictions) = &state.restrictions {
+        restrictions.check(sqe)?;
+    }
+    crate::ops::struck::check_mask(state, sqe)
 }
 
 /// Credentials other than the present ones matter where names are looked up,
@@ -476,6 +507,9 @@ fn wait(
         }
         unreported = state.has_unreported();
         nothing = state.cq_ready() == 0;
+        if nothing && state.hindered && crate::ops::struck::interrupts(state) {
+            return Err(-libc::EINTR);
+        }
         state.waiters.try_reserve(1).map_err(|_| -libc::ENOMEM)?;
         state.waiters.push(Waiter {
             id: me,

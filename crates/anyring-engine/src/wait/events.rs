@@ -7,6 +7,7 @@ use crate::ops;
 use crate::os::sync::NoSignals;
 use crate::os::sys::{self, EVENTS, Event};
 use crate::request::{Id, Outcome, Request, Stage};
+use crate::ring::delayed::LATE;
 use crate::ring::state::State;
 use crate::ring::{CLOCKS, KICK, Ring, TIMER, ring_wakes};
 
@@ -49,6 +50,9 @@ impl State {
     fn became_ready(&mut self, id: Id, events: u32) {
         // An old event of a request that is finished names another generation.
         if self.get(id).is_none_or(|r| r.stage != Stage::Polling) {
+            if id.token() == LATE {
+                self.show_delayed(false);
+            }
             return;
         }
         let Some(mut request) = self.take(id) else {

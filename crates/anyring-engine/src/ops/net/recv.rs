@@ -274,7 +274,8 @@ fn recv_selected(
                 // A message without a payload may be the end of a connection,
                 // so the kernel stops there.
                 let empty = multishot && head(request).is_ok_and(|head| head == count);
-                if !multishot || empty || reaches_limit(request, count) || state.is_full() {
+                if !multishot || empty || reaches_limit(request, count) || state.ends_early(request)
+                {
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);

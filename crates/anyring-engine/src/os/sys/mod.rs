@@ -16,6 +16,7 @@ mod fd;
 mod file;
 mod mapping;
 mod process;
+mod text;
 
 pub(crate) use self::epoll::{
     EVENTS, Event, NO_EVENT, epoll, epoll_ctl, epoll_low, epoll_wait, is_pollable, now, poll_now,
@@ -34,6 +35,7 @@ pub(crate) use self::process::{
     Decimal, NoSigpipe, SIGSET, beginning, getpid, gettid, is_capable, link_of, place_of,
     set_signal_mask, signal_thread, task_file, umask_of,
 };
+pub(crate) use self::text::{append, path_of, read_file};
 
 /// Result or `-errno`.
 pub(crate) type Sys<T = usize> = Result<T, c_int>;

@@ -133,7 +133,7 @@ pub(crate) fn signal_thread(thread: c_int, signal: c_int) {
 }
 
 /// The path of what /proc has about a number, with its NUL; `None` if it is too long.
-fn numbered(folder: &[u8], number: u32, name: &[u8]) -> Option<[u8; 48]> {
+pub(super) fn numbered(folder: &[u8], number: u32, name: &[u8]) -> Option<[u8; 48]> {
     let mut path = [0_u8; 48];
     let number = Decimal::of(number);
     let text = folder.iter().chain(number.text()).chain(name);
