@@ -878,10 +878,26 @@ class Program:
             print(self.done)
 
 
+def grow_stack():
+    """A limit on address space holds for the stack, too: where that cannot grow the kernel
+    ends the program with SIGSEGV, whoever's code it is. What it has grown it keeps."""
+    around, limit = [], sys.getrecursionlimit()
+    for _ in range(9000):
+        around = [around]
+    sys.setrecursionlimit(10_000)
+    try:
+        repr(around)
+    except RecursionError:
+        pass
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def one(seed, steps, folder):
     import faulthandler
 
     faulthandler.enable()
+    grow_stack()
     faulthandler.dump_traceback_later(40, exit=True)
     sys.stdin.close()
     import multiprocessing.reduction  # noqa: F401 (loaded before rights are given up)

@@ -34,6 +34,7 @@ mod register;
 mod reserve;
 mod setup;
 mod sqe;
+mod trashcan;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;

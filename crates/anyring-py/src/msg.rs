@@ -11,6 +11,7 @@ use pyo3::types::{PyList, PyTuple};
 
 use crate::cell::Locked;
 use crate::keep::{Keep, pinned, vectors};
+use crate::trashcan::let_go;
 
 /// A header, its vectors and all they point to.
 pub(crate) struct Block {
@@ -41,6 +42,16 @@ struct Parts {
     control_len: Option<usize>,
     /// Of the last operation.
     last: Option<Arc<Block>>,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        let_go(self.name.take());
+        let_go(self.control.take());
+        for buffer in std::mem::take(&mut self.iov) {
+            let_go(Some(buffer));
+        }
+    }
 }
 
 /// A message: an address, buffers and control data, all buffers of Python.

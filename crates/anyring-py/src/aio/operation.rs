@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use super::state::Proactor;
 use crate::inflight::Token;
 use crate::make;
+use crate::trashcan::let_go;
 
 pyo3::import_exception!(asyncio, CancelledError);
 pyo3::import_exception!(asyncio, InvalidStateError);
@@ -251,10 +252,27 @@ impl Operation {
     }
 
     fn __clear__(&mut self) {
-        self.event_loop = None;
-        self.ring = None;
+        self.let_go();
+    }
+}
+
+impl Operation {
+    fn let_go(&mut self) {
         self.token = None;
-        self.callbacks.clear();
+        let_go(self.event_loop.take());
+        let_go(self.ring.take());
+        let_go(self.message.take());
+        for (callback, context) in std::mem::take(&mut self.callbacks) {
+            let_go(Some(callback));
+            let_go(context);
+        }
+        // The module makes the results: none leads to another operation.
         self.outcome = Outcome::Cancelled;
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }

@@ -17,6 +17,7 @@ use crate::core::generation;
 use crate::inflight::{Expect, Token};
 use crate::make;
 use crate::reserve::{giving_up, short};
+use crate::trashcan::let_go;
 
 /// From this many bytes on, what is written is sent at once.
 const LARGE: usize = 64 << 10;
@@ -412,6 +413,15 @@ impl Stream {
 
     fn __clear__(&mut self) {
         self.detach();
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let_go(self.owner.take());
+        let_go(self.run.take());
+        let_go(self.protocol.take());
+        let_go(self.feed.take());
     }
 }
 

@@ -16,6 +16,7 @@ use crate::core::generation;
 use crate::inflight::{Found, Token};
 use crate::make;
 use crate::reserve::giving_up;
+use crate::trashcan::let_go;
 
 /// How long closing waits for the kernel to let go.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -276,6 +277,9 @@ impl Proactor {
         self.epoll = -1;
         self.backlog.clear();
         self.events.clear();
+        for watch in watches.into_values() {
+            let_go(Some(watch.key));
+        }
     }
 }
 

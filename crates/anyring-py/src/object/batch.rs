@@ -15,6 +15,7 @@ use super::operation::named_error;
 use crate::inflight::Key;
 use crate::make;
 use crate::reserve::{giving_up, room, short};
+use crate::trashcan::let_go;
 
 /// The result of an operation that is not done.
 pub(super) const UNKNOWN: i32 = i32::MIN;
@@ -42,6 +43,13 @@ pub(crate) struct Batch {
     pub(super) results: Py<PyBytes>,
     pub(super) count: usize,
     pub(super) state: AtomicU8,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let_go(self.user_data.take());
+        let_go(self.buffer.take());
+    }
 }
 
 impl Batch {

@@ -17,6 +17,7 @@ use super::operation::Operation;
 use super::requests::Owner;
 use crate::make;
 use crate::reserve::{giving_up, room, short};
+use crate::trashcan::let_go;
 
 /// Nothing more will be started.
 const COMPLETE: u8 = 1;
@@ -34,6 +35,12 @@ pub(crate) struct Group {
     /// How many have not ended.
     left: AtomicU32,
     state: AtomicU8,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let_go(self.user_data.take());
+    }
 }
 
 impl Group {

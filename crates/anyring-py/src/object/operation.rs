@@ -16,6 +16,7 @@ use super::message::Header;
 use super::pool::Shared;
 use crate::inflight::Token;
 use crate::make;
+use crate::trashcan::let_go;
 
 /// The last completion came.
 const DONE: u8 = 1;
@@ -247,15 +248,22 @@ pub(super) fn named_error(
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Finish::Selected(pool, bytes) = &mut self.finish {
-            let copied = bytes.get_mut().unwrap_or_else(PoisonError::into_inner);
-            if copied.is_none() {
-                // A result that was never copied still has its buffer.
-                pool.recycle(
-                    pool.chosen((*self.outcome.get_mut() >> 32) as u32)
-                        .as_slice(),
-                );
+        let_go(self.user_data.take());
+        let_go(self.buffer.take());
+        let_go(self.subject.take());
+        match std::mem::replace(&mut self.finish, Finish::Number) {
+            Finish::Selected(pool, bytes) => {
+                let copied = bytes.into_inner().unwrap_or_else(PoisonError::into_inner);
+                if copied.is_none() {
+                    // A result that was never copied still has its buffer.
+                    pool.recycle(
+                        pool.chosen((*self.outcome.get_mut() >> 32) as u32)
+                            .as_slice(),
+                    );
+                }
             }
+            Finish::Call(function) | Finish::Header(_, function) => let_go(Some(function)),
+            Finish::Number | Finish::Bytes(_) | Finish::Timer => {}
         }
     }
 }

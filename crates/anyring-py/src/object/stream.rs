@@ -20,6 +20,7 @@ use super::pool::Shared;
 use super::requests::Owner;
 use crate::inflight::{Expect, Token};
 use crate::make;
+use crate::trashcan::let_go;
 
 /// What a completion means.
 pub(super) enum Kind {
@@ -375,6 +376,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        let_go(self.user_data.take());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let items = std::mem::replace(&mut state.items, Blocks::new());
         let mut ids = std::mem::take(&mut state.lent);
