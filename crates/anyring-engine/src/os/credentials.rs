@@ -131,8 +131,9 @@ pub(crate) fn here() -> u64 {
     hash.max(1)
 }
 
-/// A thread of the engine is about to start, with the credentials of this one.
-pub(crate) fn begin_thread() {
+/// A thread of the engine is about to start, with the credentials of this one, which it
+/// returns.
+pub(crate) fn begin_thread() -> u64 {
     let credentials = here();
     let mut engine = ENGINE.lock_without_signals();
     if engine.threads == 0 {
@@ -144,6 +145,7 @@ pub(crate) fn begin_thread() {
     engine.threads += 1;
     engine.starter = sys::gettid();
     engine.witness();
+    credentials
 }
 
 /// It runs: this is it.
