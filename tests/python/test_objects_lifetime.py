@@ -1,11 +1,14 @@
 """The object tier's lifetimes, each in an interpreter of its own: plain, with a
 checking allocator, and with the garbage collector at every turn."""
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
+
+import liburing as u
 
 START = """
 import os, gc, liburing as u
@@ -131,3 +134,34 @@ ring.close()
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_a_ring_is_kept_until_its_message_is_sent():
+    """Otherwise the message goes to whatever has its descriptor's number by then."""
+    ring = u.Ring(8)
+    target = u.Ring(8)
+    number = target.ring_fd
+    message = ring.msg_ring(target, 7)
+    del target
+    gc.collect()
+    os.fstat(number)
+    other = u.Ring(8)
+    assert other.ring_fd != number
+    assert message.result() == 0
+    del message
+    ring.completions()
+    gc.collect()
+    with pytest.raises(OSError):
+        os.fstat(number)
+    assert other.completions() == []
+
+
+def test_rings_with_messages_for_each_other_are_collected():
+    one, two = u.Ring(8), u.Ring(8)
+    numbers = one.ring_fd, two.ring_fd
+    one.msg_ring(two, 1), two.msg_ring(one, 2)
+    del one, two
+    gc.collect()
+    for number in numbers:
+        with pytest.raises(OSError):
+            os.fstat(number)

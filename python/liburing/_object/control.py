@@ -22,6 +22,19 @@ FUTEX_PRIVATE = 128
 ANY_BIT = 0xFFFFFFFF
 
 
+class _Target:
+    """A ring that a message is for, kept until it is sent: one that is freed before gives its
+    descriptor's number away."""
+
+    __slots__ = ("_fd", "_ring")
+
+    def __init__(self, ring: Any, fd: int) -> None:
+        self._ring, self._fd = ring, fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+
 class ControlOperations(Native):
     """Timers, polls, futexes, children, messages, cancellation."""
 
@@ -194,6 +207,8 @@ class ControlOperations(Native):
         command: int, options: Options,
     ) -> Operation[int]:  # fmt: skip
         fd = getattr(ring, "ring_fd", ring)
+        if fd is not ring and ring is not self:
+            fd = _Target(ring, fd)
         return self._native.start(
             "msg_ring", OP["MSG_RING"], fd, command, res & 0xFFFFFFFF, data, flags,
             source, 0, field, None, None, options,

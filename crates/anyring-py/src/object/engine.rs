@@ -16,6 +16,7 @@ use super::batch::Batch;
 use super::files::Pinned;
 use super::flow::deadline;
 use super::group::Group;
+use super::hold::Hold;
 use super::message::Message;
 use super::operation::Operation;
 use super::pool::Shared;
@@ -407,6 +408,11 @@ impl Engine {
                 Owner::Operation(handle) => visit.call(handle)?,
                 Owner::Batch(handle, _) => visit.call(handle)?,
                 Owner::Stream(handle) => visit.call(handle)?,
+            }
+            for hold in &started.hold {
+                if let Hold::Object(object) = hold {
+                    visit.call(object)?;
+                }
             }
         }
         visit.call(&self.group)?;
