@@ -225,7 +225,7 @@ install-strip: install ## install, without symbols and information for debuggers
 	if [ -x "$(DESTDIR)$(bindir)/uring" ]; then $(STRIP_PROGRAM) "$(DESTDIR)$(bindir)/uring"; fi
 
 # What `uring manuals` writes below the prefix.
-MANUALS := $(foreach page,uring uring-bench uring-chaos uring-doctor uring-top uring-trace,share/man/man1/$(page).1) \
+MANUALS := $(foreach page,uring uring-bench uring-chaos uring-check uring-doctor uring-explain uring-top uring-trace,share/man/man1/$(page).1) \
 	share/bash-completion/completions/uring share/zsh/site-functions/_uring \
 	share/fish/vendor_completions.d/uring.fish
 
@@ -275,7 +275,7 @@ test: ## run all tests; some with PARTS="lint rust", those that a change touches
 	@$(RUN_TESTS) $(PARTS) $(CHANGED:%=--changed=%)
 
 TESTS := test-lint test-rust test-abi test-conformance test-sanitize test-denied test-examples \
-	test-binaries test-observe test-chaos test-engine-rust test-bench test-python test-asyncio test-python-engine
+	test-binaries test-observe test-check test-chaos test-engine-rust test-bench test-python test-asyncio test-python-engine
 
 .PHONY: $(TESTS)
 $(TESTS):

@@ -229,6 +229,13 @@ def chaos(settings: Settings) -> List[Step]:
                    "--build-dir", settings.target / "chaos")]
 
 
+def check(settings: Settings) -> List[Step]:
+    programs = settings.target / "conformance-shared"
+    return [Step([settings.cargo, "build", "--locked", "-p", "anyring-cli"], must=True),
+            python("tests/check/run.py", *settings.where, "--uring", settings.target / "debug/uring",
+                   "--build-dir", settings.target / "check", "--conformance", programs)]
+
+
 def bench(settings: Settings) -> List[Step]:
     return [python(f"benches/{folder}/compare.py", *settings.where, "--check") for folder in ("c", "engine")]
 
@@ -292,6 +299,10 @@ PARTS = [
          ("libraries",), lock="cargo", touched_by=("crates/anyring-observe/", "crates/anyring-cli/",
                                    "crates/anyring-abi/", "crates/anyring-spec/", "Cargo.", "tests/observe/",
                                    "tests/hostile/", "c-examples/")),
+    Part("check", "uring check: each finding's wrong and right program, the examples, the conformance programs",
+         with_rings(check), ("libraries", "conformance"), lock="cargo",
+         touched_by=(*LIBRARY, "crates/anyring-cli/", "crates/anyring-observe/", "crates/anyring-spec/", "docs/findings/",
+                     "tests/check/", "tests/conformance/", "c-examples/")),
     Part("chaos", "uring chaos: programs that rely on luck fail, right ones and the C examples do not", chaos,
          ("libraries",), lock="cargo", touched_by=(*LIBRARY, "crates/anyring-cli/", "crates/anyring-observe/",
                                    "tests/chaos/", "c-examples/")),

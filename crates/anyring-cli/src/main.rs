@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod bench;
 mod chaos;
+mod check;
 mod doctor;
 mod manuals;
 mod top;
@@ -27,6 +28,10 @@ enum Command {
     Bench(bench::Options),
     /// Make legal but unwelcome things happen to a program.
     Chaos(chaos::Options),
+    /// Report mistakes that a program makes with io_uring.
+    Check(check::Options),
+    /// Explain a finding of uring check.
+    Explain(check::Explain),
     /// Find out why io_uring does not work here, or not well.
     Doctor(doctor::Options),
     /// Show the rings of all processes.
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Bench(options) => bench::main(&options).map(|()| ExitCode::SUCCESS),
         Command::Chaos(options) => chaos::main(&options),
+        Command::Check(options) => check::main(&options).map_err(|error| error.to_string()),
+        Command::Explain(options) => check::explain(&options).map_err(|error| error.to_string()),
         Command::Doctor(options) => doctor::main(&options).map_err(|error| error.to_string()),
         Command::Top(options) => top::main(&options).map_err(|error| error.to_string()),
         Command::Trace(options) => trace::main(&options).map_err(|error| error.to_string()),

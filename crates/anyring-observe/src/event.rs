@@ -71,7 +71,9 @@ pub enum Happening {
     },
     /// io_uring_register(2) returned: opcode, number of arguments, result.
     Register(u32, u32, i64),
-    /// Completions that found no room in the completion queue.
+    /// The completion queue is full, and completions wait in the kernel for room.
+    Full,
+    /// Completions that found no room in the completion queue and were dropped.
     Overflow(u32),
     /// Entries that the kernel dropped as invalid.
     Dropped(u32),
@@ -85,6 +87,9 @@ pub enum Happening {
         /// may hold other entries by now.
         taken: u64,
     },
+    /// The program is about to give memory back by munmap(2): address and length. Of a
+    /// program that was started, while it has rings.
+    Unmaps(u64, u64),
     /// Something about the observation, in words.
     Note(String),
     /// A process ended, with this wait status.

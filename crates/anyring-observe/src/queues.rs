@@ -50,6 +50,8 @@ pub struct Queues {
     next_sq: u32,
     next_cq: u32,
     overflow: u32,
+    /// Completions wait outside the queue.
+    full: bool,
     dropped: u32,
     waiting: VecDeque<(u32, Waiting)>,
     /// What the slots held that come next, before anything was published there.
@@ -102,6 +104,7 @@ impl Queues {
             next_sq: 0,
             next_cq: 0,
             overflow: 0,
+            full: false,
             dropped: 0,
             waiting: VecDeque::new(),
             before: Before::default(),
@@ -522,6 +525,11 @@ impl Queues {
                 taken: 0,
             });
         }
+        let full = words.sq_flags & abi::IORING_SQ_CQ_OVERFLOW != 0;
+        if full && !self.full {
+            out.push(Happening::Full);
+        }
+        self.full = full;
         let overflow = words.overflow.wrapping_sub(self.overflow);
         if overflow > 0 {
             self.overflow = words.overflow;

@@ -302,21 +302,21 @@ impl Started {
         };
         let pid = self.process(tid);
         if nr as i64 == sys::MUNMAP {
-            // The last look at a ring whose memory goes.
-            let gone = args[0]..args[0].saturating_add(args[1]);
-            let held = |ring: &Ring| {
-                ring.place.is_some_and(|(queues, entries)| {
-                    gone.contains(&queues) || gone.contains(&entries)
-                })
-            };
-            let all: Vec<u32> = self
+            // The last look at a ring whose memory goes; what other rings' requests use
+            // may go as well.
+            let mut all: Vec<u32> = self
                 .fds
                 .iter()
-                .filter(|((of, _), number)| *of == pid && self.rings.get(number).is_some_and(held))
+                .filter(|((of, _), _)| *of == pid)
                 .map(|(_, number)| *number)
                 .collect();
-            for number in all {
-                self.look(number, pid, tid, None, out);
+            all.sort_unstable();
+            all.dedup();
+            for number in &all {
+                self.look(*number, pid, tid, None, out);
+            }
+            if !all.is_empty() {
+                out.push(self.event(pid, tid, None, Happening::Unmaps(args[0], args[1])));
             }
             return false;
         }

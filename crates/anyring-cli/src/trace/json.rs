@@ -30,6 +30,10 @@ fn object(seen: &Seen<'_>) -> Value {
             json!({ "event": "setup_failed", "entries": entries, "res": errno })
         }
         Happening::RingGone => json!({ "event": "closed" }),
+        Happening::Full => json!({ "event": "full" }),
+        Happening::Unmaps(address, length) => {
+            json!({ "event": "unmaps", "address": address, "length": length })
+        }
         Happening::Submitted(sqe) => json!({
             "event": "submitted", "op": decode::operation(sqe.opcode), "text": decode::text(sqe),
             "target_fd": sqe.fd, "user_data": sqe.user_data, "sqe_flags": sqe.flags,

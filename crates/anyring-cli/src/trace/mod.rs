@@ -122,7 +122,8 @@ impl Trace<'_> {
     fn take(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         for event in events.drain(..) {
             let pair = self.model.take(&event);
-            if event.pid != self.root && !self.options.follow_forks {
+            let hidden = event.pid != self.root && !self.options.follow_forks;
+            if hidden || matches!(event.what, Happening::Unmaps(..) | Happening::Full) {
                 continue;
             }
             let seen = Seen {

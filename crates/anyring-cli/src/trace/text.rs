@@ -63,6 +63,7 @@ impl<W: Write> Printer for Text<W> {
                 format!("io_uring_setup({entries}) = {}", result((*errno).into()))
             }
             Happening::RingGone => "closed".into(),
+            Happening::Unmaps(..) | Happening::Full => return Ok(()),
             Happening::Submitted(sqe) => {
                 let (pid, decode_fds) = (event.pid, self.decode_fds);
                 let file = move |fd: i32, slot: bool| {
