@@ -20,12 +20,14 @@ WAYS = {
 }
 
 
+# What waits for ever ends by it; what is slow on a busy machine does not.
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", CASES)
 def test_holds(case, way):
     done = subprocess.run(
         [sys.executable, str(HERE / f"{case}.py")],
-        env=os.environ | WAYS[way], capture_output=True, text=True, timeout=50,
+        env=os.environ | WAYS[way], capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     shown = f"{done.returncode}\n{done.stdout}{done.stderr}"
     held = done.returncode == 0 and done.stdout.splitlines()[-1:] in (["held"], ["held []"])
