@@ -226,6 +226,58 @@ impl Groups {
         })
     }
 
+    /// Several buffers of a ring at once, for a bundle that is received: as many of the size
+    /// of the first one as `wanted` bytes (0: any number) take, at most `limit`. Also whether
+    /// a buffer was cut or left since it would have been, and whether none is left.
+    pub(crate) fn select_to_fill(
+        &mut self,
+        id: u16,
+        wanted: usize,
+        limit: usize,
+    ) -> Result<(PickedBuffer, Vec<libc::iovec>, bool, bool), c_int> {
+        let room = match self.find(id) {
+            Some(Group {
+                kind: Kind::Ring(ring),
+                ..
+            }) if wanted != 0 => {
+                let first = ring.read(ring.head).len as usize;
+                wanted.div_ceil(first.max(1)).min(limit)
+            }
+            _ => limit,
+        };
+        let (first, mut vectors) = self.select_many(id, wanted, room)?;
+        if !first.ring && wanted != 0 {
+            for vector in &mut vectors {
+                vector.iov_len = vector.iov_len.min(wanted);
+            }
+        }
+        let sum: usize = vectors.iter().map(|vector| vector.iov_len).sum();
+        let (mut cut, mut empty) = (false, false);
+        match self.find(id) {
+            Some(Group {
+                kind: Kind::Classic(buffers),
+                ..
+            }) => empty = buffers.is_empty(),
+            Some(Group {
+                kind: Kind::Ring(ring),
+                ..
+            }) => {
+                let available = usize::from(ring.tail().wrapping_sub(ring.head));
+                let full = wanted != 0 && sum >= wanted;
+                let last = ring.head.wrapping_add(vectors.len() as u16).wrapping_sub(1);
+                let shortened = vectors
+                    .last()
+                    .is_some_and(|vector| vector.iov_len < ring.read(last).len as usize);
+                cut = !ring.incremental
+                    && (shortened || vectors.len() < room.min(available) && !full);
+                // The kernel looks no further once it has all bytes that it wanted.
+                empty = vectors.len() == available && !full;
+            }
+            None => {}
+        }
+        Ok((first, vectors, cut, empty))
+    }
+
     /// Several buffers of a ring at once, for a bundle: at most `wanted` bytes
     /// (0: all) and `limit` buffers.
     pub(crate) fn select_many(

@@ -4,7 +4,6 @@
 //! Addresses come from SQEs, or from copies that the request keeps; the kernel
 //! checks those of the program.
 
-use alloc::vec::Vec;
 use core::ffi::c_int;
 use core::ptr;
 
@@ -83,25 +82,30 @@ fn inquire(request: &Request, count: usize, room: usize, events: Option<u32>) ->
         let ended = may_have_ended && has_ended(request.file.fd());
         return u32::from(ended) * abi::IORING_CQE_F_SOCK_NONEMPTY;
     }
+    // Datagrams that wait are not told of.
+    let more = if readable_bytes(request.file.fd()) > 0 {
+        sys::socket_option(request.file.fd(), libc::SO_TYPE) == Ok(libc::SOCK_STREAM)
+    } else {
+        may_have_ended && has_ended(request.file.fd())
+    };
+    u32::from(more) * abi::IORING_CQE_F_SOCK_NONEMPTY
+}
+
+/// Bytes that a file has to be read; 0 also if it cannot tell.
+fn readable_bytes(fd: c_int) -> usize {
     let mut left: c_int = 0;
     // SAFETY: a number is written.
     let asked = unsafe {
         sys::raw(
             libc::SYS_ioctl,
             &[
-                request.file.fd() as usize,
+                fd as usize,
                 libc::FIONREAD as usize,
                 (&raw mut left) as usize,
             ],
         )
     };
-    // Datagrams that wait are not told of.
-    let more = if asked.is_ok() && left > 0 {
-        sys::socket_option(request.file.fd(), libc::SO_TYPE) == Ok(libc::SOCK_STREAM)
-    } else {
-        may_have_ended && has_ended(request.file.fd())
-    };
-    u32::from(more) * abi::IORING_CQE_F_SOCK_NONEMPTY
+    asked.map_or(0, |_| left.max(0) as usize)
 }
 
 fn receive_once(request: &Request, addr: u64, len: usize) -> Sys {
@@ -240,36 +244,27 @@ fn recv_selected(
             return Outcome::Done(error);
         }
     }
+    if ioprio(request, abi::IORING_RECVSEND_BUNDLE) {
+        return recv_bundles(state, request, multishot, events);
+    }
     for _ in 0..TURN {
         let group = request.sqe.buf_index;
-        let bundle = ioprio(request, abi::IORING_RECVSEND_BUNDLE);
-        let picked = if bundle {
-            state
-                .groups
-                .select_many(group, request.sqe.len as usize, BUNDLE)
+        let wanted = if is_message(request) {
+            0
         } else {
-            let wanted = if is_message(request) {
-                0
-            } else {
-                request.sqe.len
-            };
-            state
-                .groups
-                .select(group, wanted)
-                .map(|selected| (selected, Vec::new()))
+            request.sqe.len
         };
-        let (selected, vectors) = match picked {
-            Ok(picked) => picked,
+        let selected = match state.groups.select(group, wanted) {
+            Ok(selected) => selected,
             Err(error) => return Outcome::Done(error),
         };
-        match recv_into(request, &selected, &vectors, multishot) {
+        match recv_into(request, &selected, &[], multishot) {
             Ok((0, room)) if !is_message(request) || !multishot || room == 0 => {
                 state.groups.give_back(selected);
                 return Outcome::DoneWith(0, inquire(request, 0, room, events));
             }
             Ok((count, room)) => {
-                let buffers = if bundle { touched(&vectors, count) } else { 1 };
-                let flags = state.groups.used(selected, count as u32, buffers);
+                let flags = state.groups.used(selected, count as u32, 1);
                 let flags = flags | inquire(request, count, room, events);
                 // A message without a payload may be the end of a connection,
                 // so the kernel stops there.
@@ -279,10 +274,6 @@ fn recv_selected(
                     return Outcome::DoneWith(count as i32, flags);
                 }
                 state.post_more(request, count as i32, flags);
-                if bundle && request.sqe.len != 0 && count >= request.sqe.len as usize {
-                    // That much a turn, then others run.
-                    break;
-                }
                 if flags & abi::IORING_CQE_F_SOCK_NONEMPTY == 0
                     && !is_message(request)
                     && !refuses_to_wait(request)
@@ -300,6 +291,107 @@ fn recv_selected(
                     Outcome::Done(error)
                 };
             }
+        }
+    }
+    Outcome::WouldBlock
+}
+
+/// Bundles as the kernel makes them: of the length that was asked for or, without one, of
+/// what the last receive left, else of one buffer; and once more into the same completion if
+/// that was filled and more is there.
+fn recv_bundles(
+    state: &mut State,
+    request: &mut Request,
+    multishot: bool,
+    events: Option<u32>,
+) -> Outcome {
+    let group = request.sqe.buf_index;
+    let length = request.sqe.len as usize;
+    let limit = request.sqe.file_index as usize;
+    let mut left = 0;
+    for _ in 0..TURN {
+        let (mut total, mut flags) = (0, 0);
+        let mut finished = !multishot;
+        let mut wanted = if length != 0 { length } else { left };
+        loop {
+            let again = total != 0;
+            if limit != 0 {
+                let rest = (request.sqe.file_index as usize).max(1);
+                wanted = if wanted == 0 { rest } else { wanted.min(rest) };
+            }
+            // Without a length there are as many as a receive before had, which the request
+            // remembers.
+            let most = if wanted == 0 {
+                request.done.max(1)
+            } else {
+                BUNDLE
+            };
+            let picked = state.groups.select_to_fill(group, wanted, most);
+            let (selected, vectors, cut, empty) = match picked {
+                Ok(picked) => picked,
+                Err(_) if again => {
+                    flags &= !abi::IORING_CQE_F_SOCK_NONEMPTY;
+                    finished = true;
+                    break;
+                }
+                Err(error) => return Outcome::Done(error),
+            };
+            request.done = request.done.max(vectors.len());
+            let (count, room) = match recv_into(request, &selected, &vectors, multishot) {
+                Ok(received) => received,
+                Err(error) => {
+                    state.groups.give_back(selected);
+                    if again {
+                        flags &= !abi::IORING_CQE_F_SOCK_NONEMPTY;
+                        finished |= error != -libc::EAGAIN;
+                        break;
+                    }
+                    return if error == -libc::EAGAIN && !refuses_to_wait(request) {
+                        Outcome::WouldBlock
+                    } else {
+                        Outcome::Done(error)
+                    };
+                }
+            };
+            let more = inquire(request, count, room, events);
+            if count == 0 {
+                state.groups.give_back(selected);
+                if !again {
+                    return Outcome::DoneWith(0, more);
+                }
+                break;
+            }
+            let used = state
+                .groups
+                .used(selected, count as u32, touched(&vectors, count));
+            // A completion names its first buffer, and says what is so after the last one.
+            let last = abi::IORING_CQE_F_SOCK_NONEMPTY | abi::IORING_CQE_F_BUF_MORE;
+            let first = if again { flags } else { used };
+            flags = first & !last | used & abi::IORING_CQE_F_BUF_MORE | more;
+            total += count;
+            // The kernel counts what is continued twice.
+            finished |= reaches_limit(request, total) || empty;
+            let capped = multishot && length != 0 && total >= length;
+            left = match more {
+                0 => 0,
+                _ => readable_bytes(request.file.fd()),
+            };
+            let done_here = finished && multishot || empty || capped || cut || again;
+            if done_here || left <= 1 || count != room {
+                break;
+            }
+            wanted = left;
+        }
+        if finished || state.is_full() {
+            return Outcome::DoneWith(total as i32, flags);
+        }
+        state.post_more(request, total as i32, flags);
+        if length != 0 && total >= length {
+            // That much a turn, then others run.
+            break;
+        }
+        if flags & abi::IORING_CQE_F_SOCK_NONEMPTY == 0 && !refuses_to_wait(request) {
+            return Outcome::WouldBlock;
         }
     }
     Outcome::WouldBlock
