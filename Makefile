@@ -346,6 +346,12 @@ bench: ## compare with an installed liburing: instructions, time, size; then ben
 	@$(MAKE) --no-print-directory bench-uring
 	@$(MAKE) --no-print-directory bench-python
 
+# BENCH_ARGS=--record writes the counts anew.
+.PHONY: bench-check
+bench-check: all python ## compare counts that repeat (instructions, system calls) with benches/counts/counts.json
+	$(PYTHON) benches/counts/check.py --include $(INCLUDE) --libdir $(LIBDIR) --build-dir $(TARGET)/counts \
+		--python $(VENV_PYTHON) $(BENCH_ARGS) || [ $$? = 77 ]
+
 .PHONY: bench-rust
 bench-rust: ## compare the Rust crate with the io-uring crate: instructions of each piece of a loop
 	$(PYTHON) benches/rust/compare.py --cargo "$(CARGO)" || [ $$? = 77 ]

@@ -240,7 +240,8 @@ def check(settings: Settings) -> List[Step]:
 
 
 def bench(settings: Settings) -> List[Step]:
-    return [python(f"benches/{folder}/compare.py", *settings.where, "--check") for folder in ("c", "engine")]
+    return [*(python(f"benches/{folder}/compare.py", *settings.where, "--check") for folder in ("c", "engine")),
+            python("benches/counts/check.py", *settings.where, "--build-dir", settings.target / "counts")]
 
 
 def install(settings: Settings, *packages: str) -> List[str]:
@@ -309,8 +310,8 @@ PARTS = [
     Part("chaos", "uring chaos: programs that rely on luck fail, right ones and the C examples do not", chaos,
          ("libraries",), lock="cargo", touched_by=(*LIBRARY, "crates/anyring-cli/", "crates/anyring-observe/",
                                    "tests/chaos/", "c-examples/")),
-    Part("bench", "that the benchmark programs do what they say", with_rings(bench), ("libraries",),
-         touched_by=(*LIBRARY, "benches/c/", "benches/engine/")),
+    Part("bench", "that the benchmark programs do what they say, and counts that repeat", with_rings(bench), ("libraries",),
+         touched_by=(*LIBRARY, "benches/c/", "benches/engine/", "benches/counts/")),
     Part("denied", "that the C programs skip with the reason where io_uring is denied", denied, ("libraries",),
          touched_by=C_PROGRAMS),
 ]
