@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -149,6 +150,47 @@ class Tests:
         listed.write_text("UR-INDEX no file is registered at index 5\n")
         report, done = self.check("--level", "error", "--suppress", str(listed), program=(sys.executable, str(PROJECT / "c-examples/test.py"), *options), status=0)
         assert report["rings"] >= 8 and not report["findings"], (report, done.stderr[-2000:])
+
+    def rings_in_turn(self) -> None:
+        """A ring whose memory was that of one before it."""
+        source = """#include <liburing.h>
+
+int main(void)
+{
+	for (int i = 1; i <= 20; i++) {
+		struct io_uring ring;
+
+		if (io_uring_queue_init(8, &ring, 0))
+			return 1;
+		for (int k = 0; k < i % 5; k++) {
+			struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+
+			io_uring_prep_nop(sqe);
+			io_uring_sqe_set_data64(sqe, (__u64)k);
+		}
+		io_uring_submit_and_wait(&ring, (unsigned)(i % 5));
+		io_uring_queue_exit(&ring);
+	}
+	return 0;
+}
+"""
+        report, done = self.check(program=(self.compile("in-turn", source),), status=0)
+        seen = {name: report[name] for name in ("rings", "submitted", "completed", "lost")}
+        assert seen == {"rings": 20, "submitted": 40, "completed": 40, "lost": 0}, (seen, done.stderr)
+
+    def programs_of_the_distribution(self) -> None:
+        """No error in what is right, and as many completions as requests."""
+        if not shutil.which("qemu-img"):
+            raise Skip("qemu-img is not installed")
+        image = str(self.folder / "image")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "raw", image, "16M"], check=True)
+        for words in (("bench", "-c", "500"), ("bench", "-w", "-c", "500")):
+            report, done = self.check("--level", "error",
+                                      program=("qemu-img", *words, "-d", "16", "-s", "4096", "-i", "io_uring", "-f", "raw", image))
+            if "io_uring" in done.stderr and report["rings"] == 0:
+                raise Skip(f"this qemu-img has no io_uring: {done.stderr.splitlines()[0]}")
+            assert not report["findings"] and report["lost"] == 0, (report, done.stderr)
+            assert report["submitted"] == report["completed"] >= 500, report
 
     def conformance_is_clean(self) -> None:
         """No error in any program that is right."""

@@ -38,6 +38,8 @@ impl Memory for Within {
 struct Ring {
     number: u32,
     fd: i32,
+    /// The process that made it, or in which it was found.
+    maker: i32,
     inode: Option<u64>,
     /// Where setup was told the memory is (NO_MMAP), else found in the maps.
     place: Option<(u64, u64)>,
@@ -312,8 +314,18 @@ impl Started {
                 .collect();
             all.sort_unstable();
             all.dedup();
+            let gone = args[0]..args[0].saturating_add(args[1]);
             for number in &all {
                 self.look(*number, pid, tid, None, out);
+                // What is mapped there next is another's.
+                if let Some(ring) = self.rings.get_mut(number).filter(|ring| ring.maker == pid) {
+                    let part = |(queues, entries): (u64, u64)| {
+                        gone.contains(&queues) || gone.contains(&entries)
+                    };
+                    if ring.place.is_some_and(part) {
+                        ring.place = None;
+                    }
+                }
             }
             if !all.is_empty() {
                 out.push(self.event(pid, tid, None, Happening::Unmaps(args[0], args[1])));
@@ -407,6 +419,7 @@ impl Started {
             Ring {
                 number,
                 fd,
+                maker: pid,
                 inode,
                 place,
                 queues: Queues::new(layout),
