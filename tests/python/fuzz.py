@@ -42,7 +42,7 @@ SIZES = (8, 24, 64, 300, 512, 1000, 4096, 16384)
 # What a program may see: an exception of the module or of the interpreter.
 EXPECTED = (OSError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError, IndexError,
             BufferError, AttributeError, NotImplementedError, StopIteration, EOFError,
-            struct.error, pickle.PickleError, KeyError, ReferenceError, SyntaxError)  # fmt: skip
+            struct.error, pickle.PickleError, KeyError, ReferenceError, SyntaxError, ImportError)  # fmt: skip
 
 
 class Meddling:
