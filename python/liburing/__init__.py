@@ -58,6 +58,8 @@ from ._structs import (
 )
 
 __version__ = _liburing.__version__
+from ._chaos import Decision, chaos  # noqa: E402
+
 choose_engine = _liburing.choose_engine
 engine_of = _liburing.engine_of
 _liburing._usual(Ring, Cqe)

@@ -814,6 +814,24 @@ class CqeIter(_Uncopied):
     def __next__(self) -> int: ...
 
 
+class Decision:
+    """What was decided: request or call ``number`` of the block's ring ``ring`` was struck in
+    the way ``kind``, with ``value``: the errno of "error", microseconds of "delay" and
+    "notification", millionths of "short"; ``about`` says which request that was.
+    """
+    def __init__(self, ring: int, kind: str, number: int, value: int, about: str) -> None: ...
+
+    about: str
+
+    kind: str
+
+    number: int
+
+    ring: int
+
+    value: int
+
+
 class EpollEvent(_Uncopied):
     """Events (EPOLL*) and a number for each of `count` epoll events; itself
     the first.
@@ -1203,6 +1221,33 @@ class ZcrxIfqReg(_Uncopied):
 class _PlainFound(Window):
     """Negative results are values."""
     def __new__(cls, *_: Any) -> Self: ...
+
+
+class chaos:
+    """Strikes rings that are made in a ``with`` block, in ways that io_uring(7) allows.
+
+    Rings made in the block, by all tiers and event loops, are served by the userspace
+    engine; those made before are left alone. ``seed`` decides which request is struck and
+    how (a random one, kept as ``seed``, without it), ``rules`` what happens, in the form of
+    ``uring chaos`` (docs/chaos.md); without rules order, delays, short transfers and what else
+    a right program bears unnoticed, with ``strict`` more of it and interrupted waits.
+    ``decisions`` lists what was done, also after the block. One block at a time in a process
+    (RuntimeError).
+    """
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def __init__(self, seed: int | None = None, rules: Iterable[str] | None = None, *, strict: bool = False) -> None: ...
+
+    @property
+    def decisions(self) -> list[Decision]: ...
+
+    @property
+    def rules(self) -> tuple[str, ...]: ...
+
+    @property
+    def seed(self) -> int: ...
 
 
 class cmsghdr(Cmsghdr):

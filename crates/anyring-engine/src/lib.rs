@@ -46,10 +46,11 @@ mod setup;
 mod wait;
 
 pub use api::{API, Api, INHERITED, NOT_OURS, VERSION, serial};
+pub use chaos::{begin_chaos, end_chaos};
 pub use os::arena::Arena;
 pub use os::log::log;
 pub use select::{
-    BuiltIn, Choice, KernelOrEngine, Served, Source, choice, choose, served, set_default,
+    BuiltIn, Choice, KernelOrEngine, Served, Source, choice, choose, chosen, served, set_default,
 };
 
 /// The one symbol of the engine's own shared library.

@@ -115,6 +115,11 @@ pub fn choose(program_choice: Option<Choice>) {
     );
 }
 
+/// What the program chose itself.
+pub fn chosen() -> Option<Choice> {
+    Choice::from_number(PROGRAM_CHOICE.load(Ordering::Relaxed))
+}
+
 /// Sets what holds where neither program nor environment say anything.
 pub fn set_default(default: Choice) {
     DEFAULT.store(default as u8, Ordering::Relaxed);

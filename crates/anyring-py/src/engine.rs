@@ -35,3 +35,33 @@ pub(crate) fn engine_of(fd: i32) -> (&'static str, i32) {
         Served::Inherited => ("inherited", libc::EOWNERDEAD),
     }
 }
+
+/// Rings made from now on are the engine's, and struck as the text says; what was chosen
+/// before, for [`chaos_end`].
+#[pyfunction]
+#[pyo3(name = "_chaos_begin", signature = (text, /))]
+pub(crate) fn chaos_begin(text: &[u8]) -> PyResult<Option<&'static str>> {
+    let before = anyring_engine::chosen().map(|choice| match choice {
+        Choice::Kernel => "kernel",
+        Choice::Auto => "auto",
+        Choice::Userspace => "userspace",
+    });
+    match anyring_engine::begin_chaos(text) {
+        Ok(()) => {}
+        Err(error) if error == -libc::ENOMEM => return Err(crate::reserve::short()),
+        Err(_) => {
+            let message = "this cannot be read as rules".to_owned();
+            return Err(crate::make::raised::<PyValueError>(message));
+        }
+    }
+    anyring_engine::choose(Some(Choice::Userspace));
+    Ok(before)
+}
+
+/// Rings made from now on are served as before.
+#[pyfunction]
+#[pyo3(name = "_chaos_end", signature = (before, /))]
+pub(crate) fn chaos_end(before: Option<&str>) -> PyResult<()> {
+    anyring_engine::end_chaos();
+    choose_engine(before)
+}

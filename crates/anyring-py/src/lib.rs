@@ -120,6 +120,8 @@ fn _liburing(module: &Bound<'_, PyModule>) -> PyResult<()> {
     anyring_engine::set_default(anyring_engine::Choice::Auto);
     module.add_function(wrap_pyfunction!(engine::choose_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::engine_of, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::chaos_begin, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::chaos_end, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<pycore::Core>()?;
     module.add_class::<sqe::Sqe>()?;

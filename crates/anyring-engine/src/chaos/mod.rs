@@ -58,6 +58,30 @@ fn settings() -> Option<&'static Settings> {
     unsafe { SETTINGS.load(Ordering::Acquire).as_ref() }
 }
 
+/// Rings made from now on are struck as a text says, in the form of `ANYRING_CHAOS`; rings
+/// count from 1 again. -EINVAL if it cannot be read, -ENOMEM.
+///
+/// # Errors
+/// As above: nothing has changed then.
+pub fn begin_chaos(text: &[u8]) -> Result<(), c_int> {
+    let mut copy = alloc::vec::Vec::new();
+    copy.try_reserve_exact(text.len())
+        .map_err(|_| -libc::ENOMEM)?;
+    copy.extend_from_slice(text);
+    // Rings keep what they were made with, for as long as the process lasts.
+    let settings = rules::read(copy.leak()).ok_or(-libc::EINVAL)?;
+    RINGS.store(0, Ordering::Relaxed);
+    SETTINGS.store(ptr::from_ref(settings).cast_mut(), Ordering::Release);
+    STATE.store(ON, Ordering::Release);
+    Ok(())
+}
+
+/// Rings made from now on are struck as the environment says, as a rule not at all.
+pub fn end_chaos() {
+    STATE.store(UNKNOWN, Ordering::Release);
+    SETTINGS.store(ptr::null_mut(), Ordering::Release);
+}
+
 /// What an old kernel would not have; everything is there without chaos.
 pub(crate) fn mask() -> &'static Mask {
     settings().map_or(&rules::ALL, |settings| &settings.mask)
