@@ -111,8 +111,10 @@ impl Futex {
         };
     }
 
-    /// Wakes sleepers.
+    /// Wakes so many sleepers; `u32::MAX`: all.
     pub(crate) fn wake(&self, count: u32) {
+        // The kernel takes the number as an int, and wakes one for what is below zero.
+        let count = count.min(i32::MAX as u32);
         let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
         // SAFETY: only the address is used.
         let _ = unsafe {
@@ -121,5 +123,36 @@ impl Futex {
                 &[self.as_ptr() as usize, op as usize, count as usize],
             )
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    #[test]
+    fn all_sleepers_wake() {
+        static WORD: Futex = Futex::new(0);
+        static AWAKE: AtomicU32 = AtomicU32::new(0);
+        let sleepers: std::vec::Vec<_> = (0..8)
+            .map(|_| {
+                std::thread::spawn(|| {
+                    while WORD.load(Ordering::Acquire) == 0 {
+                        WORD.wait(0, None);
+                    }
+                    AWAKE.fetch_add(1, Ordering::Relaxed);
+                })
+            })
+            .collect();
+        // So that they sleep, most likely.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        WORD.store(1, Ordering::Release);
+        WORD.wake(u32::MAX);
+        for sleeper in sleepers {
+            sleeper.join().unwrap();
+        }
+        assert_eq!(AWAKE.load(Ordering::Relaxed), 8);
     }
 }
