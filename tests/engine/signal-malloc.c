@@ -1,22 +1,15 @@
 /*
  * A signal handler is the only one to use rings, and interrupts a thread that is inside
  * malloc(3) all the time: what its requests need is there without a call of malloc, from
- * the first one on, with which the engine begins to look after the ring. Threads that they
- * need are started by another one, which does not wait for the memory of this one.
+ * the first one on, with which the engine begins to look after the ring.
  */
 #include "engine.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 
 static struct io_uring ring;
 static volatile long handled;
 static int ends[2];
-/* Waits that have a thread each. */
-#define WAITS 48
-#define U32_PRIVATE (2 | FUTEX_PRIVATE_FLAG)
-static unsigned words[WAITS];
-static int waits;
 
 static void must(int is)
 {
@@ -53,7 +46,7 @@ static void on_signal(int number)
 	(void) number;
 	for (at = 0; at < 40; at++)
 		vectors[at] = (struct iovec) { &byte, 1 };
-	switch (handled % 5) {
+	switch (handled % 3) {
 	case 0:
 		io_uring_prep_readv(io_uring_get_sqe(&ring), ends[0], vectors, 40, 0);
 		must(io_uring_submit(&ring) == 1);
@@ -64,19 +57,6 @@ static void on_signal(int number)
 		io_uring_prep_timeout(io_uring_get_sqe(&ring), &moment, 0, 0);
 		must(io_uring_submit(&ring) == 1);
 		must(result() == -ETIME);
-		break;
-	case 2:
-		must(io_uring_queue_init(4, &other, IORING_SETUP_SQPOLL) == 0);
-		io_uring_prep_nop(io_uring_get_sqe(&other));
-		must(io_uring_submit(&other) == 1);
-		io_uring_queue_exit(&other);
-		break;
-	case 3:
-		if (waits == WAITS)
-			break;
-		io_uring_prep_futex_wait(io_uring_get_sqe(&ring), &words[waits++], 0,
-					 FUTEX_BITSET_MATCH_ANY, U32_PRIVATE, 0);
-		must(io_uring_submit(&ring) == 1);
 		break;
 	default:
 		must(io_uring_queue_init(4, &other, 0) == 0);
@@ -114,13 +94,6 @@ int main(void)
 	CHECK(handled > 50);
 	time = (struct itimerspec) { { 0, 0 }, { 0, 0 } };
 	CHECK_EQ(timer_settime(timer, 0, &time, NULL), 0);
-	CHECK(waits > 0);
-	while (waits--) {
-		io_uring_prep_futex_wake(io_uring_get_sqe(&ring), &words[waits], 1,
-					 FUTEX_BITSET_MATCH_ANY, U32_PRIVATE, 0);
-		CHECK_EQ(io_uring_submit(&ring), 1);
-		CHECK_EQ(result() + result(), 1);
-	}
 	io_uring_queue_exit(&ring);
 	return 0;
 }

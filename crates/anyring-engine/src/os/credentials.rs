@@ -131,9 +131,8 @@ pub(crate) fn here() -> u64 {
     hash.max(1)
 }
 
-/// A thread of the engine is about to start, with the credentials of this one, which it
-/// returns.
-pub(crate) fn begin_thread() -> u64 {
+/// A thread of the engine is about to start, with the credentials of this one.
+pub(crate) fn begin_thread() {
     let credentials = here();
     let mut engine = ENGINE.lock_without_signals();
     if engine.threads == 0 {
@@ -145,7 +144,6 @@ pub(crate) fn begin_thread() -> u64 {
     engine.threads += 1;
     engine.starter = sys::gettid();
     engine.witness();
-    credentials
 }
 
 /// It runs: this is it.

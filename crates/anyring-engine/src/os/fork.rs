@@ -20,7 +20,7 @@ use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
-use crate::os::{credentials, file_cache, sys, threads};
+use crate::os::{credentials, file_cache, sys};
 
 /// The word is zero in a child that has not noticed yet.
 const UNNOTICED: u32 = 0;
@@ -172,7 +172,6 @@ fn begin_child(word: &AtomicU32, expected: u32) {
         unsafe {
             credentials::begin_child();
             file_cache::begin_child();
-            threads::begin_child();
         }
         let abandon = ABANDON.load(Ordering::Acquire);
         if !abandon.is_null() {

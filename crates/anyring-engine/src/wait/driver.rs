@@ -80,16 +80,11 @@ fn attach(ring: &Arc<Ring>) {
     }
 }
 
-/// Has the driver, and the thread that starts others, run before a ring needs them: the
-/// first request that waits may be one of a signal handler, which must not start a thread,
-/// since pthread_create(3) calls malloc(3). Without a driver a ring is attached later.
+/// Has the driver run before a ring needs it: the first request that waits may be one
+/// of a signal handler, which must not start a thread, since pthread_create(3) calls
+/// malloc(3). Without it a ring is attached later.
 pub(crate) fn prepare() {
-    {
-        let mut driver = DRIVER.lock_without_signals();
-        driver.hurry = false;
-        let _ = start(&mut driver);
-    }
-    threads::prepare();
+    let _ = start(&mut DRIVER.lock_without_signals());
 }
 
 /// What the driver is woken by, once it runs.
@@ -224,7 +219,6 @@ fn run(tools: Arc<(Fd, Fd)>) {
             driver.tools = None;
             tools.0.close();
             tools.1.close();
-            threads::finish();
         }
         LETS_GO.fetch_add(1, Ordering::Release);
         drop(driver);
